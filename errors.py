@@ -1,0 +1,43 @@
+"""Errors that a user can act on: one line that says what was wrong and what would be accepted."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+__all__ = ["CyclescapeError", "DesignError", "InputError", "MissingExtraError", "explain"]
+
+
+class CyclescapeError(Exception):
+    """Base of every error that is the user's to mend; the command line prints it and exits with 2."""
+
+
+class InputError(CyclescapeError, ValueError):
+    """A file, an argument or a name that cannot be used as it is."""
+
+
+class DesignError(InputError):
+    """A design whose parameters are out of range or contradict each other."""
+
+
+class MissingExtraError(CyclescapeError, ImportError):
+    """An optional library is needed; the message says which extra installs it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional library: pip install 'cyclescape[{extra}]'")
+
+
+def explain(error: ValidationError) -> str:
+    """Return a pydantic error as one line: every field with its value and what is accepted."""
+    parts = []
+    for item in error.errors(include_url=False):
+        field = ".".join(str(step) for step in item["loc"])
+        message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        if item["type"] == "extra_forbidden":
+            parts.append(f"{field}: unknown parameter")
+        elif item["type"] == "missing":
+            parts.append(f"{field}: missing")
+        elif field:
+            parts.append(f"{field}={item['input']!r}: {message[0].lower() + message[1:]}")
+        else:
+            parts.append(message)
+    return "; ".join(parts)

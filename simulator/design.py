@@ -1,0 +1,72 @@
+"""A design: the parameters of one machine, declared once.
+
+A machine's parameters are the fields of a `Design` subclass. From the declaration come validation,
+the command line, the Gymnasium and Optuna spaces, the sweep grid, the surrogate's features and the
+docs table.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import DesignError, explain
+from .parameters import Parameter
+
+__all__ = ["Design"]
+
+
+class Design(BaseModel):
+    """Base of every machine's parameters: frozen, validated, hashable, JSON both ways."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Named designs: the parameters in which they differ from the defaults."""
+
+    @classmethod
+    @cache
+    def parameters(cls) -> Mapping[str, Parameter]:
+        """Every parameter by name, in declaration order."""
+        return {name: Parameter.of(name, field) for name, field in cls.model_fields.items()}
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any] | None = None, *, preset: str | None = None) -> Self:
+        """Build a design from values over a preset; raises `DesignError` in one line."""
+        merged: dict[str, Any] = {}
+        if preset is not None:
+            if preset not in cls.presets:
+                known = ", ".join(sorted(cls.presets)) or "none"
+                raise DesignError(f"preset {preset!r} is not known; accepted: {known}")
+            merged.update(cls.presets[preset])
+        merged.update(values or {})
+        for name in merged:
+            if name not in cls.model_fields:
+                close = difflib.get_close_matches(name, cls.model_fields, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                accepted = ", ".join(cls.model_fields)
+                raise DesignError(f"{name}: unknown parameter{hint} (accepted: {accepted})")
+        try:
+            return cls.model_validate(merged)
+        except ValidationError as error:
+            raise DesignError(explain(error)) from None
+
+    @property
+    def canonical(self) -> str:
+        """The design as JSON with sorted keys: equal designs give equal text."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form."""
+        return hashlib.sha256(self.canonical.encode()).hexdigest()
+
+    def __str__(self) -> str:
+        changed = {k: v for k, v in self.model_dump().items() if v != type(self).model_fields[k].default}
+        return ", ".join(f"{k}={v}" for k, v in changed.items()) or "defaults"

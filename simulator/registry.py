@@ -1,0 +1,64 @@
+"""The machines that are there: built-in ones and plugins, found through the same entry points."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from ..errors import InputError
+from .accelerator import Accelerator
+
+__all__ = ["GROUP", "accelerator", "accelerator_names", "register"]
+
+GROUP = "cyclescape.accelerators"
+_registered: dict[str, type[Accelerator]] = {}
+
+
+def register(machine: type[Accelerator]) -> type[Accelerator]:
+    """Add a machine from a script or notebook; usable as a decorator. A plugin uses an entry point."""
+    _registered[machine.name] = machine
+    _load.cache_clear()
+    return machine
+
+
+def accelerator_names() -> tuple[str, ...]:
+    """Names of every machine, without importing any."""
+    return tuple(sorted({*_registered, *(point.name for point in _points())}))
+
+
+def accelerator(name: str) -> Accelerator:
+    """Return the machine of that name; raises `InputError` if there is none or its plugin is broken."""
+    machine = _load(name)
+    if machine is not None:
+        return machine()
+    known = accelerator_names()
+    if name in known:
+        raise InputError(f"accelerator {name!r}: its plugin could not be loaded (see the warning)")
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise InputError(f"accelerator {name!r} is not known{hint} (accepted: {', '.join(known)})")
+
+
+@cache
+def _points() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=GROUP))
+
+
+@cache
+def _load(name: str) -> type[Accelerator] | None:
+    """Import a machine; a plugin that fails to load warns and never breaks anything else."""
+    if name in _registered:
+        return _registered[name]
+    for point in _points():
+        if point.name == name:
+            try:
+                machine = point.load()
+                if not (isinstance(machine, type) and issubclass(machine, Accelerator)):
+                    raise TypeError(f"{point.value} is not an Accelerator")
+            except Exception as error:
+                warnings.warn(f"accelerator plugin {name!r} ({point.value}) is broken: {error}", stacklevel=3)
+                return None
+            return machine
+    return None
