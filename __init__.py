@@ -1,0 +1,1 @@
+"""cyclescape: cycle-level accelerator simulation and design-space exploration."""
