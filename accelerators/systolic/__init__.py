@@ -1,0 +1,1 @@
+"""The systolic array: output, weight and input stationary, with scratchpads and one memory port."""
