@@ -1,7 +1,7 @@
 """The technologies that ship with the package, and how to get one by name.
 
-Every figure names where it was printed and, in brackets, where it was read again for this table.
-docs/models/energy.md shows them all, with the checks that were made.
+Every figure names where it was printed and, in brackets, the public copy in which it was read for this
+table. docs/models/energy.md shows them all, with the checks that were made.
 """
 
 from __future__ import annotations

@@ -195,12 +195,16 @@ class Technology:
         for item in fields(self):
             entry = getattr(self, item.name)
             if isinstance(entry, Constant):
-                yield item.name, "", f"{entry.value:.4g} {entry.unit}", entry.source
+                yield item.name, "", f"{_short(entry.value)} {entry.unit}", entry.source
             elif isinstance(entry, Curve):
                 for size, value in entry.points:
-                    yield item.name, f"{size:g} {entry.size}", f"{value:.4g} {entry.unit}", entry.source
+                    yield item.name, f"{size:,} {entry.size}", f"{_short(value)} {entry.unit}", entry.source
 
     def _arithmetic(self, kind: str, unit: str) -> tuple[Curve, Curve]:
         if kind not in ("int", "float"):
             raise InputError(f"arithmetic {kind!r} is not known; accepted: int, float")
         return getattr(self, f"{kind}_multiply_{unit}"), getattr(self, f"{kind}_add_{unit}")
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
