@@ -1,0 +1,1 @@
+"""Who explores: searchers, sweeps, studies and Pareto tools."""

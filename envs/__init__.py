@@ -1,0 +1,1 @@
+"""Gymnasium views on any registered machine."""

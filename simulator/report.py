@@ -118,7 +118,8 @@ class Report:
 @cache
 def version() -> str:
     """The installed version of the package."""
-    from importlib.metadata import PackageNotFoundError, version as installed
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
 
     try:
         return installed("cyclescape")

@@ -82,6 +82,7 @@ class Plan:
         starts = {d: range(0, extent[d], tile[d]) for d in "mnk"}
         steps: list[Step] = []
         before: dict[str, int] | None = None
+        closing = 0
         for first in range(0, groups, tiling.groups):
             together = min(tiling.groups, groups - first)
             for corner in product(*(starts[d] for d in tiling.order)):

@@ -14,7 +14,7 @@ import numpy as np
 from ...simulator.energy import technology
 from .design import ACCUMULATOR_BITS, SystolicDesign
 from .lowering import JobTable, field
-from .tiling import RESULT
+from .program import RESULT
 
 __all__ = ["AREAS", "ENERGIES", "areas_mm2", "energies_j", "pe_area_um2"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import mapping, tiling
+from . import mapping, program, tiling
 from .components import STALLS, Fold, JobRun, Plan, Step, Tiling, ideal_job, simulate_job
 from .design import ACCUMULATOR_BITS, SystolicDesign
 from .lowering import JobTable, field
+from .program import RESULT
 from .timing import LEVELS, N_ACC, N_STATE, run
-from .tiling import RESULT
 
 __all__ = ["compiled", "compiled_folds", "design_row", "job_plan", "reference", "run_job"]
 
@@ -20,7 +20,7 @@ KIB_HALF_BITS = 1024 * 8 // 2
 
 
 def design_row(design: SystolicDesign) -> list[int]:
-    """Return a design as a row of `tiling.PARAMETERS`."""
+    """Return a design as a row of `program.PARAMETERS`."""
     return [
         design.rows, design.cols, mapping.dataflow_code(design.dataflow),
         design.ifmap_sram_kib * KIB_HALF_BITS, design.filter_sram_kib * KIB_HALF_BITS,
@@ -96,7 +96,7 @@ def _product_plan(shape: _Shape) -> Plan:
 
     def tile_bits(kind: str, x: int, y: int) -> int:
         if kind == "ifmap":
-            return 0 if on_chip["ifmap"] else int(tiling.patch_elements(shape.job, x, y)) * shape.bits("in_bits")
+            return 0 if on_chip["ifmap"] else int(program.patch_elements(shape.job, x, y)) * shape.bits("in_bits")
         if kind == "filter":
             return 0 if on_chip["filter"] else x * y * filter_bits
         if kind == "psum":
@@ -108,8 +108,10 @@ def _product_plan(shape: _Shape) -> Plan:
         down, across = mapping.fold_counts(sr, sc, design.rows, design.cols)
         return down * across, mapping.fold_period(flow, design.rows, design.cols, t)
 
-    order = "".join("mnk"[dim] for dim in tiling.ORDERS[shape.chosen("order")])
-    tile = Tiling(*(shape.chosen(f"tile_{name}") for name in ("groups", "m", "n", "k")), order)
+    order = "".join("mnk"[dim] for dim in program.ORDERS[shape.chosen("order")])
+    tile = Tiling(
+        shape.chosen("tile_groups"), shape.chosen("tile_m"), shape.chosen("tile_n"), shape.chosen("tile_k"), order
+    )
     sizes = [shape.of(name) for name in ("m", "n", "k")]
     return Plan.of(shape.of("groups"), sizes, tile, tile_bits, tile_folds, stored=not on_chip["ofmap"])
 
@@ -154,15 +156,15 @@ def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.nd
     groups, last_groups = shape.chosen("tile_groups"), 1
     if shape.of("vector"):
         near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
-        tiling.plan_vector(shape.job, row, near, kept, shape.chosen("tile_m"), *tables)
+        program.plan_vector(shape.job, row, near, kept, shape.chosen("tile_m"), *tables)
     else:
-        tile = [shape.chosen(name) for name in tiling.PLAN]
+        tile = [shape.chosen(name) for name in program.PLAN]
         near_flags = (shape.chosen("ifmap_on_chip"), shape.chosen("filter_on_chip"), kept)
-        tiling.plan_product(shape.job, row, *near_flags, *tile, *tables)
+        program.plan_product(shape.job, row, *near_flags, *tile, *tables)
         last_groups = shape.of("groups") - (int(trips[0]) - 1) * groups
     starts = np.zeros(len(plan.steps), np.int64)
-    run(trips, dims, groups, last_groups, ifmap, filters, outputs, psums, cycles, row[tiling.BANDWIDTH],
-        row[tiling.LATENCY], np.zeros(N_ACC, np.int64), starts, np.zeros((2 * LEVELS, N_STATE + N_ACC), np.int64))
+    run(trips, dims, groups, last_groups, ifmap, filters, outputs, psums, cycles, row[program.BANDWIDTH],
+        row[program.LATENCY], np.zeros(N_ACC, np.int64), starts, np.zeros((2 * LEVELS, N_STATE + N_ACC), np.int64))
     return [
         Fold(i, int(begin) + f * step.fold_cycles, int(begin) + (f + 1) * step.fold_cycles)
         for i, (begin, step) in enumerate(zip(starts, plan.steps, strict=True))

@@ -14,7 +14,7 @@ from ...traces.workload import Workload
 from . import costs, engines
 from .design import SystolicDesign
 from .lowering import JobTable, field, lower
-from .tiling import ORDERS, RESULT
+from .program import ORDERS, RESULT
 
 if TYPE_CHECKING:
     from ...simulator.validation import Validation
@@ -101,7 +101,7 @@ def _reports(
             macs / (cycles * pes), macs / streaming, summed("port_busy_cycles") / cycles, energy,
         ]).tolist()
     causes = total[:, [RESULT.index(column) for column in CAUSES.values()]].tolist()
-    failed = (results[:, :, 0] < 0).any(axis=1)
+    failed = np.any(results[:, :, 0] < 0, axis=1).tolist()
 
     reports = []
     for d, design in enumerate(designs):

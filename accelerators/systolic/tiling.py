@@ -6,136 +6,60 @@ scratchpad therefore offers every tiling of a smaller one and, since the fastest
 then fewest bytes, then first in order), is never slower.
 """
 
+# mypy: allow-untyped-defs
+# Kernels take int64 scalars and arrays; their docstrings give the shapes.
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from . import mapping
 from .design import ACCUMULATOR_BITS, MIN_PASS
-from .lowering import field
+from .program import (
+    ACT_HALF,
+    BANDWIDTH,
+    BITS,
+    COLS,
+    COMPUTE,
+    CYCLES,
+    F_FILTER_NEAR,
+    F_GROUPS,
+    F_IFMAP_NEAR,
+    F_IN,
+    F_K,
+    F_M,
+    F_N,
+    F_NEAR,
+    F_NEXT_ONLY,
+    F_OUT,
+    F_OUT_BITS,
+    F_VECTOR,
+    FILL,
+    FILTER_HALF,
+    FLOW,
+    FOLDS,
+    IDEAL,
+    IFMAP,
+    IFMAP_HALF,
+    KEPT,
+    LATENCY,
+    OFMAP_HALF,
+    ORDER,
+    ORDERS,
+    ROWS,
+    SRAM,
+    STALLS,
+    TILE,
+    VECTOR,
+    fold_period,
+    fold_shape,
+    patch_elements,
+    plan_product,
+    plan_vector,
+    widths,
+)
 from .timing import LEVELS, N_ACC, N_STATE, K, M, N, run
 
-__all__ = ["ORDERS", "PARAMETERS", "PLAN", "RESULT", "plan_product", "plan_vector", "solve"]
-
-PARAMETERS = (
-    "rows", "cols", "flow", "ifmap_half_bits", "filter_half_bits", "ofmap_half_bits", "activation_half_bits",
-    "bandwidth_bits", "latency", "element_bits", "lanes", "ideal",
-)
-"""Columns of the kernel's design table."""
-ROWS, COLS, FLOW, IFMAP_HALF, FILTER_HALF, OFMAP_HALF, ACT_HALF, BANDWIDTH, LATENCY, BITS, LANES, IDEAL = range(12)
-
-RESULT = (
-    "cycles", "compute_cycles", "fill_drain_cycles", "vector_cycles",
-    "stall_ifmap_cycles", "stall_filter_cycles", "stall_psum_cycles", "stall_ofmap_cycles", "port_busy_cycles",
-    "ifmap_read_bits", "filter_read_bits", "psum_read_bits", "psum_write_bits", "ofmap_write_bits",
-    "sram_ifmap_reads", "sram_filter_reads", "sram_ofmap_reads", "sram_ofmap_writes",
-    "folds", "tile_groups", "tile_m", "tile_n", "tile_k", "order",
-    "ifmap_on_chip", "filter_on_chip", "ofmap_on_chip",
-)
-"""Columns of the kernel's result for one job; `cycles` is -1 where no tile fits."""
-(CYCLES, COMPUTE, FILL, VECTOR, STALLS, PORT, IFMAP, FILTER, PSUM_READ, PSUM_WRITE, OFMAP, SRAM, FOLDS, TILE, ORDER,
- KEPT) = (0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 18, 19, 23, 24)
-N_RESULT = len(RESULT)
-
-ORDERS = np.array([[M, N, K], [M, K, N], [N, M, K], [N, K, M], [K, M, N], [K, N, M]], np.int64)
-"""Loop orders over tiles, outermost first."""
-
-F_VECTOR, F_GROUPS, F_M, F_N, F_K, F_CONV, F_BATCH, F_OUT_H, F_OUT_W, F_IN_H, F_IN_W, F_CHANNELS, F_KERNEL_H, \
-    F_WINDOW, F_STRIDE_H, F_FILTER_ACT, F_IFMAP_NEAR, F_FILTER_NEAR, F_NEAR, F_IN, F_OUT, F_OPS, F_NEXT_ONLY, \
-    F_IN_BITS, F_W_BITS, F_OUT_BITS = range(26)
-assert field("out_bits") == F_OUT_BITS
-
-PLAN = ("tile_groups", "tile_m", "tile_n", "tile_k", "order")
-
-fold_period = njit(cache=True, nogil=True)(mapping.fold_period)
-
-
-@njit(cache=True, nogil=True)
-def patch_elements(job, tm, tk):
-    """Return the input elements that a tile of tm output pixels and tk window elements is made from.
-
-    A matrix tile is itself. A convolution's patch is fetched as whole input rows of the channels concerned,
-    or gathered pixel by pixel where that is less; padding is not fetched.
-    """
-    gathered = tm * tk
-    if job[F_CONV] == 0:
-        return gathered
-    out_w, images = job[F_OUT_W], job[F_BATCH]
-    rows = images * job[F_OUT_H]
-    if tm < job[F_M]:  # a tile may begin within a row
-        rows = min(rows, -(-tm // out_w) + (1 if tm % out_w else 0))
-        images = min(images, -(-(rows - 1) // job[F_OUT_H]) + 1)
-    spanned = (rows - images) * job[F_STRIDE_H] + images * job[F_KERNEL_H]
-    in_rows = min(spanned, rows * job[F_KERNEL_H], job[F_BATCH] * job[F_IN_H])
-    channels = job[F_CHANNELS]
-    if tk < job[F_K]:
-        channels = min(channels, -(-tk // job[F_WINDOW]) + (1 if tk % job[F_WINDOW] else 0))
-    return min(gathered, in_rows * job[F_IN_W] * channels)
-
-
-@njit(cache=True, nogil=True)
-def plan_product(job, par, ifmap_near, filter_near, kept, tg, tm, tn, tk, order,
-                 trips, dims, a_bits, b_bits, o_bits, p_bits, cycles):
-    """Fill in what `timing.run` needs for one tiling of a matrix product (see there for the arrays)."""
-    in_bits = job[F_IN_BITS] if job[F_IN_BITS] > 0 else par[BITS]
-    w_bits = job[F_W_BITS] if job[F_W_BITS] > 0 else par[BITS]
-    if job[F_FILTER_ACT]:
-        w_bits = in_bits
-    out_bits = job[F_OUT_BITS] if job[F_OUT_BITS] > 0 else par[BITS]
-    nm, nn, nk = -(-job[F_M] // tm), -(-job[F_N] // tn), -(-job[F_K] // tk)
-    trips[0] = -(-job[F_GROUPS] // tg)
-    for level in range(3):
-        dim = ORDERS[order, level]
-        dims[level] = dim
-        trips[level + 1] = nm if dim == M else (nn if dim == N else nk)
-    for em in range(2):
-        m = tm if em == 0 else job[F_M] - (nm - 1) * tm
-        for ek in range(2):
-            k = tk if ek == 0 else job[F_K] - (nk - 1) * tk
-            a_bits[em, ek] = 0 if ifmap_near else patch_elements(job, m, k) * in_bits
-        for en in range(2):
-            n = tn if en == 0 else job[F_N] - (nn - 1) * tn
-            p_bits[em, en] = m * n * ACCUMULATOR_BITS
-            o_bits[em, en] = 0 if kept else m * n * out_bits
-            for ek in range(2):
-                k = tk if ek == 0 else job[F_K] - (nk - 1) * tk
-                if em == 0:
-                    b_bits[ek, en] = 0 if filter_near else k * n * w_bits
-                sr, sc, t = _fold_shape(par[FLOW], m, n, k)
-                folds = -(-sr // par[ROWS]) * -(-sc // par[COLS])
-                cycles[em, en, ek] = folds * fold_period(par[FLOW], par[ROWS], par[COLS], t)
-
-
-_fold_shape = njit(cache=True, nogil=True)(mapping.fold_shape)
-
-
-@njit(cache=True, nogil=True)
-def plan_vector(job, par, near_elements, kept, chunk, trips, dims, a_bits, b_bits, o_bits, p_bits, cycles):
-    """Fill in what `timing.run` needs for a vector pass of `chunk` output elements at a time."""
-    in_bits = job[F_IN_BITS] if job[F_IN_BITS] > 0 else par[BITS]
-    out_bits = job[F_OUT_BITS] if job[F_OUT_BITS] > 0 else par[BITS]
-    count = -(-job[F_OUT] // chunk)
-    trips[:] = 1
-    trips[1] = count
-    for level in range(3):
-        dims[level] = level
-    load = job[F_IN] - near_elements
-    for last in range(2):
-        if last == 0:
-            share, ops, out = load * chunk // job[F_OUT], job[F_OPS] * chunk // job[F_OUT], chunk
-        else:
-            share = load - (count - 1) * (load * chunk // job[F_OUT])
-            ops = job[F_OPS] - (count - 1) * (job[F_OPS] * chunk // job[F_OUT])
-            out = job[F_OUT] - (count - 1) * chunk
-        for other in range(2):
-            a_bits[last, other] = share * in_bits
-            b_bits[last, other] = 0
-            b_bits[other, last] = 0
-            o_bits[last, other] = 0 if kept else out * out_bits
-            p_bits[last, other] = 0
-            for third in range(2):
-                cycles[last, other, third] = -(-ops // par[LANES])
+__all__ = ["solve"]
 
 
 @njit(cache=True, nogil=True)
@@ -145,57 +69,35 @@ def _sum2(table, n0, n1):
 
 
 @njit(cache=True, nogil=True)
-def _traffic(trips, dims, groups, a_bits, b_bits, o_bits, p_bits, out):
-    """Write the bits that cross the port: ifmap, filter, partial sums read and written, outputs."""
-    count = np.empty(3, np.int64)
-    deepest = np.empty(3, np.int64)  # level of a dimension, -1 if it has one tile only
-    for level in range(3):
-        count[dims[level]] = trips[level + 1]
-        deepest[dims[level]] = level if trips[level + 1] > 1 else -1
-    nm, nn, nk = count[M], count[N], count[K]
-    a_again = nn if deepest[N] < max(deepest[M], deepest[K]) else 1
-    b_again = nm if deepest[M] < max(deepest[K], deepest[N]) else 1
-    spills = nk - 1 if deepest[K] < max(deepest[M], deepest[N]) else 0
-    psum = groups * spills * _sum2(p_bits, nm, nn)
-    out[0] = groups * a_again * _sum2(a_bits, nm, nk)
-    out[1] = groups * b_again * _sum2(b_bits, nk, nn)
-    out[2] = psum
-    out[3] = psum if o_bits[0, 0] > 0 else 0
-    out[4] = groups * _sum2(o_bits, nm, nn)
+def _traffic(groups, nm, nn, nk, order, a_sum, b_sum, o_sum, p_sum, out):
+    """Write the bits that cross the port: ifmap, filter, partial sums read and written, outputs.
+
+    The sums are the bits of all tiles of one group, each once; p_sum is 0 where outputs stay on chip and
+    nothing is spilled either.
+    """
+    several = (1 if nm > 1 else 0) + (2 if nn > 1 else 0) + (4 if nk > 1 else 0)
+    again = _ORDER_TABLE[several, order]
+    spills = nk - 1 if again[3] else 0
+    out[0] = groups * a_sum * (nn if again[1] else 1)
+    out[1] = groups * b_sum * (nm if again[2] else 1)
+    out[2] = groups * spills * p_sum
+    out[3] = out[2] if o_sum > 0 else 0
+    out[4] = groups * o_sum
 
 
 @njit(cache=True, nogil=True)
-def _compute(trips, dims, groups, cycles):
-    count = np.empty(3, np.int64)
-    for level in range(3):
-        count[dims[level]] = trips[level + 1]
-    nm, nn, nk = count[M], count[N], count[K]
-    total = 0
-    for em in range(2):
-        for en in range(2):
-            for ek in range(2):
-                times = (1 if em else nm - 1) * (1 if en else nn - 1) * (1 if ek else nk - 1)
-                total += times * cycles[em, en, ek]
-    return groups * total
-
-
-@njit(cache=True, nogil=True)
-def _bound(compute, bits, full_groups, last_groups, a_bits, b_bits, o_bits, bandwidth, latency):
+def _bound(compute, bits, a_first, b_first, o_last, bandwidth, latency):
     """Return a time that no schedule of the tiling can beat.
 
     The first compute waits for the first tiles and the last output is stored after the last compute; and
     the port must carry every bit.
     """
     total = compute
-    first = -(-full_groups * a_bits[0, 0] // bandwidth) + -(-full_groups * b_bits[0, 0] // bandwidth)
-    if first > 0:
-        total += first + latency
-    if o_bits[1, 1] > 0:
-        total += 1 + -(-last_groups * o_bits[1, 1] // bandwidth)
-    moved = 0
-    for i in range(5):
-        moved += bits[i]
-    return max(total, -(-moved // bandwidth))
+    if a_first + b_first > 0:
+        total += -(-a_first // bandwidth) + -(-b_first // bandwidth) + latency
+    if o_last > 0:
+        total += 1 + -(-o_last // bandwidth)
+    return max(total, -(-(bits[0] + bits[1] + bits[2] + bits[3] + bits[4]) // bandwidth))
 
 
 @njit(cache=True, nogil=True)
@@ -211,167 +113,209 @@ def _sizes(size, unit, out):
     return count + 1
 
 
-@njit(cache=True, nogil=True)
-def _first_of_kind(order, nm, nn, nk):
-    """Whether no earlier order walks the dimensions that have several tiles in the same sequence."""
-    count = (nm, nn, nk)
-    for earlier in range(order):
-        same = True
-        j = 0
-        for i in range(3):
-            dim = ORDERS[order, i]
-            if count[dim] == 1:
-                continue
-            while count[ORDERS[earlier, j]] == 1:
-                j += 1
-            if ORDERS[earlier, j] != dim:
-                same = False
-                break
-            j += 1
-        if same:
-            return False
-    return True
+def _order_table() -> np.ndarray:
+    """Return for each set of dimensions with several tiles the loop orders that differ, and what each re-reads.
 
+    Shape (8, 6, 4); the set is 1 for m + 2 for n + 4 for k. Columns: whether the order is to be tried (no
+    earlier one walks the same dimensions in the same sequence); whether the ifmap is read again for every
+    tile along n, the filter for every tile along m, and partial sums spilled for every tile along k.
+    """
+    table = np.zeros((8, 6, 4), np.int64)
+    for several in range(8):
+        seen = set()
+        for o, order in enumerate(ORDERS.tolist()):
+            walked = [dim for dim in order if several >> dim & 1]
+            level = {dim: walked.index(dim) if dim in walked else -1 for dim in (M, N, K)}
+            table[several, o] = (
+                tuple(walked) not in seen,
+                level[N] < max(level[M], level[K]),
+                level[M] < max(level[K], level[N]),
+                level[K] < max(level[M], level[N]),
+            )
+            seen.add(tuple(walked))
+    return table
+
+
+_ORDER_TABLE = _order_table()
 
 MAX_CANDIDATES = 1 << 15
 N_CANDIDATE = 7  # bound, bits, groups, m, n, k, order
 
 
 @njit(cache=True, nogil=True)
-def _solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
-    """Choose a tiling of a matrix product and write its result row; cycles stay -1 if nothing fits."""
-    candidates, sizes, work, trips, dims, a_bits, b_bits, o_bits, p_bits, cycles, bits, acc, none = scratch
-    in_bits = job[F_IN_BITS] if job[F_IN_BITS] > 0 else par[BITS]
-    w_bits = job[F_W_BITS] if job[F_W_BITS] > 0 else par[BITS]
-    if job[F_FILTER_ACT]:
-        w_bits = in_bits
-    flow, ideal = par[FLOW], par[IDEAL] > 0
-    unit_m = par[ROWS] if flow == 0 else (MIN_PASS if flow == 1 else par[COLS])
-    unit_n = par[COLS] if flow != 2 else MIN_PASS
-    unit_k = MIN_PASS if flow == 0 else par[ROWS]
-    m_count = _sizes(job[F_M], unit_m, sizes[0])
-    n_count = _sizes(job[F_N], unit_n, sizes[1])
-    k_count = _sizes(job[F_K], unit_k, sizes[2])
+def _fold_totals(job, par, tm, tn, tk, out):
+    """Write folds, cycles in which they stream and cycles in which they fill and drain, of all groups.
+
+    Tiles of the two dimensions over the array are whole numbers of folds, so only cutting the dimension
+    that streams through makes more of them.
+    """
+    sr, sc, t = fold_shape(par[FLOW], job[F_M], job[F_N], job[F_K])
+    folds = job[F_GROUPS] * -(-sr // par[ROWS]) * -(-sc // par[COLS])
+    passes = -(-t // fold_shape(par[FLOW], tm, tn, tk)[2])
+    out[0], out[1] = folds * passes, folds * t
+    out[2] = folds * passes * fold_period(par[FLOW], par[ROWS], par[COLS], 0)
+
+
+@njit(cache=True, nogil=True)
+def _candidates(job, par, ifmap_near, filter_near, kept, candidates, sizes, bits, folds):
+    """Write every tiling that fits, with its bound, and return how many there are."""
+    in_bits, w_bits, out_bits = widths(job, par)
+    flow, ideal, groups = par[FLOW], par[IDEAL] > 0, job[F_GROUPS]
+    m, n, k = job[F_M], job[F_N], job[F_K]
+    m_count = _sizes(m, par[ROWS] if flow == 0 else (MIN_PASS if flow == 1 else par[COLS]), sizes[0])
+    n_count = _sizes(n, par[COLS] if flow != 2 else MIN_PASS, sizes[1])
+    k_count = _sizes(k, MIN_PASS if flow == 0 else par[ROWS], sizes[2])
+    b_sum = 0 if filter_near else k * n * w_bits
+    o_sum = 0 if kept else m * n * out_bits
     found = 0
     for im in range(m_count - 1 if ideal else 0, m_count):
         tm = sizes[0, im]
+        nm = -(-m // tm)
+        last_m = m - (nm - 1) * tm
         for in_ in range(n_count - 1 if ideal else 0, n_count):
             tn = sizes[1, in_]
             if not ideal and tm * tn * ACCUMULATOR_BITS > par[OFMAP_HALF]:
                 break
+            nn = -(-n // tn)
+            o_last = 0 if kept else last_m * (n - (nn - 1) * tn) * out_bits
             for ik in range(k_count - 1 if ideal else 0, k_count):
                 tk = sizes[2, ik]
-                if not ideal:
-                    if not filter_near and tk * tn * w_bits > par[FILTER_HALF]:
-                        break
-                    if not ifmap_near and patch_elements(job, tm, tk) * in_bits > par[IFMAP_HALF]:
-                        continue
-                nm, nn, nk = -(-job[F_M] // tm), -(-job[F_N] // tn), -(-job[F_K] // tk)
+                b_tile = 0 if filter_near else tk * tn * w_bits
+                if not ideal and b_tile > par[FILTER_HALF]:
+                    break
+                a_tile = 0 if ifmap_near else patch_elements(job, tm, tk) * in_bits
+                if not ideal and a_tile > par[IFMAP_HALF]:
+                    continue
+                nk = -(-k // tk)
+                last_k = k - (nk - 1) * tk
+                a_sum = 0
+                if not ifmap_near:
+                    a_sum = patch_elements(job, last_m, last_k)
+                    if nm > 1:
+                        a_sum += (nm - 1) * patch_elements(job, tm, last_k)
+                    if nk > 1:
+                        a_sum += (nk - 1) * patch_elements(job, last_m, tk)
+                    if nm > 1 and nk > 1:
+                        a_sum += (nm - 1) * (nk - 1) * patch_elements(job, tm, tk)
+                    a_sum *= in_bits
+                _fold_totals(job, par, tm, tn, tk, folds)
+                compute = folds[1] + folds[2]
+                several = (1 if nm > 1 else 0) + (2 if nn > 1 else 0) + (4 if nk > 1 else 0)
                 tg = 1
-                whole = nm == 1 and nn == 1 and nk == 1
                 while True:
+                    last_groups = groups - (-(-groups // tg) - 1) * tg
                     for order in range(6):
-                        if not _first_of_kind(order, nm, nn, nk) or found == MAX_CANDIDATES:
+                        if _ORDER_TABLE[several, order, 0] == 0 or found == MAX_CANDIDATES:
                             continue
-                        plan_product(job, par, ifmap_near, filter_near, kept, tg, tm, tn, tk, order,
-                                     trips, dims, a_bits, b_bits, o_bits, p_bits, cycles)
-                        compute = _compute(trips, dims, job[F_GROUPS], cycles)
-                        _traffic(trips, dims, job[F_GROUPS], a_bits, b_bits, o_bits, p_bits, bits)
-                        last_groups = job[F_GROUPS] - (trips[0] - 1) * tg
+                        _traffic(groups, nm, nn, nk, order, a_sum, b_sum, o_sum, m * n * ACCUMULATOR_BITS, bits)
                         row = candidates[found]
                         row[0] = compute if ideal else _bound(
-                            compute, bits, tg, last_groups, a_bits, b_bits, o_bits, par[BANDWIDTH], par[LATENCY])
-                        row[1] = bits.sum()
+                            compute, bits, tg * a_tile, tg * b_tile, last_groups * o_last,
+                            par[BANDWIDTH], par[LATENCY])
+                        row[1] = bits[0] + bits[1] + bits[2] + bits[3] + bits[4]
                         row[2], row[3], row[4], row[5], row[6] = tg, tm, tn, tk, order
                         found += 1
-                    if not whole or tg == job[F_GROUPS] or ideal:
+                    # Small groups travel together: only if all of each fits.
+                    if several > 0 or tg == groups or ideal:
                         break
-                    tg = min(2 * tg, job[F_GROUPS])
-                    if tg * tm * tn * ACCUMULATOR_BITS > par[OFMAP_HALF]:
+                    tg = min(2 * tg, groups)
+                    if (tg * tm * tn * ACCUMULATOR_BITS > par[OFMAP_HALF] or tg * b_tile > par[FILTER_HALF]
+                            or tg * a_tile > par[IFMAP_HALF]):
                         break
-                    if not filter_near and tg * tk * tn * w_bits > par[FILTER_HALF]:
-                        break
-                    if not ifmap_near and tg * patch_elements(job, tm, tk) * in_bits > par[IFMAP_HALF]:
-                        break
-    best, best_bits, chosen = np.int64(-1), np.int64(0), -1
-    by_bound = np.argsort(candidates[:found, 0], kind="mergesort")
-    for i in range(found):
-        row = candidates[by_bound[i]]
-        if best >= 0 and row[0] > best:
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _most_promising(candidates, found):
+    """Return the row with the smallest bound, then the fewest bits, then the first."""
+    chosen = 0
+    for i in range(1, found):
+        if candidates[i, 0] < candidates[chosen, 0] or (
+                candidates[i, 0] == candidates[chosen, 0] and candidates[i, 1] < candidates[chosen, 1]):
+            chosen = i
+    return chosen
+
+
+@njit(cache=True, nogil=True)
+def _solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
+    """Choose a tiling of a matrix product and write its result row; cycles stay -1 if nothing fits."""
+    candidates, sizes, work, trips, dims, a_bits, b_bits, o_bits, p_bits, cycles, bits, folds, acc, none = scratch
+    ideal = par[IDEAL] > 0
+    found = _candidates(job, par, ifmap_near, filter_near, kept, candidates, sizes, bits, folds)
+    best, best_bits = np.int64(-1), np.int64(0)
+    never = np.int64(2**62)
+    while found > 0:
+        row = candidates[_most_promising(candidates, found)]
+        if row[0] == never or (best >= 0 and (row[0] > best or (row[0] == best and row[1] >= best_bits))):
             break
-        if best >= 0 and row[0] == best and row[1] >= best_bits:
-            continue
         plan_product(job, par, ifmap_near, filter_near, kept, row[2], row[3], row[4], row[5], row[6],
                      trips, dims, a_bits, b_bits, o_bits, p_bits, cycles)
-        if ideal:
-            total = row[0]
-        else:
+        total = row[0]
+        acc[:] = 0
+        if not ideal:
             last_groups = job[F_GROUPS] - (trips[0] - 1) * row[2]
-            acc[:] = 0
             total = run(trips, dims, row[2], last_groups, a_bits, b_bits, o_bits, p_bits, cycles,
                         par[BANDWIDTH], par[LATENCY], acc, none, work)
         if best < 0 or total < best or (total == best and row[1] < best_bits):
-            best, best_bits, chosen = total, row[1], by_bound[i]
-            for a in range(N_ACC):
-                out[STALLS + a] = 0 if ideal else acc[a]
+            best, best_bits = total, row[1]
+            for i in range(N_ACC):
+                out[STALLS + i] = acc[i]
+            for i in range(5):
+                out[TILE + i] = row[2 + i]
+        row[0] = never
     out[CYCLES] = best
-    if chosen < 0:
+    if best < 0:
         return
-    row = candidates[chosen]
-    tg, tm, tn, tk = row[2], row[3], row[4], row[5]
-    plan_product(job, par, ifmap_near, filter_near, kept, tg, tm, tn, tk, row[6],
-                 trips, dims, a_bits, b_bits, o_bits, p_bits, cycles)
-    _traffic(trips, dims, job[F_GROUPS], a_bits, b_bits, o_bits, p_bits, bits)
+    tm, tn, tk, order = out[TILE + 1], out[TILE + 2], out[TILE + 3], out[ORDER]
     groups, m, n, k = job[F_GROUPS], job[F_M], job[F_N], job[F_K]
-    nk = -(-k // tk)
-    sr, sc, t = _fold_shape(flow, m, n, k)
-    t_tile = _fold_shape(flow, tm, tn, tk)[2]
-    passes = -(-t // t_tile)
-    folds = groups * -(-sr // par[ROWS]) * -(-sc // par[COLS])
-    out[COMPUTE] = folds * t
-    out[FILL] = folds * passes * (fold_period(flow, par[ROWS], par[COLS], 0))
-    out[FOLDS] = folds * passes
+    nm, nn, nk = -(-m // tm), -(-n // tn), -(-k // tk)
+    plan_product(job, par, ifmap_near, filter_near, kept, out[TILE], tm, tn, tk, order,
+                 trips, dims, a_bits, b_bits, o_bits, p_bits, cycles)
+    _traffic(groups, nm, nn, nk, order, _sum2(a_bits, nm, nk), _sum2(b_bits, nk, nn), _sum2(o_bits, nm, nn),
+             _sum2(p_bits, nm, nn), bits)
     for i in range(5):
         out[IFMAP + i] = bits[i]
-    reads_down, reads_across = -(-sr // par[ROWS]), -(-sc // par[COLS])
+    _fold_totals(job, par, tm, tn, tk, folds)
+    out[FOLDS], out[COMPUTE], out[FILL] = folds[0], folds[1], folds[2]
+    flow = par[FLOW]
+    sr, sc, t = fold_shape(flow, m, n, k)
+    passes = -(-t // fold_shape(flow, tm, tn, tk)[2])
+    down, across = -(-sr // par[ROWS]), -(-sc // par[COLS])
     if flow == 0:
-        out[SRAM] = groups * reads_across * m * k
-        out[SRAM + 1] = groups * reads_down * n * k
-        out[SRAM + 2] = groups * (nk - 1) * m * n
-        out[SRAM + 3] = groups * nk * m * n
+        out[SRAM], out[SRAM + 1] = groups * across * m * k, groups * down * n * k
+        out[SRAM + 2], out[SRAM + 3] = groups * (nk - 1) * m * n, groups * nk * m * n
     else:
-        held, moved = (1, 0) if flow == 1 else (0, 1)
-        out[SRAM + held] = groups * passes * (n * k if flow == 1 else m * k)
-        out[SRAM + moved] = groups * reads_across * (m * k if flow == 1 else n * k)
-        out[SRAM + 2] = groups * (reads_down - 1) * m * n
-        out[SRAM + 3] = groups * reads_down * m * n
-    for i in range(5):
-        out[TILE + i] = row[2 + i]
+        stays, streams = (n * k, m * k) if flow == 1 else (m * k, n * k)
+        out[SRAM + (1 if flow == 1 else 0)] = groups * passes * stays
+        out[SRAM + (0 if flow == 1 else 1)] = groups * across * streams
+        out[SRAM + 2], out[SRAM + 3] = groups * (down - 1) * m * n, groups * down * m * n
 
 
 @njit(cache=True, nogil=True)
 def _solve_vector(job, par, near_elements, kept, scratch, out):
     """Choose the chunk of a vector pass and write its result row; cycles stay -1 if nothing fits."""
-    candidates, sizes, work, trips, dims, a_bits, b_bits, o_bits, p_bits, cycles, bits, acc, none = scratch
+    _, sizes, work, trips, dims, a_bits, b_bits, o_bits, p_bits, cycles, bits, _, acc, none = scratch
     ideal = par[IDEAL] > 0
     count = _sizes(job[F_OUT], 1, sizes[0])
-    best, best_bits, chunk = np.int64(-1), np.int64(0), np.int64(0)
+    best, chunk = np.int64(-1), np.int64(0)
     for i in range(count - 1, -1, -1):  # the largest first: the others must beat it
         if ideal and i < count - 1:
             break
         plan_vector(job, par, near_elements, kept, sizes[0, i], trips, dims, a_bits, b_bits, o_bits, p_bits, cycles)
-        out_bits = job[F_OUT_BITS] if job[F_OUT_BITS] > 0 else par[BITS]
+        out_bits = widths(job, par)[2]
         if not ideal:
             if max(a_bits[0, 0] if trips[1] > 1 else 0, a_bits[1, 0]) > par[IFMAP_HALF]:
                 continue
             if sizes[0, i] * out_bits > par[OFMAP_HALF]:
                 continue
-        compute = _compute(trips, dims, 1, cycles)
-        _traffic(trips, dims, 1, a_bits, b_bits, o_bits, p_bits, bits)
+        chunks = trips[1]
+        compute = (chunks - 1) * cycles[0, 0, 0] + cycles[1, 0, 0]
+        _traffic(1, chunks, 1, 1, 0, _sum2(a_bits, chunks, 1), 0, _sum2(o_bits, chunks, 1), 0, bits)
         if ideal:
             total = compute
         else:
-            limit = _bound(compute, bits, 1, 1, a_bits, b_bits, o_bits, par[BANDWIDTH], par[LATENCY])
+            first = a_bits[0, 0] if chunks > 1 else a_bits[1, 0]
+            limit = _bound(compute, bits, first, 0, o_bits[1, 1], par[BANDWIDTH], par[LATENCY])
             if best >= 0 and limit >= best:
                 continue
             acc[:] = 0
@@ -402,7 +346,7 @@ def solve(designs, jobs, use, results):
         np.empty((2 * LEVELS, N_STATE + N_ACC), np.int64), np.empty(LEVELS, np.int64), np.empty(3, np.int64),
         np.empty((2, 2), np.int64), np.empty((2, 2), np.int64), np.empty((2, 2), np.int64),
         np.empty((2, 2), np.int64), np.empty((2, 2, 2), np.int64), np.empty(5, np.int64),
-        np.empty(N_ACC, np.int64), np.empty(0, np.int64),
+        np.empty(3, np.int64), np.empty(N_ACC, np.int64), np.empty(0, np.int64),
     )
     for d in range(designs.shape[0]):
         par = designs[d]

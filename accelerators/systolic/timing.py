@@ -15,6 +15,8 @@ equal; all iterations but a level's first and last being alike, the jump is exac
 `components.py` is the same machine as SimPy components, and shares nothing with this file but the plan.
 """
 
+# mypy: allow-untyped-defs
+# Kernels take int64 scalars and arrays; their docstrings give the shapes.
 from __future__ import annotations
 
 import numpy as np
@@ -188,17 +190,15 @@ def run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, c
         level = LEVELS - 1
         while level >= 0:
             here = idx[level]
-            if not traced and trips[level] > 4:
-                if here <= trips[level] - 4:
-                    old = work[2 * level + (here & 1)]
-                    if here >= 2:
-                        jumps = (trips[level] - 2 - here) // 2
-                        if _jump(st, acc, old, jumps):
-                            idx[level] = here + 2 * jumps
-                            if level > 0:
-                                was[dims[level - 1]] = idx[level]
-                    old[:N_STATE] = st
-                    old[N_STATE:] = acc
+            if not traced and trips[level] > 4 and here <= trips[level] - 4:
+                old = work[2 * level + (here & 1)]
+                jumps = (trips[level] - 2 - here) // 2
+                if here >= 2 and _jump(st, acc, old, jumps):
+                    idx[level] = here + 2 * jumps
+                    if level > 0:
+                        was[dims[level - 1]] = idx[level]
+                old[:N_STATE] = st
+                old[N_STATE:] = acc
             if idx[level] < trips[level] - 1:
                 break
             level -= 1
