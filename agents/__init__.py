@@ -1,1 +1,1 @@
-"""Who explores: searchers, sweeps, studies and Pareto tools."""
+"""Who explores: searchers that propose designs, studies and sweeps that run them, Pareto tools."""

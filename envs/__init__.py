@@ -1,1 +1,1 @@
-"""Gymnasium views on any registered machine."""
+"""Gymnasium views on every registered machine."""
