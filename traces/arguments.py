@@ -124,10 +124,12 @@ def _accepted(annotation: Any, fields: list[FieldInfo]) -> str:
     if kind is bool:
         return "true | false"
     words = {int: "integer", float: "number", str: "text"}.get(kind, str(kind))
-    bounds = [
-        f"{sign} {getattr(mark, attribute)}"
-        for field in fields for mark in field.metadata
-        for attribute, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
-        if getattr(mark, attribute, None) is not None
-    ]
-    return f"{words} {', '.join(bounds)}".strip()
+    marks = [mark for field in fields for mark in field.metadata]
+
+    def bounds(attribute: str) -> list[Any]:
+        return [bound for mark in marks if (bound := getattr(mark, attribute, None)) is not None]
+
+    limits = [f">= {max(bounds('ge'))}"] if bounds("ge") else []
+    limits += [f"<= {min(bounds('le'))}"] if bounds("le") else []
+    limits += [f"a multiple of {step}" for step in bounds("multiple_of")]
+    return f"{words} {', '.join(limits)}".strip()
