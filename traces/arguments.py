@@ -44,7 +44,8 @@ class Argument:
         adapter = TypeAdapter(self.annotation)
         try:
             if isinstance(value, str):
-                return adapter.validate_strings(value)
+                members = {str(member): member for member in get_args(_kind(self.annotation))}
+                return members[value] if value in members else adapter.validate_strings(value)
             if not isinstance(value, bool) and hasattr(value, "__index__"):
                 value = operator.index(value)
             return adapter.validate_python(value, strict=True)
@@ -111,18 +112,24 @@ class Signature:
         }
 
 
+def _kind(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
 def _accepted(annotation: Any, fields: list[FieldInfo]) -> str:
     """Say in words what an annotation accepts."""
-    kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    kind = _kind(annotation)
     if get_origin(kind) is Literal:
         return " | ".join(str(member) for member in get_args(kind))
     if kind is bool:
         return "true | false"
     words = {int: "integer", float: "number", str: "text"}.get(kind, str(kind))
-    bounds = [
-        f"{sign} {getattr(mark, attribute)}"
-        for field in fields for mark in field.metadata
-        for attribute, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
-        if getattr(mark, attribute, None) is not None
-    ]
-    return f"{words} {', '.join(bounds)}".strip()
+    marks = [mark for field in fields for mark in field.metadata]
+
+    def bounds(attribute: str) -> list[Any]:
+        return [bound for mark in marks if (bound := getattr(mark, attribute, None)) is not None]
+
+    limits = [f">= {max(bounds('ge'))}"] if bounds("ge") else []
+    limits += [f"<= {min(bounds('le'))}"] if bounds("le") else []
+    limits += [f"a multiple of {step}" for step in bounds("multiple_of")]
+    return f"{words} {', '.join(limits)}".strip()

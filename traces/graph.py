@@ -141,6 +141,20 @@ class Graph:
         """Convolve every channel on its own."""
         return self.conv(name, x, x.features, kernel, groups=x.features, **options)
 
+    def conv_transpose(self, name: str, x: Tensor, channels: int, kernel: int, *, stride: int, padding: int) -> Tensor:
+        """Spread every pixel over a window: a product for each pixel, then overlapping windows and a bias are added."""
+        batch, height, width, in_channels = x.shape
+        out_h, out_w = ((size - 1) * stride - 2 * padding + kernel for size in (height, width))
+        windows = self.add_operator(
+            Gemm, name, (x,), (batch, height, width, kernel * kernel * channels),
+            m=batch * height * width, n=kernel * kernel * channels, k=in_channels,
+        )
+        shape = (batch, out_h, out_w, channels)
+        return self.add_operator(
+            Elementwise, f"{name}.overlap_add", (windows,), shape, function="overlap_add", elements=prod(shape),
+            operands=(-(-kernel // stride)) ** 2 + 1, reads=windows.elements, parameters=channels,
+        )
+
     def pool(self, name: str, x: Tensor, mode: Literal["max", "average"], kernel: int, stride: int | None = None, *,
              padding: int = 0, ceil: bool = False) -> Tensor:
         """Pool an image; `ceil` keeps a last partial window that starts inside the image or its padding."""

@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 Size = Annotated[int, Field(ge=1, le=2**40)]
+Sparsity = tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=64)]]
+"""(n, m): at most n of any m consecutive weights along the reduction are not zero."""
 
 
 class TensorBits(BaseModel):
@@ -40,6 +42,11 @@ class GemmShape(NamedTuple):
     m: int
     n: int
     k: int
+
+
+def _check_sparsity(sparsity: Sparsity | None) -> None:
+    if sparsity and sparsity[0] > sparsity[1]:
+        raise ValueError(f"weight_sparsity={sparsity}: at most {sparsity[1]} of {sparsity[1]} can be non-zero")
 
 
 class _Base(BaseModel):
@@ -112,9 +119,12 @@ class Conv(_Base):
     batch_norm: bool = False
     """A batch normalisation folded into the weights at inference; it adds two parameters a channel."""
     window: Literal["floor", "ceil"] = "floor"
+    weight_sparsity: Sparsity | None = None
+    """How the weights are pruned; counts stay dense, and a machine that cannot skip zeros multiplies all."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Conv:
+        _check_sparsity(self.weight_sparsity)
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ValueError(
                 f"groups={self.groups} must divide in_channels={self.in_channels} "
@@ -194,6 +204,15 @@ class Gemm(_Base):
     k: Size
     weights: bool = True
     bias: bool = False
+    weight_sparsity: Sparsity | None = None
+    """How the weights are pruned; counts stay dense, and a machine that cannot skip zeros multiplies all."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Gemm:
+        _check_sparsity(self.weight_sparsity)
+        if not self.weights and (self.bias or self.weight_sparsity):
+            raise ValueError("bias and weight_sparsity need weights=True")
+        return self
 
     @property
     def gemms(self) -> tuple[GemmShape, ...]:
