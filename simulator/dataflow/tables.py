@@ -1,173 +1,137 @@
-"""A network as flat integer arrays, which is what the compiled engines read.
+"""A network as a few integer matrices, which is what the compiled engines read.
 
-Every array is int64. Ports of all nodes stand in one list, each node's inputs in `in_*[in_start[n] :
-in_start[n+1]]` and its outputs likewise. A FIFO of depth C owns C slots of one array; a slot holds the
-time at which its token is visible, or, once the token is taken, the time at which the slot is free:
-a sender never needs a slot before its token is taken, so one number serves both.
+All are int64; the constants name the columns. A node's ports stand together in the port matrix, its inputs
+before its outputs. A FIFO of depth C owns C slots; a slot holds the time at which its token is visible,
+or, once the token is taken, the time at which the slot is free: a sender never needs a slot before its
+token is taken, so one number serves both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from ..network import Network, NetworkError
+from ..network import Fifo, Network, NetworkError, Node
 
-__all__ = ["State", "Tables", "initial_state", "tabulate"]
+__all__ = ["Compiled", "State", "Tables", "compile_network", "fresh_state"]
 
 POLICIES = {"priority": 0, "round_robin": 1, "oldest": 2}
+
+# Tables.node. ROWS..ROWS_END are a node's rows of the schedule; equal if it has none.
+FIRINGS, INTERVAL, LATENCY, POLICY, IN, OUT, OUT_END, ROWS, ROWS_END = range(9)
+# Tables.port: its FIFO, and its rate as in `network.Port`.
+FIFO, EVERY, AT = range(3)
+# Tables.fifo. A node outside of the region is -1. SLOT is its first slot.
+SOURCE, TARGET, DEPTH, SEND_LATENCY, RESPONSE_LATENCY, SLOT = range(6)
+# Tables.row: what a firing of a scheduled node does; masks of ports.
+ROW_INPUTS, ROW_OUTPUTS, ROW_INTERVAL, ROW_LATENCY = range(4)
+# State.node: complete firings; earliest time of the next; ready time of the firing that holds its inputs
+# and waits for space, or -1; the input that an arbiter took last, or -1.
+FIRED, END, READY, CHOICE = range(4)
+# State.fifo: tokens taken and sent so far; slots (within the FIFO) of the next to take and to send; the
+# time at which the last token sent is visible, since a queue keeps its order.
+TAKEN, SENT, HEAD, TAIL, LATEST = range(5)
+
+FAR = 2**62
+"""Later than any time."""
 
 
 class Tables(NamedTuple):
     """What does not change in a run."""
 
-    firings: np.ndarray
-    interval: np.ndarray
-    latency: np.ndarray
-    in_start: np.ndarray
-    in_fifo: np.ndarray
-    in_every: np.ndarray
-    in_at: np.ndarray
-    out_start: np.ndarray
-    out_fifo: np.ndarray
-    out_every: np.ndarray
-    out_at: np.ndarray
-    policy: np.ndarray
-    """-1 for a node without arbitration, else an index of `POLICIES`."""
-    rows_start: np.ndarray
-    """First row of a node's schedule, and in the next entry one past the last; equal if it has none."""
-    row_inputs: np.ndarray
-    row_outputs: np.ndarray
-    row_interval: np.ndarray
-    row_latency: np.ndarray
-    source: np.ndarray
-    """The node that sends to a FIFO; -1 if it is outside of the region."""
-    target: np.ndarray
-    depth: np.ndarray
-    send_latency: np.ndarray
-    response_latency: np.ndarray
+    node: np.ndarray
+    port: np.ndarray
+    fifo: np.ndarray
+    row: np.ndarray
 
 
 class State(NamedTuple):
     """What a run changes. Kernels can stop and go on from it."""
 
-    fired: np.ndarray
-    """Firings that are complete, by node."""
-    end: np.ndarray
-    """Earliest time of the next firing, by node."""
-    ready: np.ndarray
-    """Ready time of a firing that holds its inputs and waits for output space; -1 if there is none."""
-    in_due: np.ndarray
-    """The next firing at which an input port is due."""
-    out_due: np.ndarray
-    taken: np.ndarray
-    """Tokens taken from a FIFO so far."""
-    sent: np.ndarray
-    """Tokens sent so far, the initial ones among them."""
-    head: np.ndarray
-    """Slot of the next token to take, within the FIFO."""
-    tail: np.ndarray
-    """Slot of the next token to send."""
-    latest: np.ndarray
-    """Time at which the last token sent is visible: a queue keeps its order."""
-    slots: np.ndarray
-    slot_start: np.ndarray
-    last_choice: np.ndarray
-    """Input that an arbiter took last, by node; -1 before the first."""
+    node: np.ndarray
+    due: np.ndarray
+    """For each port the next firing at which it is due (not used by scheduled nodes)."""
+    fifo: np.ndarray
+    slot: np.ndarray
 
 
-def tabulate(network: Network, region: set[str] | None = None) -> Tables:
-    """Turn a checked network into tables; with `region`, only these nodes (in order) and their FIFOs."""
+@dataclass(frozen=True)
+class Compiled:
+    """A network (or a region of it) as tables, with the names that the rows stand for."""
+
+    network: Network
+    nodes: tuple[Node, ...]
+    fifos: tuple[Fifo, ...]
+    tables: Tables
+
+    def state(self) -> State:
+        """The state before the first cycle."""
+        return fresh_state(self.tables, np.array([len(f.initial) for f in self.fifos], np.int64))
+
+
+def compile_network(network: Network, region: Iterable[str] | None = None) -> Compiled:
+    """Turn a checked network into tables; with `region`, only these nodes and the FIFOs at them."""
     network = network.resolved_firings()
-    nodes = [n for n in network.nodes.values() if region is None or n.name in region]
+    chosen = set(network.nodes if region is None else region)
+    nodes = tuple(n for n in network.nodes.values() if n.name in chosen)
     for node in nodes:
         if node.kind in ("rule", "process") or node.firings is None:
             raise NetworkError(f"network {network.name!r}: {node.name} is decided by its values; it needs SimPy")
-    number = {node.name: i for i, node in enumerate(nodes)}
-    fifos = [f for f in network.fifos.values() if f.source[0] in number or f.target[0] in number]
+    fifos = tuple(f for f in network.fifos.values() if f.source[0] in chosen or f.target[0] in chosen)
+    node_number = {node.name: i for i, node in enumerate(nodes)}
     fifo_number = {fifo.name: i for i, fifo in enumerate(fifos)}
-    ins = [[fifo_number[f.name] for f in network.fifos_of(n.name, "inputs")] for n in nodes]
-    outs = [[fifo_number[f.name] for f in network.fifos_of(n.name, "outputs")] for n in nodes]
-    schedules = [n.schedule for n in nodes if n.schedule is not None]
 
-    def column(values: object) -> np.ndarray:
-        return np.array(list(values), np.int64)  # type: ignore[call-overload]
-
-    def rows(name: str) -> np.ndarray:
-        return np.concatenate([getattr(s, name) for s in schedules]) if schedules else np.zeros(0, np.int64)
-
-    return Tables(
-        firings=column(n.firings for n in nodes),
-        interval=column(n.interval for n in nodes),
-        latency=column(n.latency for n in nodes),
-        in_start=_starts(map(len, ins)),
-        in_fifo=column(f for row in ins for f in row),
-        in_every=column(p.every for n in nodes for p in n.inputs),
-        in_at=column(p.at for n in nodes for p in n.inputs),
-        out_start=_starts(map(len, outs)),
-        out_fifo=column(f for row in outs for f in row),
-        out_every=column(p.every for n in nodes for p in n.outputs),
-        out_at=column(p.at for n in nodes for p in n.outputs),
-        policy=column(POLICIES.get(n.arbitration or "", -1) for n in nodes),
-        rows_start=_starts(0 if n.schedule is None else len(n.schedule) for n in nodes),
-        row_inputs=rows("inputs"),
-        row_outputs=rows("outputs"),
-        row_interval=rows("interval"),
-        row_latency=rows("latency"),
-        source=column(number.get(f.source[0], -1) for f in fifos),
-        target=column(number.get(f.target[0], -1) for f in fifos),
-        depth=column(_depth(network, f.name) for f in fifos),
-        send_latency=column(f.send_latency for f in fifos),
-        response_latency=column(f.response_latency for f in fifos),
-    )
-
-
-def initial_state(network: Network, tables: Tables, region: set[str] | None = None) -> State:
-    """The state before the first cycle."""
-    fifos = [
-        f for f in network.fifos.values()
-        if region is None or f.source[0] in region or f.target[0] in region
-    ]
-    held = np.array([len(f.initial) for f in fifos], np.int64)
-    return fresh_state(tables, held)
+    node_rows, ports, schedule = [], [], []
+    for node in nodes:
+        first, first_row = len(ports), len(schedule)
+        for side in ("inputs", "outputs"):
+            joined = zip(network.fifos_of(node.name, side), getattr(node, side), strict=True)  # type: ignore[arg-type]
+            ports += [[fifo_number[f.name], p.every, p.at] for f, p in joined]
+        if (s := node.schedule) is not None:
+            schedule += np.stack([s.inputs, s.outputs, s.interval, s.latency], axis=1).tolist()
+        out = first + len(node.inputs)
+        node_rows.append([
+            node.firings, node.interval, node.latency, POLICIES.get(node.arbitration or "", -1),
+            first, out, out + len(node.outputs), first_row, len(schedule),
+        ])
+    fifo_rows, slots = [], 0
+    for fifo in fifos:
+        depth = fifo.depth if fifo.depth is not None else _room(network, fifo)
+        fifo_rows.append([
+            node_number.get(fifo.source[0], -1), node_number.get(fifo.target[0], -1), depth,
+            fifo.send_latency, fifo.response_latency, slots,
+        ])
+        slots += depth
+    tables = Tables(_matrix(node_rows, 9), _matrix(ports, 3), _matrix(fifo_rows, 6), _matrix(schedule, 4))
+    return Compiled(network, nodes, fifos, tables)
 
 
 def fresh_state(tables: Tables, held: np.ndarray) -> State:
     """The state before the first cycle, with so many initial tokens in each FIFO (shape: FIFOs)."""
-    nodes, fifos = len(tables.firings), len(tables.depth)
-    starts = _starts(tables.depth)
-    return State(
-        fired=np.zeros(nodes, np.int64),
-        end=np.zeros(nodes, np.int64),
-        ready=np.full(nodes, -1, np.int64),
-        in_due=tables.in_at.copy(),
-        out_due=tables.out_at.copy(),
-        taken=np.zeros(fifos, np.int64),
-        sent=held.copy(),
-        head=np.zeros(fifos, np.int64),
-        tail=held % np.maximum(tables.depth, 1),
-        latest=np.zeros(fifos, np.int64),
-        slots=np.zeros(int(starts[-1]), np.int64),
-        slot_start=starts,
-        last_choice=np.full(nodes, -1, np.int64),
-    )
+    node = np.zeros((len(tables.node), 4), np.int64)
+    node[:, READY] = node[:, CHOICE] = -1
+    fifo = np.zeros((len(tables.fifo), 5), np.int64)
+    fifo[:, SENT] = held
+    fifo[:, TAIL] = held % tables.fifo[:, DEPTH]
+    return State(node, tables.port[:, AT].copy(), fifo, np.zeros(int(tables.fifo[:, DEPTH].sum()), np.int64))
 
 
-def _depth(network: Network, name: str) -> int:
-    """The depth, or for an unbounded FIFO room for every token that it will ever hold."""
-    fifo = network.fifos[name]
-    if fifo.depth is not None:
-        return fifo.depth
+def _room(network: Network, fifo: Fifo) -> int:
+    """Slots for an unbounded FIFO: one for every token that ever passes."""
     (source, out), (target, into) = fifo.source, fifo.target
     tokens = network.nodes[source].tokens("outputs", out)
     if tokens is None:
         tokens = network.nodes[target].tokens("inputs", into)
     if tokens is None:
-        raise NetworkError(f"network {network.name!r}: {name} is unbounded between nodes without a count; give a depth")
+        raise NetworkError(
+            f"network {network.name!r}: {fifo.name} is unbounded, and neither end says how many tokens pass; "
+            f"give it a depth"
+        )
     return max(1, tokens + len(fifo.initial))
 
 
-def _starts(counts: object) -> np.ndarray:
-    """Offsets of consecutive groups: 0, then the running sum."""
-    return np.concatenate([[0], np.cumsum(np.array(list(counts), np.int64))]).astype(np.int64)  # type: ignore[call-overload]
+def _matrix(rows: list[list[int]], columns: int) -> np.ndarray:
+    return np.array(rows, np.int64).reshape(len(rows), columns)

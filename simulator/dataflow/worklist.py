@@ -2,7 +2,7 @@
 
 Without arbitration the times are a max-plus recurrence, so that the order of evaluation is free. A node
 runs for as long as its inputs hold tokens and its outputs have slots, on a clock of its own, and then
-hands over to a neighbour that it has given something to do.
+hands over to its neighbours.
 """
 
 from __future__ import annotations
@@ -10,141 +10,136 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from .tables import State, Tables
+from .tables import (
+    DEPTH, END, EVERY, FAR, FIFO, FIRED, FIRINGS, HEAD, IN, INTERVAL, LATENCY, LATEST, OUT, OUT_END, POLICY, READY,
+    RESPONSE_LATENCY, ROW_INPUTS, ROW_INTERVAL, ROW_LATENCY, ROW_OUTPUTS, ROWS, ROWS_END, SEND_LATENCY, SENT, SLOT,
+    SOURCE, TAIL, TAKEN, TARGET, State, Tables,
+)  # fmt: skip
 
-__all__ = ["NO_LOG", "Log", "advance", "blocked_on"]
+__all__ = ["FAR", "NO_LOG", "Log", "advance", "blocked_on"]
 
 Log = tuple[np.ndarray, np.ndarray, np.ndarray]
 """(start of each node's firings, ready times, send times); empty arrays record nothing."""
 NO_LOG: Log = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
-FAR = np.int64(2**62)
 
 
 @nb.njit(cache=True, nogil=True)
-def run_node(t: Tables, s: State, n: int, limit: int, horizon: int, log: Log) -> bool:
-    """Fire node n until it lacks a token or a slot, has fired `limit` times, or would fire at `horizon`.
+def advance(tables: Tables, state: State, limits: np.ndarray, horizon: int, log: Log) -> None:
+    """Run every node to its limit of firings, to the horizon (a time), or as far as it gets.
 
-    Returns whether it took or sent anything.
+    No choice depends on the time, so a run may be stopped and resumed at will.
     """
+    node, port, fifo, row = tables
+    node_state, due, fifo_state, slot = state
     log_start, log_ready, log_send = log
-    in_a, in_b, out_a, out_b = t.in_start[n], t.in_start[n + 1], t.out_start[n], t.out_start[n + 1]
-    interval, latency = t.interval[n], t.latency[n]
-    rows, row_count = t.rows_start[n], t.rows_start[n + 1] - t.rows_start[n]
-    k, end, ready = s.fired[n], s.end[n], s.ready[n]
-    moved = False
-    inputs, outputs = np.int64(0), np.int64(0)
-    while k < limit:
-        if row_count:
-            row = rows + k % row_count
-            inputs, outputs = t.row_inputs[row], t.row_outputs[row]
-            interval, latency = t.row_interval[row], t.row_latency[row]
-        if ready < 0:
-            start = end
-            missing = False
-            for p in range(in_a, in_b):
-                if (inputs >> (p - in_a)) & 1 if row_count else s.in_due[p] == k:
-                    f = t.in_fifo[p]
-                    if s.sent[f] == s.taken[f]:
-                        missing = True
-                        break
-                    start = max(start, s.slots[s.slot_start[f] + s.head[f]])
-            if missing or start >= horizon:
-                break
-            for p in range(in_a, in_b):
-                if (inputs >> (p - in_a)) & 1 if row_count else s.in_due[p] == k:
-                    f = t.in_fifo[p]
-                    head = s.head[f]
-                    s.slots[s.slot_start[f] + head] = start + t.response_latency[f]
-                    s.taken[f] += 1
-                    s.head[f] = head + 1 if head + 1 < t.depth[f] else 0
-                    s.in_due[p] += t.in_every[p]
-            ready = start
-            moved = True
-            if log_start.size:
-                log_ready[log_start[n] + k] = ready
-        start = ready
-        full = False
-        for p in range(out_a, out_b):
-            if (outputs >> (p - out_a)) & 1 if row_count else s.out_due[p] == k:
-                f = t.out_fifo[p]
-                if s.sent[f] - s.taken[f] == t.depth[f]:
-                    full = True
-                    break
-                start = max(start, s.slots[s.slot_start[f] + s.tail[f]])
-        if full or start >= horizon:
-            break
-        for p in range(out_a, out_b):
-            if (outputs >> (p - out_a)) & 1 if row_count else s.out_due[p] == k:
-                f = t.out_fifo[p]
-                tail = s.tail[f]
-                visible = max(ready + latency, start + t.send_latency[f], s.latest[f])
-                s.latest[f] = visible
-                s.slots[s.slot_start[f] + tail] = visible
-                s.sent[f] += 1
-                s.tail[f] = tail + 1 if tail + 1 < t.depth[f] else 0
-                s.out_due[p] += t.out_every[p]
-        if log_start.size:
-            log_send[log_start[n] + k] = start
-        end = start + interval
-        ready = -1
-        k += 1
-        moved = True
-    s.fired[n], s.end[n], s.ready[n] = k, end, ready
-    return moved
-
-
-@nb.njit(cache=True, nogil=True)
-def advance(t: Tables, s: State, limits: np.ndarray, horizon: int, log: Log) -> None:
-    """Run every node (to its limit of firings and to the horizon, a time) as far as it gets.
-
-    No choice is made before a time that is known, so a run may be stopped and resumed at will.
-    """
-    nodes = len(t.firings)
-    queue = np.empty(nodes, np.int64)
-    queued = np.ones(nodes, np.bool_)
-    for n in range(nodes):
-        queue[n] = n
+    recording = log_start.size > 0
+    nodes = len(node)
+    queue, queued = np.arange(nodes), np.ones(nodes, np.bool_)
     first, count = 0, nodes
     while count:
         n = queue[first]
         first = first + 1 if first + 1 < nodes else 0
         count -= 1
         queued[n] = False
-        if not run_node(t, s, n, limits[n], horizon, log):
+
+        in_a, out_a, out_b = node[n, IN], node[n, OUT], node[n, OUT_END]
+        interval, latency = node[n, INTERVAL], node[n, LATENCY]
+        row_a = node[n, ROWS]
+        rows = node[n, ROWS_END] - row_a
+        k, end, ready = node_state[n, FIRED], node_state[n, END], node_state[n, READY]
+        limit = limits[n]
+        taking, sending = np.int64(0), np.int64(0)
+        moved = False
+        while k < limit:
+            if rows:
+                r = row_a + k % rows
+                taking, sending = row[r, ROW_INPUTS], row[r, ROW_OUTPUTS]
+                interval, latency = row[r, ROW_INTERVAL], row[r, ROW_LATENCY]
+            if ready < 0:
+                start = end
+                for p in range(in_a, out_a):
+                    if (rows == 0 and due[p] == k) or (rows != 0 and (taking >> (p - in_a)) & 1 == 1):
+                        f = port[p, FIFO]
+                        if fifo_state[f, SENT] == fifo_state[f, TAKEN]:
+                            start = FAR
+                            break
+                        visible = slot[fifo[f, SLOT] + fifo_state[f, HEAD]]
+                        if visible > start:
+                            start = visible
+                if start >= horizon:
+                    break
+                for p in range(in_a, out_a):
+                    if (rows == 0 and due[p] == k) or (rows != 0 and (taking >> (p - in_a)) & 1 == 1):
+                        f = port[p, FIFO]
+                        head = fifo_state[f, HEAD]
+                        slot[fifo[f, SLOT] + head] = start + fifo[f, RESPONSE_LATENCY]
+                        fifo_state[f, TAKEN] += 1
+                        fifo_state[f, HEAD] = head + 1 if head + 1 < fifo[f, DEPTH] else 0
+                        due[p] += port[p, EVERY]
+                ready = start
+                moved = True
+                if recording:
+                    log_ready[log_start[n] + k] = ready
+            start = ready
+            for p in range(out_a, out_b):
+                if (rows == 0 and due[p] == k) or (rows != 0 and (sending >> (p - out_a)) & 1 == 1):
+                    f = port[p, FIFO]
+                    if fifo_state[f, SENT] - fifo_state[f, TAKEN] == fifo[f, DEPTH]:
+                        start = FAR
+                        break
+                    free = slot[fifo[f, SLOT] + fifo_state[f, TAIL]]
+                    if free > start:
+                        start = free
+            if start >= horizon:
+                break
+            for p in range(out_a, out_b):
+                if (rows == 0 and due[p] == k) or (rows != 0 and (sending >> (p - out_a)) & 1 == 1):
+                    f = port[p, FIFO]
+                    tail = fifo_state[f, TAIL]
+                    visible = max(ready + latency, start + fifo[f, SEND_LATENCY], fifo_state[f, LATEST])
+                    fifo_state[f, LATEST] = visible
+                    slot[fifo[f, SLOT] + tail] = visible
+                    fifo_state[f, SENT] += 1
+                    fifo_state[f, TAIL] = tail + 1 if tail + 1 < fifo[f, DEPTH] else 0
+                    due[p] += port[p, EVERY]
+            if recording:
+                log_send[log_start[n] + k] = start
+            end = start + interval
+            ready = np.int64(-1)
+            k += 1
+            moved = True
+        node_state[n, FIRED], node_state[n, END], node_state[n, READY] = k, end, ready
+        if not moved:
             continue
-        for p in range(t.out_start[n], t.out_start[n + 1]):
-            other = t.target[t.out_fifo[p]]
-            if other >= 0 and not queued[other] and s.fired[other] < limits[other]:
+        for p in range(in_a, out_b):
+            other = fifo[port[p, FIFO], SOURCE if p < out_a else TARGET]
+            if other >= 0 and not queued[other] and node_state[other, FIRED] < limits[other]:
                 queued[other] = True
-                queue[(first + count) % nodes] = other
-                count += 1
-        for p in range(t.in_start[n], t.in_start[n + 1]):
-            other = t.source[t.in_fifo[p]]
-            if other >= 0 and not queued[other] and s.fired[other] < limits[other]:
-                queued[other] = True
-                queue[(first + count) % nodes] = other
+                place = first + count
+                queue[place if place < nodes else place - nodes] = other
                 count += 1
 
 
-def blocked_on(t: Tables, s: State, n: int) -> tuple[str, int] | None:
+def blocked_on(tables: Tables, state: State, n: int) -> tuple[str, int] | None:
     """What a node waits for: ("item" or "space", FIFO); None if it is done or free to go on."""
-    k = int(s.fired[n])
-    if k >= t.firings[n]:
+    node, fired = tables.node[n], int(state.node[n, FIRED])
+    if fired >= node[FIRINGS]:
         return None
-    row_count = int(t.rows_start[n + 1] - t.rows_start[n])
-    row = int(t.rows_start[n]) + k % row_count if row_count else -1
-    holding = s.ready[n] >= 0
-    start, stop = (t.out_start, t.out_start) if holding else (t.in_start, t.in_start)
-    fifo, due = (t.out_fifo, s.out_due) if holding else (t.in_fifo, s.in_due)
-    masks = t.row_outputs if holding else t.row_inputs
-    if t.policy[n] >= 0 and not holding:
-        empty = all(s.sent[f] == s.taken[f] for f in fifo[start[n] : stop[n + 1]])
-        return ("item", int(fifo[start[n]])) if empty else None
-    for p in range(int(start[n]), int(stop[n + 1])):
-        f = int(fifo[p])
-        if (masks[row] >> (p - int(start[n])) & 1) if row_count else due[p] == k:
-            if holding and s.sent[f] - s.taken[f] == t.depth[f]:
-                return "space", f
-            if not holding and s.sent[f] == s.taken[f]:
-                return "item", f
+    holding = state.node[n, READY] >= 0
+    first, last = (node[OUT], node[OUT_END]) if holding else (node[IN], node[OUT])
+    rows = int(node[ROWS_END] - node[ROWS])
+    for i, p in enumerate(range(int(first), int(last))):
+        if rows:
+            mask = tables.row[node[ROWS] + fired % rows, ROW_OUTPUTS if holding else ROW_INPUTS]
+            due = bool(int(mask) >> i & 1)
+        else:
+            due = state.due[p] == fired or (node[POLICY] >= 0 and not holding)
+        f = int(tables.port[p, FIFO])
+        held = state.fifo[f, SENT] - state.fifo[f, TAKEN]
+        if due and holding and held == tables.fifo[f, DEPTH]:
+            return "space", f
+        if due and not holding and held == 0:
+            return "item", f
+        if node[POLICY] >= 0 and not holding:
+            return None  # an arbiter is content with any token
     return None
