@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import InputError
 from ..traces.workload import Workload
 from .design import Design
 from .report import Provenance, Report, version
 from .sources import model_digest
+
+if TYPE_CHECKING:
+    from .benchmark import Measurement
+    from .validation import Validation
 
 __all__ = ["Accelerator", "env_id"]
 
@@ -64,6 +69,16 @@ class Accelerator(ABC):
             kinds = " or ".join(kind.__name__ for kind in self.accepts)
             raise InputError(f"workload {workload.name!r} is a {type(workload).__name__}; {self.name} takes a {kinds}")
         return engine
+
+    @classmethod
+    def validate(cls, table: Path | None = None) -> Validation:
+        """Rerun the comparison with the machine's reference numbers, shipped ones or a table of that form."""
+        raise InputError(f"{cls.name} has no reference table")
+
+    @classmethod
+    def bench(cls) -> Iterable[Measurement]:
+        """Measure how fast the machine is simulated, one figure at a time."""
+        raise InputError(f"{cls.name} has no benchmark")
 
     @classmethod
     def env_id(cls) -> str:

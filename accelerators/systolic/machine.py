@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +17,7 @@ from .lowering import JobTable, field, lower
 from .program import ORDERS, RESULT
 
 if TYPE_CHECKING:
+    from ...simulator.benchmark import Measurement
     from ...simulator.validation import Validation
 
 __all__ = ["CAUSES", "Systolic"]
@@ -75,6 +76,13 @@ class Systolic(Accelerator):
         from .scalesim import validate
 
         return validate(table)
+
+    @classmethod
+    def bench(cls) -> Iterator[Measurement]:
+        """Measure the speed of both engines; see `bench.py`."""
+        from .bench import bench
+
+        return bench(cls())
 
 
 def _reports(
