@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ..errors import InputError
@@ -12,6 +13,7 @@ from ..traces.workload import Workload
 from .design import Design
 from .report import Provenance, Report, version
 from .sources import model_digest
+from .validation import Validation
 
 __all__ = ["Accelerator"]
 
@@ -59,6 +61,14 @@ class Accelerator(ABC):
         for report in reports:
             report.provenance = provenance
         return reports
+
+    @classmethod
+    def validate(cls, table: Path | None = None) -> Validation:
+        """Hold the model to reference numbers: those shipped with it, or a table of the same form.
+
+        Raises `InputError` where the machine has none, or the table cannot be used.
+        """
+        raise InputError(f"accelerator {cls.name!r} has no reference table")
 
     @classmethod
     def env_id(cls) -> str:
