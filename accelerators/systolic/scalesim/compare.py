@@ -8,6 +8,7 @@ from pathlib import Path
 from ....simulator.validation import Check, Difference, Validation
 from .. import mapping
 from ..mapping import dataflow_code
+from .ours import ideal_checks, stalled_cycles
 from .table import CHECKED, Row, read_table
 from .tool import Answer, report
 
@@ -18,10 +19,11 @@ RELATIVE_NOISE = 1e-9
 """Two ways to compute a percentage in double precision differ by less."""
 
 
-def validate(table: Path | None = None, ours: Callable[[Row], int] | None = None) -> Validation:
+def validate(table: Path | None = None, ours: Callable[[Row], int | None] | None = stalled_cycles) -> Validation:
     """Recompute every row of a table of SCALE-Sim runs from the tool's rules.
 
-    All checked columns must be equal, percentages to the last digit printed. For USER rows, whose stalls come
+    All checked columns must be equal, percentages to the last digit printed; and for CALC rows the systolic
+    machine itself, with ideal memory, must give the same cycles and accesses. For USER rows, whose stalls come
     from faults of the tool, the outcome also lists the tool's total beside `ours(row)`, the systolic
     model's cycles for the same run, with the reasons for the difference. Raises `InputError` for a table
     that cannot be read.
@@ -29,6 +31,7 @@ def validate(table: Path | None = None, ours: Callable[[Row], int] | None = None
     rows = read_table(table)
     answers = [report(row) for row in rows]
     checks = [check for row, answer in zip(rows, answers, strict=True) for check in _checks(row, answer)]
+    checks += [check for row in rows if row.mode == "CALC" for check in ideal_checks(row)]
     differences = [
         Difference(
             row.name, "total_cycles", int(row.reported["total_cycles"]), None if ours is None else ours(row),
