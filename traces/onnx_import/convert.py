@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from ...errors import explain
 from ..operators import Operator
 from .node import Node
 from .values import Value
@@ -70,8 +70,16 @@ class Work:
         node.output.sources = (record.name,)
 
     def operators(self) -> tuple[Operator, ...]:
-        """Return the operators; raises `pydantic.ValidationError` with the operator's name as title."""
-        return tuple(_OPERATOR.validate_python(record.fields) for record in self._records.values())
+        """Return the operators; raises `Refused` for one that cannot be."""
+        return tuple(self._operator(record) for record in self._records.values())
+
+    @staticmethod
+    def _operator(record: Record) -> Operator:
+        try:
+            operator: Operator = _OPERATOR.validate_python(record.fields)
+        except ValidationError as error:
+            raise Refused(f"node {record.name!r}: {explain(error)}") from None
+        return operator
 
 
 Converter = Callable[[Work, Node], None]

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from pydantic import ValidationError
 
-from ...errors import InputError, explain
+from ...errors import InputError
 from ..workload import Workload
 from .convert import CONVERTERS, Refused, Work
 from .file import Model, open_model
@@ -55,8 +54,8 @@ class _Importer:
             self._visit(proto, work)
         try:
             operators = work.operators()
-        except ValidationError as error:
-            raise InputError(f"{self._path}: node {error.title}: {explain(error)}") from None
+        except Refused as reason:
+            raise InputError(f"{self._path}: {reason}") from None
         if not operators:
             raise InputError(f"{self._path}: no node of the model does any work on its inputs")
         return Workload(name=name, operators=operators, source=str(self._path), extra_params=work.extra_params)
@@ -254,10 +253,7 @@ class _Importer:
             shown = "unknown" if dims is None else str(["?" if size is None else size for size in dims]).replace("'", "")
             raise InputError(f"{where}: the shape of its output {name!r} depends on data (found: {shown}; accepted: a model "
                              "whose shapes follow from those of its inputs)")
-        shape = tuple(size for size in dims if size is not None)
-        if min(shape, default=1) < 1:
-            raise InputError(f"{where}: its output {name!r} is empty: {list(shape)}")
-        return shape
+        return tuple(size for size in dims if size is not None)
 
     def _stated_size(self, dim: Any) -> int | None:
         if dim.HasField("dim_value"):
