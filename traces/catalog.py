@@ -190,7 +190,7 @@ def _text(value: Any) -> str:
 
 
 def _is_file_name(target: str) -> bool:
-    return any(target.lower().endswith(suffix) for suffix in _formats) or Path(target).exists()
+    return target != "" and (any(target.lower().endswith(suffix) for suffix in _formats) or Path(target).exists())
 
 
 def _find(name: str) -> Entry:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ...errors import explain
 from ..operators import Operator
+from ..workload import UniqueNames
 from .node import Node
 from .values import Value
 
@@ -45,14 +46,11 @@ class Work:
         self.extra_params = 0
         self._readers = readers
         self._records: dict[str, Record] = {}
+        self._unique = UniqueNames()
 
     def add(self, node: Node, kind: str, inputs: list[Value], *, suffix: str = "", **fields: Any) -> None:
         """Add an operator that makes the node's first output from these values."""
-        stem = (node.name[:150] or kind) + suffix
-        name, copy = stem, 1
-        while name in self._records:
-            copy += 1
-            name = f"{stem}#{copy}"
+        name = self._unique((node.name[:150] or kind) + suffix)
         sources = tuple(source for value in inputs for source in value.sources)
         self._records[name] = Record({"kind": kind, "name": name, "inputs": sources, **fields}, node.output.name)
         for output in node.outputs:
