@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from ..network import Network
 from .event_heap import run_by_events
+from .periodic import advance_rounds, evaluate_depths
 from .run import Blocked, Run
-from .tables import END, FIRED, FIRINGS, READY, Compiled, State, compile_network
-from .worklist import FAR, NO_LOG, Log, advance, blocked_on
+from .tables import END, FAR, FIRED, FIRINGS, READY, Compiled, State, compile_network
+from .worklist import NO_LOG, Log, advance, blocked_on
 
-__all__ = ["make_log", "run_events", "run_worklist", "summary"]
+__all__ = ["cycles_of", "make_log", "run_events", "run_worklist", "summary"]
 
 
-def run_worklist(network: Network, record: bool = False) -> Run:
-    """Run a checked network without arbitration on the local-clock worklist."""
-    compiled = compile_network(network)
+def run_worklist(network: Network, record: bool = False, skip: bool = False) -> Run:
+    """Run a checked network without arbitration on the local-clock worklist, round by round.
+
+    With `skip`, a proven periodic steady state is not run to its end (firings are then not recorded).
+    """
+    compiled = compile_network(network, by_rounds=True)
     state, log = compiled.state(), make_log(compiled) if record else NO_LOG
-    advance(compiled.tables, state, compiled.tables.node[:, FIRINGS].copy(), FAR, log)
-    return summary(compiled, "worklist", state, log)
+    ran, period = advance_rounds(compiled.tables, state, compiled.quota, compiled.rounds, skip and not record, log)
+    if (state.node[:, FIRED] < compiled.tables.node[:, FIRINGS]).any():
+        # A deadlock. Rounds held the nodes back that can still go on: let all of them get as far as they can.
+        compiled = compile_network(network)
+        state, log = compiled.state(), make_log(compiled) if record else NO_LOG
+        advance(compiled.tables, state, compiled.tables.node[:, FIRINGS].copy(), FAR, log)
+    note = f"ran {ran} of {compiled.rounds} rounds; the state repeats every {period}" if period else ""
+    return summary(compiled, "worklist", state, log, note=note)
 
 
 def run_events(network: Network, record: bool = False) -> Run:
@@ -28,6 +40,25 @@ def run_events(network: Network, record: bool = False) -> Run:
     choices = np.full(len(log[1]), -1, np.int64)
     run_by_events(compiled.tables, state, log, choices)
     return summary(compiled, "events", state, log, choices)
+
+
+def cycles_of(network: Network, depths: Sequence[Mapping[str, int | None]]) -> np.ndarray:
+    """Cycles of the network with each of several sets of depths (FIFO names; others stay); -1: deadlock.
+
+    Raises for a network with arbiters, which takes a run of its own for each.
+    """
+    compiled = compile_network(network, by_rounds=True)
+    names = [f.name for f in compiled.fifos]
+    base = {f.name: f.depth for f in compiled.fifos}
+    matrix = np.array([[({**base, **d})[name] or 0 for name in names] for d in depths], np.int64)
+    return batch(compiled, matrix.reshape(len(depths), len(names)))
+
+
+def batch(compiled: Compiled, depths: np.ndarray) -> np.ndarray:
+    """Cycles for each row of depths (shape: designs x FIFOs; 0 is unbounded); -1 stands for a deadlock."""
+    unbounded = compile_network(compiled.network.with_depths(None), by_rounds=True)
+    room = unbounded.tables.fifo[:, 2].copy()
+    return evaluate_depths(compiled.tables, depths, compiled.held, room, compiled.quota, compiled.rounds, NO_LOG)
 
 
 def make_log(compiled: Compiled) -> Log:
