@@ -188,15 +188,15 @@ def run_plan(tables: Tables, plan: Plan, held: np.ndarray) -> np.ndarray:
                     n, a, b, c = entry[e, 0], entry[e, 3], entry[e, 4], entry[e, 5]
                     ready = end[n]
                     for q in range(a, b):
-                        ready = max(ready, slot[lane[q, 0] + ((s + lane[q, 2]) & lane[q, 1])])
+                        ready = max(ready, slot[np.uint64(lane[q, 0] + ((s + lane[q, 2]) & lane[q, 1]))])
                     for q in range(a, b):
-                        slot[lane[q, 0] + ((s + lane[q, 2]) & lane[q, 1])] = ready + lane[q, 3]
+                        slot[np.uint64(lane[q, 0] + ((s + lane[q, 2]) & lane[q, 1]))] = ready + lane[q, 3]
                     sent = ready
                     for q in range(b, c):
-                        sent = max(sent, slot[lane[q, 0] + ((s + lane[q, 2] - lane[q, 4]) & lane[q, 1])])
+                        sent = max(sent, slot[np.uint64(lane[q, 0] + ((s + lane[q, 2] - lane[q, 4]) & lane[q, 1]))])
                     visible = ready + entry[e, 2]
                     for q in range(b, c):
-                        slot[lane[q, 0] + ((s + lane[q, 2]) & lane[q, 1])] = max(visible, sent + lane[q, 3])
+                        slot[np.uint64(lane[q, 0] + ((s + lane[q, 2]) & lane[q, 1]))] = max(visible, sent + lane[q, 3])
                     end[n] = sent + entry[e, 1]
             for e in range(entries):
                 n = entry[e, 0]
