@@ -22,7 +22,7 @@ import simpy
 
 from ..errors import CyclescapeError
 
-__all__ = ["Channel", "Clock", "Component", "DeadlockError", "Simulation"]
+__all__ = ["Channel", "Clock", "Component", "DeadlockError", "Process", "Simulation"]
 
 Process = Generator[simpy.Event, Any, Any]
 T = TypeVar("T")
