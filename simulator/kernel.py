@@ -104,7 +104,7 @@ class Component(ABC):
     endless = False
     """Whether the component may still be waiting when the run ends (a server without a last job)."""
 
-    def __init__(self, sim: Simulation, name: str, clock: Clock = Clock()) -> None:  # noqa: B008
+    def __init__(self, sim: Simulation, name: str, clock: Clock = Clock()) -> None:
         self.sim, self.name, self.clock = sim, name, clock
         self.started = False
         self.waiting_on: tuple[str, Channel] | None = None
@@ -146,9 +146,13 @@ class Channel:
         depth: int | None = 2,
         send_latency: int = 1,
         response_latency: int = 1,
-        clock: Clock = Clock(),  # noqa: B008
+        clock: Clock = Clock(),
     ) -> None:
-        for field, value in (("depth", depth), ("send_latency", send_latency), ("response_latency", response_latency)):
+        for field, value in (
+            ("depth", depth),
+            ("send_latency", send_latency),
+            ("response_latency", response_latency),
+        ):
             if value is not None and value < 1:
                 raise ValueError(f"channel {name}: {field}={value} must be at least 1")
         self.sim, self.name, self.depth = sim, name, depth

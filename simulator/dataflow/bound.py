@@ -50,7 +50,9 @@ def throughput_bound(network: Network) -> Bound:
             break
         weight, distance = int(edges[found, 2].sum()), int(edges[found, 3].sum())
         if distance <= 0:
-            raise NetworkError(f"network {network.name!r}: a deadlock: {_names(compiled, label, found)} wait in a circle")
+            raise NetworkError(
+                f"network {network.name!r}: a deadlock: {_names(compiled, label, found)} wait in a circle"
+            )
         ratio = Fraction(weight, distance)
         numerator, denominator, circle = ratio.numerator, ratio.denominator, found
     firings = {node.name: int(q) for node, q in zip(compiled.nodes, compiled.quota)}
@@ -66,7 +68,9 @@ def _event_graph(compiled: Compiled) -> tuple[np.ndarray, np.ndarray]:
     rows: list[np.ndarray] = []
     labels: list[np.ndarray] = []
 
-    def add(a: np.ndarray, b: np.ndarray, cycles: np.ndarray | int, rounds: np.ndarray | int, label: int) -> None:
+    def add(
+        a: np.ndarray, b: np.ndarray, cycles: np.ndarray | int, rounds: np.ndarray | int, label: int
+    ) -> None:
         rows.append(np.stack(np.broadcast_arrays(a, b, cycles, rounds), axis=1).astype(np.int64))
         labels.append(np.full(len(rows[-1]), label, np.int64))
 
@@ -81,7 +85,9 @@ def _event_graph(compiled: Compiled) -> tuple[np.ndarray, np.ndarray]:
                     due[node.name, side, p] = k[k % port.every == port.at]
                 else:
                     due[node.name, side, p] = k[(getattr(schedule, side)[k % len(schedule)] >> p & 1) == 1]
-        interval = np.full(len(k), node.interval) if schedule is None else schedule.interval[k % len(schedule)]
+        interval = (
+            np.full(len(k), node.interval) if schedule is None else schedule.interval[k % len(schedule)]
+        )
         latency = np.full(len(k), node.latency) if schedule is None else schedule.latency[k % len(schedule)]
         pace[node.name] = interval, latency
         ready = first[n] + 2 * k
@@ -92,7 +98,9 @@ def _event_graph(compiled: Compiled) -> tuple[np.ndarray, np.ndarray]:
         (source, out), (target, into) = fifo.source, fifo.target
         sends, takes = due[source, "outputs", out], due[target, "inputs", into]
         if len(sends) != len(takes):
-            raise NetworkError(f"network {compiled.network.name!r}: {fifo.name} does not return to its fill; no rate is fixed")
+            raise NetworkError(
+                f"network {compiled.network.name!r}: {fifo.name} does not return to its fill; no rate is fixed"
+            )
         if not len(sends):
             continue
         s0, t0 = first[index[source]], first[index[target]]

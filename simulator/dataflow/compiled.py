@@ -23,7 +23,9 @@ def run_worklist(network: Network, record: bool = False, skip: bool = False) -> 
     """
     compiled = compile_network(network, by_rounds=True)
     state, log = compiled.state(), make_log(compiled) if record else NO_LOG
-    ran, period = advance_rounds(compiled.tables, state, compiled.quota, compiled.rounds, skip and not record, log)
+    ran, period = advance_rounds(
+        compiled.tables, state, compiled.quota, compiled.rounds, skip and not record, log
+    )
     if (state.node[:, FIRED] < compiled.tables.node[:, FIRINGS]).any():
         # A deadlock. Rounds held the nodes back that can still go on: let all of them get as far as they can.
         compiled = compile_network(network)
@@ -58,7 +60,9 @@ def batch(compiled: Compiled, depths: np.ndarray) -> np.ndarray:
     """Cycles for each row of depths (shape: designs x FIFOs; 0 is unbounded); -1 stands for a deadlock."""
     unbounded = compile_network(compiled.network.with_depths(None), by_rounds=True)
     room = unbounded.tables.fifo[:, 2].copy()
-    return evaluate_depths(compiled.tables, depths, compiled.held, room, compiled.quota, compiled.rounds, NO_LOG)
+    return evaluate_depths(
+        compiled.tables, depths, compiled.held, room, compiled.quota, compiled.rounds, NO_LOG
+    )
 
 
 def make_log(compiled: Compiled) -> Log:
@@ -68,14 +72,20 @@ def make_log(compiled: Compiled) -> Log:
 
 
 def summary(
-    compiled: Compiled, engine: str, state: State, log: Log = NO_LOG, choices: np.ndarray | None = None, note: str = ""
+    compiled: Compiled,
+    engine: str,
+    state: State,
+    log: Log = NO_LOG,
+    choices: np.ndarray | None = None,
+    note: str = "",
 ) -> Run:
     """The run that a final state (and its log) amounts to."""
     names = [node.name for node in compiled.nodes]
     waits = {name: blocked_on(compiled.tables, state, n) for n, name in enumerate(names)}
     blocked = tuple(
         Blocked(name, wait[0], compiled.fifos[wait[1]].name)  # type: ignore[arg-type]
-        for name, wait in waits.items() if wait
+        for name, wait in waits.items()
+        if wait
     )
     counts = {name: int(state.node[n, FIRED] + (state.node[n, READY] >= 0)) for n, name in enumerate(names)}
     cycles = None if blocked else int(state.node[:, END].max())

@@ -1,4 +1,4 @@
-"""Deadlocks: found before a run where they are certain, and explained: who waits for whom, and what frees them."""
+"""Deadlocks: found before a run where they are certain; explained by who waits for whom and what frees them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def explain(run: Run) -> Deadlock | None:
     for name in sorted(full, key=lambda name: network.fifos[name].depth or 0):
         if _completes(network, [{name: None}])[0]:
             depth = _least(network, name, {})
-            return Deadlock(waits, {name: depth}, f"depth={depth} of {name} (now {network.fifos[name].depth}) frees it")
+            return Deadlock(
+                waits, {name: depth}, f"depth={depth} of {name} (now {network.fifos[name].depth}) frees it"
+            )
     every = [b.fifo for b in run.blocked if b.need == "space"]
     bounded = [name for name, fifo in network.fifos.items() if fifo.depth is not None]
     for several in (every, bounded):
@@ -81,10 +83,14 @@ def explain(run: Run) -> Deadlock | None:
             for name in several:
                 remedy[name] = _least(network, name, remedy)
             changed = {n: d for n, d in remedy.items() if d is not None and d > (network.fifos[n].depth or 0)}
-            return Deadlock(waits, changed, ", ".join(f"depth={d} of {n}" for n, d in changed.items()) + " frees it")
+            return Deadlock(
+                waits, changed, ", ".join(f"depth={d} of {n}" for n, d in changed.items()) + " frees it"
+            )
     empty = [w.fifo for w in waits if w.need == "item"]
     if len(empty) == len(waits) > 0 and network.fifos[waits[-1].fifo].source[0] == waits[0].node:
-        return Deadlock(waits, {}, f"no depth frees it: the loop is empty, give an initial token to {empty[-1]}")
+        return Deadlock(
+            waits, {}, f"no depth frees it: the loop is empty, give an initial token to {empty[-1]}"
+        )
     return Deadlock(waits, {}, "no depth frees it: there are not enough tokens, check the firings and rates")
 
 

@@ -53,15 +53,22 @@ def minimal_depths(
         raise InputError(f"slack_cycles={slack_cycles}: must not be negative")
     network = with_schedules(network.check())
     if any(node.kind in ("arbiter", "process") for node in network.nodes.values()):
-        raise InputError(f"network {network.name!r}: depths are searched in networks without arbiters and processes")
+        raise InputError(
+            f"network {network.name!r}: depths are searched in networks without arbiters and processes"
+        )
     search = _Search(network, slack_cycles, slot_cost or {})
     alone = search.each_alone()
     depths, optimal = search.together(alone, budget)
     cycles = int(search.cycles(np.array([depths]))[0])
     names = search.names
     return DepthStudy(
-        dict(zip(names, map(int, depths))), cycles, search.peak, float(search.cost @ depths),
-        dict(zip(names, map(int, alone))), optimal, search.evaluations,
+        dict(zip(names, map(int, depths))),
+        cycles,
+        search.peak,
+        float(search.cost @ depths),
+        dict(zip(names, map(int, alone))),
+        optimal,
+        search.evaluations,
     )
 
 
@@ -76,7 +83,9 @@ class _Search:
         self.evaluations = 0
         self.peak = int(self.cycles(np.zeros((1, len(self.names)), np.int64))[0])
         if self.peak < 0:
-            raise InputError(f"network {network.name!r}: a deadlock even with unbounded FIFOs; give initial tokens")
+            raise InputError(
+                f"network {network.name!r}: a deadlock even with unbounded FIFOs; give initial tokens"
+            )
         self.target = self.peak + slack
 
     def cycles(self, depths: np.ndarray) -> np.ndarray:
@@ -90,6 +99,7 @@ class _Search:
 
     def least(self, fixed: np.ndarray, which: Sequence[int]) -> np.ndarray:
         """For each of some FIFOs the least depth that reaches the target, the others being as fixed."""
+
         def tried(values: np.ndarray) -> np.ndarray:
             rows = np.repeat(fixed[None], len(which), axis=0)
             rows[np.arange(len(which)), list(which)] = values
@@ -147,5 +157,3 @@ class _Search:
                             seen.add(more)
                             heapq.heappush(heap, (cost + float(self.cost[i]), more))
         return greedy, not heap
-
-

@@ -12,9 +12,39 @@ import numba as nb
 import numpy as np
 
 from .tables import (
-    CHOICE, DEPTH, END, EVERY, FAR, FIFO, FIRED, FIRINGS, HEAD, IN, INTERVAL, LATENCY, LATEST, OUT, OUT_END,
-    POLICY, READY, RESPONSE_LATENCY, ROW_INPUTS, ROW_INTERVAL, ROW_LATENCY, ROW_OUTPUTS, ROWS, ROWS_END,
-    SEND_LATENCY, SENT, SLOT, SOURCE, TAIL, TAKEN, TARGET, State, Tables,
+    CHOICE,
+    DEPTH,
+    END,
+    EVERY,
+    FAR,
+    FIFO,
+    FIRED,
+    FIRINGS,
+    HEAD,
+    IN,
+    INTERVAL,
+    LATENCY,
+    LATEST,
+    OUT,
+    OUT_END,
+    POLICY,
+    READY,
+    RESPONSE_LATENCY,
+    ROW_INPUTS,
+    ROW_INTERVAL,
+    ROW_LATENCY,
+    ROW_OUTPUTS,
+    ROWS,
+    ROWS_END,
+    SEND_LATENCY,
+    SENT,
+    SLOT,
+    SOURCE,
+    TAIL,
+    TAKEN,
+    TARGET,
+    State,
+    Tables,
 )  # fmt: skip
 from .worklist import Log
 
@@ -117,7 +147,9 @@ def run_by_events(tables: Tables, state: State, log: Log, choices: np.ndarray) -
                     continue
                 p = out_a + i
                 f = port[p, FIFO]
-                visible = max(node_state[n, READY] + latency, now + fifo[f, SEND_LATENCY], fifo_state[f, LATEST])
+                visible = max(
+                    node_state[n, READY] + latency, now + fifo[f, SEND_LATENCY], fifo_state[f, LATEST]
+                )
                 tail = fifo_state[f, TAIL]
                 fifo_state[f, LATEST] = visible
                 slot[fifo[f, SLOT] + tail] = visible

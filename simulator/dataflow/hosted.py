@@ -20,28 +20,58 @@ from ..kernel import Channel, Component, DeadlockError, Process, Simulation
 from ..network import Fifo, Network, NetworkError
 from .compiled import make_log, summary
 from .run import Blocked, Run
-from .simpy_engine import Firing, collect, make_component
+from .simpy_engine import collect, make_component
 from .tables import (
-    DEPTH, END, FAR, FIFO, FIRED, FIRINGS, HEAD, IN, LATEST, OUT, OUT_END, READY, RESPONSE_LATENCY, ROW_INPUTS,
-    ROW_OUTPUTS, ROWS, ROWS_END, SENT, SLOT, TAIL, TAKEN, State, Tables, compile_network,
+    DEPTH,
+    END,
+    FAR,
+    FIFO,
+    FIRED,
+    FIRINGS,
+    HEAD,
+    IN,
+    LATEST,
+    OUT,
+    OUT_END,
+    READY,
+    ROW_INPUTS,
+    ROW_OUTPUTS,
+    ROWS,
+    ROWS_END,
+    SENT,
+    SLOT,
+    TAIL,
+    TAKEN,
+    State,
+    Tables,
+    compile_network,
 )  # fmt: skip
-from .worklist import NO_LOG, advance, blocked_on
+from .worklist import NO_LOG, Log, advance
 
 __all__ = ["Region", "run_hosted"]
+
+DONE = -1
 
 
 class Region(Component):
     """Some nodes of a network, compiled. Its border channels are made by it, and stand in `border`."""
 
     def __init__(
-        self, sim: Simulation, network: Network, nodes: Iterable[str], quantum: int = 256, record: bool = False
+        self,
+        sim: Simulation,
+        network: Network,
+        nodes: Iterable[str],
+        quantum: int = 256,
+        record: bool = False,
     ) -> None:
         if quantum < 1:
             raise NetworkError(f"network {network.name!r}: quantum={quantum} must be at least 1")
         super().__init__(sim, f"region of {network.name}")
         self.compiled = compile_network(network, nodes)
         if arbiters := [n.name for n in self.compiled.nodes if n.kind == "arbiter"]:
-            raise NetworkError(f"network {network.name!r}: the arbiter {arbiters[0]} cannot be in a compiled region")
+            raise NetworkError(
+                f"network {network.name!r}: the arbiter {arbiters[0]} cannot be in a compiled region"
+            )
         self.state, self.quantum = self.compiled.state(), quantum
         self.log = make_log(self.compiled) if record else NO_LOG
         self.limits = self.compiled.tables.node[:, FIRINGS].copy()
@@ -51,34 +81,29 @@ class Region(Component):
             kind = _Exit if fifo.source[0] in inside else _Entry
             if fifo.source[0] not in inside or fifo.target[0] not in inside:
                 self.border[fifo.name] = kind(self, f, fifo)
-        self.bell: simpy.Event | None = None
-        self.wakes = FAR
-
-    @property
-    def done(self) -> bool:
-        """Whether every node has fired all it should."""
-        return bool((self.state.node[:, FIRED] == self.limits).all())
+        self.start = 0
+        self.asleep_until: int | None = None
+        self.process: simpy.Process | None = None
 
     def run(self) -> Process:
         """Advance by a quantum at a time, for as long as there is something to do."""
         env = self.sim.env
+        self.process = env.active_process
         while True:
             self.catch_up()
-            if self.done:
+            if self.start == DONE:
                 return
-            start = next_start(self.compiled.tables, self.state)
-            self.bell = env.event()
-            if start >= FAR:
-                self.wakes = FAR
-                yield self.bell
-            else:
-                self.wakes = max(start, self.sim.now + self.quantum)
-                yield env.any_of([self.bell, env.timeout(self.wakes - env.now)])
-            self.bell = None
+            self.asleep_until = FAR if self.start == FAR else max(self.start, int(env.now) + self.quantum)
+            try:
+                yield env.event() if self.start == FAR else env.timeout(self.asleep_until - env.now)
+            except simpy.Interrupt:
+                pass
+            self.asleep_until = None
 
     def catch_up(self) -> None:
         """Run on all that is known, up to a quantum ahead, and tell the border."""
-        advance(self.compiled.tables, self.state, self.limits, self.sim.now + self.quantum, self.log)
+        horizon = int(self.sim.env.now) + self.quantum
+        self.start = advance_region(self.compiled.tables, self.state, self.limits, horizon, self.log)
         for channel in self.border.values():
             channel.sync()
 
@@ -86,15 +111,16 @@ class Region(Component):
         """The outside sent a token or freed a slot: go on at once if somebody waits, later if not."""
         if any(channel.awaited for channel in self.border.values()):
             self.catch_up()
-            if next_start(self.compiled.tables, self.state) < self.wakes:
-                self.ring()
-        elif self.wakes >= FAR:
-            self.ring()
+            if self.asleep_until is not None and self.start < self.asleep_until:
+                self.wake()
+        elif self.asleep_until == FAR:
+            self.wake()
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Have the process look again at what to do."""
-        if self.bell is not None and not self.bell.triggered:
-            self.bell.succeed()
+        self.asleep_until = None
+        assert self.process is not None
+        self.process.interrupt()
 
 
 class _Border(Channel):
@@ -208,15 +234,21 @@ class _Exit(_Border):
 
 
 @nb.njit(cache=True, nogil=True)
-def next_start(tables: Tables, state: State) -> int:
-    """The earliest time at which a node can go on as things are; FAR if all wait for tokens or slots."""
+def advance_region(tables: Tables, state: State, limits: np.ndarray, horizon: int, log: Log) -> int:
+    """Advance to a horizon; returns the earliest time from then on at which a node can go on as things are.
+
+    FAR stands for nodes that all wait for tokens or slots, DONE for nodes that all have fired all they should.
+    """
+    advance(tables, state, limits, horizon, log)
     node, port, fifo, row = tables
     node_state, due, fifo_state, slot = state
-    earliest = FAR
+    earliest = DONE
     for n in range(len(node)):
         k, rows = node_state[n, FIRED], node[n, ROWS_END] - node[n, ROWS]
         if k == node[n, FIRINGS]:
             continue
+        if earliest == DONE:
+            earliest = FAR
         holding = node_state[n, READY] >= 0
         a, b = (node[n, OUT], node[n, OUT_END]) if holding else (node[n, IN], node[n, OUT])
         when = node_state[n, READY] if holding else node_state[n, END]
@@ -249,7 +281,11 @@ def run_hosted(network: Network, nodes: Iterable[str], quantum: int = 256, recor
                 name, fifo.depth, send_latency=fifo.send_latency, response_latency=fifo.response_latency
             )
             channels[name].preload(fifo.initial)
-    outside = [make_component(sim, network, node, channels) for node in network.nodes.values() if node.name not in inside]
+    outside = [
+        make_component(sim, network, node, channels)
+        for node in network.nodes.values()
+        if node.name not in inside
+    ]
     blocked: tuple[Blocked, ...] = ()
     try:
         sim.run()
@@ -262,6 +298,11 @@ def run_hosted(network: Network, nodes: Iterable[str], quantum: int = 256, recor
         run.blocked, run.cycles = (*blocked, *mine.blocked), None
     else:
         run.cycles = max(int(region.state.node[:, END].max()), run.cycles or 0)
-    run.engine, run.note = "hosted", f"{len(inside)} of {len(network.nodes)} nodes compiled, quantum {quantum}"
-    run.firings, run.ready, run.send = ({**getattr(run, w), **getattr(mine, w)} for w in ("firings", "ready", "send"))
+    run.engine, run.note = (
+        "hosted",
+        f"{len(inside)} of {len(network.nodes)} nodes compiled, quantum {quantum}",
+    )
+    run.firings, run.ready, run.send = (
+        {**getattr(run, w), **getattr(mine, w)} for w in ("firings", "ready", "send")
+    )
     return run

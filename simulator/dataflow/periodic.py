@@ -13,8 +13,24 @@ import numba as nb
 import numpy as np
 
 from .tables import (
-    DEPTH, END, FAR, FIRED, FIRINGS, HEAD, IN, LATEST, OUT_END, RESPONSE_LATENCY, SENT, SLOT, SOURCE, TAIL,
-    TAKEN, TARGET, State, Tables,
+    DEPTH,
+    END,
+    FAR,
+    FIRED,
+    FIRINGS,
+    HEAD,
+    IN,
+    LATEST,
+    OUT_END,
+    RESPONSE_LATENCY,
+    SENT,
+    SLOT,
+    SOURCE,
+    TAIL,
+    TAKEN,
+    TARGET,
+    State,
+    Tables,
 )  # fmt: skip
 from .worklist import Log, advance
 
@@ -50,7 +66,9 @@ def snapshot(tables: Tables, state: State, out: np.ndarray) -> int:
 
 
 @nb.njit(cache=True, nogil=True)
-def advance_rounds(tables: Tables, state: State, quota: np.ndarray, rounds: int, skip: bool, log: Log) -> tuple[int, int]:
+def advance_rounds(
+    tables: Tables, state: State, quota: np.ndarray, rounds: int, skip: bool, log: Log
+) -> tuple[int, int]:
     """Run from the start to the end or to a deadlock; returns (rounds run, period in rounds, or 0).
 
     With `skip`, rounds whose outcome is proven by a repeated state are not run.
@@ -94,7 +112,13 @@ def advance_rounds(tables: Tables, state: State, quota: np.ndarray, rounds: int,
 
 @nb.njit(cache=True, nogil=True)
 def evaluate_depths(
-    tables: Tables, depths: np.ndarray, held: np.ndarray, room: np.ndarray, quota: np.ndarray, rounds: int, log: Log
+    tables: Tables,
+    depths: np.ndarray,
+    held: np.ndarray,
+    room: np.ndarray,
+    quota: np.ndarray,
+    rounds: int,
+    log: Log,
 ) -> np.ndarray:
     """Cycles of each depth vector (shape: designs x FIFOs; 0 is unbounded), or -1 for a deadlock.
 

@@ -17,7 +17,9 @@ Choose = Callable[[int, int], int]
 POLICIES: tuple[Arbitration, ...] = ("priority", "round_robin", "oldest")
 
 
-def random_network(choose: Choose, *, max_nodes: int = 7, arbiters: bool = True, schedules: bool = True) -> Network:
+def random_network(
+    choose: Choose, *, max_nodes: int = 7, arbiters: bool = True, schedules: bool = True
+) -> Network:
     """Draw a network; low choices make the simpler network.
 
     In one of `rounds` rounds node n fires quota[n] times, and an edge passes tokens[e] tokens, which divides
@@ -57,7 +59,10 @@ def random_network(choose: Choose, *, max_nodes: int = 7, arbiters: bool = True,
             fields["arbitration"] = POLICIES[choose(0, 2)]
         elif schedules and kinds[node] == 2:
             masks = [[_spread(choose, quota[node], tokens) for tokens in passed] for passed in (into, out)]
-            rows = [[sum(bits[k] << p for p, bits in enumerate(side)) for k in range(quota[node])] for side in masks]
+            rows = [
+                [sum(bits[k] << p for p, bits in enumerate(side)) for k in range(quota[node])]
+                for side in masks
+            ]
             paces = [[choose(1, 4) for _ in range(quota[node])] for _ in range(2)]
             fields["schedule"] = Schedule.of(*rows, *paces)
         network.node(f"n{node}", quota[node] * rounds, *sides, **fields)
@@ -66,9 +71,12 @@ def random_network(choose: Choose, *, max_nodes: int = 7, arbiters: bool = True,
         initial = choose(0, 2 * tokens) if source >= target else choose(0, 3) // 3
         depth = max(initial, choose(1, 2 + 2 * tokens), 1)
         network.connect(
-            f"n{source}.o{used['o'][source]}", f"n{target}.i{used['i'][target]}",
+            f"n{source}.o{used['o'][source]}",
+            f"n{target}.i{used['i'][target]}",
             None if choose(0, 15) == 15 else depth,
-            send_latency=choose(1, 3), response_latency=choose(1, 3), initial=initial,
+            send_latency=choose(1, 3),
+            response_latency=choose(1, 3),
+            initial=initial,
         )
         used["o"][source] += 1
         used["i"][target] += 1

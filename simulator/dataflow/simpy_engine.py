@@ -143,11 +143,11 @@ class Firing(Component):
 class Ports:
     """What a free process sees of its node: its ports by name, and time.
 
-        def doubler(ports):
-            while True:
-                x = yield from ports.get("in")
-                yield from ports.wait(3)
-                yield from ports.put("out", 2 * x)
+    def doubler(ports):
+        while True:
+            x = yield from ports.get("in")
+            yield from ports.wait(3)
+            yield from ports.put("out", 2 * x)
     """
 
     def __init__(self, component: _Free, inputs: dict[str, Channel], outputs: dict[str, Channel]) -> None:
@@ -190,7 +190,9 @@ class _Free(Component):
 
 def choose(inputs: Sequence[Channel], now: int, policy: str, last: int) -> int | None:
     """The input an arbiter takes at a time: among those with a visible item, by policy; None if none has."""
-    seen = [(t, i) for i, channel in enumerate(inputs) if (t := channel.visible_at()) is not None and t <= now]
+    seen = [
+        (t, i) for i, channel in enumerate(inputs) if (t := channel.visible_at()) is not None and t <= now
+    ]
     if not seen:
         return None
     if policy == "oldest":
@@ -200,7 +202,9 @@ def choose(inputs: Sequence[Channel], now: int, policy: str, last: int) -> int |
     return min(i for _, i in seen)
 
 
-def make_component(sim: Simulation, network: Network, node: Node, channels: Mapping[str, Channel]) -> Component:
+def make_component(
+    sim: Simulation, network: Network, node: Node, channels: Mapping[str, Channel]
+) -> Component:
     """A node as a process of a simulation, at the channels of its FIFOs (by name)."""
     inputs = [channels[f.name] for f in network.fifos_of(node.name, "inputs")]
     outputs = [channels[f.name] for f in network.fifos_of(node.name, "outputs")]
@@ -229,8 +233,11 @@ def collect(network: Network, made: Sequence[Component], stuck: Sequence[Compone
     nodes = [c for c in made if isinstance(c, Firing)]
     ends = [c.end for c in made if isinstance(c, Firing | _Free)]
     return Run(
-        network, "simpy", None if stuck else max(ends, default=0),
-        {c.name: len(c.ready) for c in nodes}, tuple(Blocked(c.name, *_need(c)) for c in stuck),
+        network,
+        "simpy",
+        None if stuck else max(ends, default=0),
+        {c.name: len(c.ready) for c in nodes},
+        tuple(Blocked(c.name, *_need(c)) for c in stuck),
         {c.name: np.array(c.ready, np.int64) for c in nodes},
         {c.name: np.array(c.send + [-1] * (len(c.ready) - len(c.send)), np.int64) for c in nodes},
         {c.name: np.array(c.choices, np.int64) for c in nodes if c.node.kind == "arbiter"},

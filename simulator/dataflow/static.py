@@ -17,8 +17,23 @@ import numpy as np
 from ..network import Network
 from .run import Run
 from .tables import (
-    AT, DEPTH, EVERY, FIFO, FIRINGS, IN, INTERVAL, LATENCY, OUT, OUT_END, RESPONSE_LATENCY, SEND_LATENCY,
-    SOURCE, TARGET, Compiled, Tables, compile_network,
+    AT,
+    DEPTH,
+    EVERY,
+    FIFO,
+    FIRINGS,
+    IN,
+    INTERVAL,
+    LATENCY,
+    OUT,
+    OUT_END,
+    RESPONSE_LATENCY,
+    SEND_LATENCY,
+    SOURCE,
+    TARGET,
+    Compiled,
+    Tables,
+    compile_network,
 )  # fmt: skip
 
 __all__ = ["Plan", "plan", "run_plan", "run_static"]
@@ -57,7 +72,13 @@ def plan(compiled: Compiled) -> Plan | None:
         sends, takes = _firings(tables, quota, f, source, True), _firings(tables, quota, f, target, False)
         number = np.arange(len(sends)) + int(compiled.held[f])
         after = int(rank[target] <= rank[source])
-        edges.append((source, target, _gap(sends, period[source], takes, period[target], number, quota[target]) + after))
+        edges.append(
+            (
+                source,
+                target,
+                _gap(sends, period[source], takes, period[target], number, quota[target]) + after,
+            )
+        )
         after = int(rank[source] < rank[target])
         # The sender's firing must not come before the one that takes the token `depth` places earlier.
         rounds, place = np.divmod(number - depth, len(takes))
@@ -93,7 +114,10 @@ def _balanced(compiled: Compiled) -> bool:
             if compiled.quota[n] % port[p, EVERY]:
                 return False
     for f, (source, target) in enumerate(compiled.tables.fifo[:, :2]):
-        ends = [_firings(compiled.tables, compiled.quota, f, int(n), out) for n, out in ((source, True), (target, False))]
+        ends = [
+            _firings(compiled.tables, compiled.quota, f, int(n), out)
+            for n, out in ((source, True), (target, False))
+        ]
         if len(ends[0]) != len(ends[1]) or len(ends[0]) == 0:
             return False
     return True
@@ -101,7 +125,11 @@ def _balanced(compiled: Compiled) -> bool:
 
 def _firings(tables: Tables, quota: np.ndarray, f: int, n: int, output: bool) -> np.ndarray:
     """The firings of a round at which a FIFO's end is due."""
-    a, b = (tables.node[n, OUT], tables.node[n, OUT_END]) if output else (tables.node[n, IN], tables.node[n, OUT])
+    a, b = (
+        (tables.node[n, OUT], tables.node[n, OUT_END])
+        if output
+        else (tables.node[n, IN], tables.node[n, OUT])
+    )
     p = next(p for p in range(int(a), int(b)) if tables.port[p, FIFO] == f)
     return np.arange(tables.port[p, AT], quota[n], tables.port[p, EVERY])
 
@@ -193,10 +221,14 @@ def run_plan(tables: Tables, plan: Plan, held: np.ndarray) -> np.ndarray:
                         slot[np.uint64(lane[q, 0] + ((s + lane[q, 2]) & lane[q, 1]))] = ready + lane[q, 3]
                     sent = ready
                     for q in range(b, c):
-                        sent = max(sent, slot[np.uint64(lane[q, 0] + ((s + lane[q, 2] - lane[q, 4]) & lane[q, 1]))])
+                        sent = max(
+                            sent, slot[np.uint64(lane[q, 0] + ((s + lane[q, 2] - lane[q, 4]) & lane[q, 1]))]
+                        )
                     visible = ready + entry[e, 2]
                     for q in range(b, c):
-                        slot[np.uint64(lane[q, 0] + ((s + lane[q, 2]) & lane[q, 1]))] = max(visible, sent + lane[q, 3])
+                        slot[np.uint64(lane[q, 0] + ((s + lane[q, 2]) & lane[q, 1]))] = max(
+                            visible, sent + lane[q, 3]
+                        )
                     end[n] = sent + entry[e, 1]
             for e in range(entries):
                 n = entry[e, 0]

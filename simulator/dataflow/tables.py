@@ -82,7 +82,9 @@ class Compiled:
         return fresh_state(self.tables, self.held)
 
 
-def compile_network(network: Network, region: Iterable[str] | None = None, *, by_rounds: bool = False) -> Compiled:
+def compile_network(
+    network: Network, region: Iterable[str] | None = None, *, by_rounds: bool = False
+) -> Compiled:
     """Turn a checked network into tables; with `region`, only these nodes and the FIFOs at them.
 
     An unbounded FIFO gets room for all tokens of a run, or, if the run is to go `by_rounds`, of a round.
@@ -92,7 +94,9 @@ def compile_network(network: Network, region: Iterable[str] | None = None, *, by
     nodes = tuple(n for n in network.nodes.values() if n.name in chosen)
     for node in nodes:
         if node.kind in ("rule", "process") or node.firings is None:
-            raise NetworkError(f"network {network.name!r}: {node.name} is decided by its values; it needs SimPy")
+            raise NetworkError(
+                f"network {network.name!r}: {node.name} is decided by its values; it needs SimPy"
+            )
     fifos = tuple(f for f in network.fifos.values() if f.source[0] in chosen or f.target[0] in chosen)
     node_number = {node.name: i for i, node in enumerate(nodes)}
     fifo_number = {fifo.name: i for i, fifo in enumerate(fifos)}
@@ -106,18 +110,33 @@ def compile_network(network: Network, region: Iterable[str] | None = None, *, by
         if (s := node.schedule) is not None:
             schedule += np.stack([s.inputs, s.outputs, s.interval, s.latency], axis=1).tolist()
         out = first + len(node.inputs)
-        node_rows.append([
-            node.firings, node.interval, node.latency, POLICIES.get(node.arbitration or "", -1),
-            first, out, out + len(node.outputs), first_row, len(schedule),
-        ])
+        node_rows.append(
+            [
+                node.firings,
+                node.interval,
+                node.latency,
+                POLICIES.get(node.arbitration or "", -1),
+                first,
+                out,
+                out + len(node.outputs),
+                first_row,
+                len(schedule),
+            ]
+        )
     rounds = _rounds(network, nodes) if region is None else 1
     fifo_rows, slots = [], 0
     for fifo in fifos:
         depth = fifo.depth if fifo.depth is not None else _room(network, fifo, rounds if by_rounds else 1)
-        fifo_rows.append([
-            node_number.get(fifo.source[0], -1), node_number.get(fifo.target[0], -1), depth,
-            fifo.send_latency, fifo.response_latency if fifo.depth is not None else -FAR, slots,
-        ])
+        fifo_rows.append(
+            [
+                node_number.get(fifo.source[0], -1),
+                node_number.get(fifo.target[0], -1),
+                depth,
+                fifo.send_latency,
+                fifo.response_latency if fifo.depth is not None else -FAR,
+                slots,
+            ]
+        )
         slots += depth
     tables = Tables(_matrix(node_rows, 9), _matrix(ports, 3), _matrix(fifo_rows, 6), _matrix(schedule, 4))
     return Compiled(network, nodes, fifos, tables, tables.node[:, FIRINGS] // rounds, rounds)

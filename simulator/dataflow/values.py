@@ -90,7 +90,9 @@ def compute(network: Network) -> Values:
     """Run a network without arbiters and free processes for its values alone, FIFOs being unbounded."""
     for node in network.nodes.values():
         if node.kind in ("arbiter", "process"):
-            raise NetworkError(f"network {network.name!r}: what {node.name} does depends on time; it needs SimPy")
+            raise NetworkError(
+                f"network {network.name!r}: what {node.name} does depends on time; it needs SimPy"
+            )
     queues: dict[str, deque[Any]] = {name: deque(f.initial) for name, f in network.fifos.items()}
     work = []
     for node in network.nodes.values():
@@ -108,7 +110,8 @@ def compute(network: Network) -> Values:
         {w.node.name: w.received for w in work if not w.outputs},
         {
             w.node.name: Schedule.of(*w.masks, w.node.interval, w.node.latency)
-            for w in work if w.rule is not None
+            for w in work
+            if w.rule is not None
         },
     )
 
@@ -118,7 +121,9 @@ def with_schedules(network: Network) -> Network:
     if all(node.kind != "rule" for node in network.nodes.values()):
         return network
     schedules = compute(network).schedules
-    return network.with_nodes({
-        name: replace(network.nodes[name], rule=None, schedule=schedule, firings=len(schedule))
-        for name, schedule in schedules.items()
-    })
+    return network.with_nodes(
+        {
+            name: replace(network.nodes[name], rule=None, schedule=schedule, firings=len(schedule))
+            for name, schedule in schedules.items()
+        }
+    )
