@@ -9,8 +9,9 @@ from importlib.metadata import EntryPoint, entry_points
 
 from ..errors import InputError
 from .accelerator import Accelerator
+from .design import Design
 
-__all__ = ["GROUP", "accelerator", "accelerator_names", "register"]
+__all__ = ["GROUP", "accelerator", "accelerator_names", "machine_of", "register"]
 
 GROUP = "cyclescape.accelerators"
 _registered: dict[str, type[Accelerator]] = {}
@@ -39,6 +40,15 @@ def accelerator(name: str) -> Accelerator:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise InputError(f"accelerator {name!r} is not known{hint} (accepted: {', '.join(known)})")
+
+
+def machine_of(design: Design) -> Accelerator:
+    """Return the machine whose designs are of this class; raises `InputError` if none is."""
+    for name in accelerator_names():
+        machine = _load(name)
+        if machine is not None and machine.design is type(design):
+            return machine()
+    raise InputError(f"{type(design).__name__} is the design of no known accelerator")
 
 
 @cache

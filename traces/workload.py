@@ -26,7 +26,7 @@ class Workload(BaseModel):
     source: str = ""
     """Where the shapes come from: a publication or a file name."""
     extra_params: int = 0
-    """Parameters that belong to no operator (position embeddings, class tokens)."""
+    """Parameters that belong to no operator (a class token); negative where operators share a table."""
 
     @model_validator(mode="after")
     def _is_a_graph(self) -> Workload:
