@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..simulator.objective import Objective, Outcome
 from ..simulator.space import Index, Space
 
-__all__ = ["Point", "Searcher", "make_searcher", "register", "searcher_names"]
+__all__ = ["Point", "Searcher", "make_searcher", "register", "searcher_names", "searcher_summary"]
 
 GROUP = "cyclescape.searchers"
 """Entry points of further searchers: `Searcher` classes, or callables with the same arguments."""
@@ -115,6 +115,11 @@ def register(name: str) -> Callable[[Factory], Factory]:
 def searcher_names() -> tuple[str, ...]:
     """Names of every searcher, without importing any."""
     return tuple(sorted({*_BUILT_IN, *_registered, *(point.name for point in entry_points(group=GROUP))}))
+
+
+def searcher_summary(name: str) -> str:
+    """The first line of what a searcher says of itself."""
+    return (inspect.getdoc(_find(name)) or "").partition("\n")[0]
 
 
 def make_searcher(spec: str, space: Space, objective: Objective, *, budget: int, seed: int) -> Searcher:
