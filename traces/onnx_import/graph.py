@@ -13,6 +13,7 @@ import onnx
 
 from ...errors import InputError
 from ..workload import Workload
+from . import elementwise, products, windows  # noqa: F401  (they register their converters)
 from .convert import CONVERTERS, Refused, Work
 from .file import Model, open_model
 from .node import Node
@@ -63,7 +64,7 @@ class _Importer:
     def _constant(self, tensor: onnx.TensorProto, name: str = "") -> Value:
         try:
             return constant_value(tensor, name)
-        except (ValueError, TypeError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise InputError(f"{self._path}: tensor {name or tensor.name!r} cannot be read: {_line(error)}") from None
 
     # Order
@@ -187,6 +188,8 @@ class _Importer:
                 converter(work, node)
             except Refused as reason:
                 raise InputError(f"{where}: {reason}") from None
+            except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+                raise InputError(f"{where}: its inputs or attributes are malformed: {_line(error)}") from None
         for value in outputs:
             self._values[value.name] = value
 
@@ -210,7 +213,7 @@ class _Importer:
                 f"{where}: operator {proto.op_type} is not in operator set {self._opset} of ONNX (accepted: "
                 "standard operators)"
             ) from None
-        except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, TypeError) as error:
+        except Exception as error:  # the library has exceptions of many kinds for a malformed node
             batch = " (the file may fix its batch)" if "batch" in self._sizes else ""
             raise InputError(f"{where}: its inputs do not fit: {_line(error)}{batch}") from None
         outputs = []
@@ -251,8 +254,8 @@ class _Importer:
                     for size, dim in zip(dims, stated.tensor_type.shape.dim)]
         if dims is None or None in dims:
             shown = "unknown" if dims is None else str(["?" if size is None else size for size in dims]).replace("'", "")
-            raise InputError(f"{where}: the shape of its output {name!r} depends on data (found: {shown}; accepted: a model "
-                             "whose shapes follow from those of its inputs)")
+            raise InputError(f"{where}: the shape of its output {name!r} cannot be found (so far: {shown}; accepted: a "
+                             "model whose shapes follow from those of its inputs, or are stated in the file)")
         return tuple(size for size in dims if size is not None)
 
     def _stated_size(self, dim: Any) -> int | None:
@@ -292,5 +295,7 @@ def _cycle(left: set[int], protos: list[onnx.NodeProto], maker: Mapping[str, int
         seen[index] = len(path)
         path.append(index)
         index = next(maker[source] for source in protos[index].input if maker.get(source) in left)
-    return [*reversed(path[seen[index]:]), path[-1]]
+    circle = path[seen[index]:][::-1]
+    first = circle.index(min(circle))
+    return [*circle[first:], *circle[:first], circle[first]]
 

@@ -14,6 +14,10 @@ from .windows import bits_of
 def _gemm(work: Work, node: Node) -> None:
     a, b, c = node.x, node.input(1), node.optional(2)
     (m, k) = reversed(a.shape) if node.attribute("transA", 0) else a.shape
+    rows = b.shape[1] if node.attribute("transB", 0) else b.shape[0]
+    if k != rows:
+        raise Refused(f"{k} columns of {a.name!r} meet {rows} rows of {b.name!r} (accepted: as many; the file may fix "
+                      "its batch)")
     n = node.output.shape[1]
     if a.constant:
         work.add(node, "gemm", [b], m=n, n=m, k=k)

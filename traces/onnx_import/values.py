@@ -25,6 +25,9 @@ FOLDED = frozenset(
 )
 """Operators that exporters compute shapes with; they are evaluated where their inputs are known and small."""
 
+# Operators that ONNX defines by other ones and gives no rule for their shape, and how many inputs make it.
+_BROADCAST = {"GroupNormalization": 1, "MeanVarianceNormalization": 1, "GreaterOrEqual": 2, "LessOrEqual": 2}
+
 
 @dataclass
 class Value:
@@ -61,8 +64,8 @@ def constant_value(tensor: onnx.TensorProto, name: str = "") -> Value:
 def infer(node: onnx.NodeProto, inputs: Mapping[str, Value], opset: int) -> dict[str, tuple[int, list[int | None]]]:
     """Return type and dimensions of each output, None for one that cannot be known, by ONNX's own rules.
 
-    Raises `onnx.defs.SchemaError` for an operator that the library does not know, and the library's
-    `InferenceError` (or a subclass of `RuntimeError`) for inputs that do not fit.
+    Raises `onnx.defs.SchemaError` for an operator that the library does not know, and other exceptions of
+    the library for inputs and attributes that do not fit.
     """
     schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
     types = {name: helper.make_tensor_type_proto(value.element_type, value.shape) for name, value in inputs.items()}
@@ -71,6 +74,9 @@ def infer(node: onnx.NodeProto, inputs: Mapping[str, Value], opset: int) -> dict
     }
     found = infer_node_outputs(schema, node, types, content, opset_imports=[helper.make_opsetid(node.domain, opset)])
     outputs: dict[str, tuple[int, list[int | None]]] = {}
+    if not schema.has_type_and_shape_inference_function and node.op_type in _BROADCAST:
+        shape = np.broadcast_shapes(*(inputs[name].shape for name in node.input[: _BROADCAST[node.op_type]]))
+        outputs[node.output[0]] = (inputs[node.input[0]].element_type, list(shape))
     for name, kind in found.items():
         tensor = kind.tensor_type
         if kind.HasField("tensor_type") and tensor.HasField("shape"):
