@@ -103,7 +103,7 @@ def test_decoding_token_by_token_is_the_work_of_the_causal_half(name: str) -> No
 @pytest.mark.parametrize("name", LANGUAGE)
 def test_only_the_last_position_is_scored_unless_asked(name: str) -> None:
     last, every = (catalog.load(name, seq_len=16, logits=logits) for logits in ("last", "all"))
-    head = [op for op in last.operators if op.name == "head"][0]
+    head = next(op for op in last.operators if op.name == "head")
     assert every.macs - last.macs == 15 * head.macs
     assert every.params == last.params
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def _model(*nodes: Any, constants: tuple[Any, ...] = (), shape: list[Any] | None
 
 
 def _node(kind: str, inputs: str, outputs: str = "y", **attributes: Any) -> Any:
-    return helper.make_node(kind, inputs.split(), outputs.split(), name=attributes.pop("name", kind.lower()), **attributes)
+    name = attributes.pop("name", kind.lower())
+    return helper.make_node(kind, inputs.split(), outputs.split(), name=name, **attributes)
 
 
 def _tensor(name: str, dims: list[int], data: bytes = b"", kind: int = TensorProto.FLOAT) -> Any:
@@ -60,8 +62,8 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "text": (lambda: b"this is not an ONNX file at all", "not an ONNX model, or a damaged one"),
     "zeros": (lambda: bytes(1000), "not an ONNX model, or a damaged one"),
     "an empty graph": (lambda: _model(), "one without nodes"),
-    "a cycle": (lambda: _model(*CYCLE), "the graph has a cycle: node 'one' (Add) -> node 'two' (Relu) -> node 'one' (Add)"),
-    "a loop of one": (lambda: _model(_node("Add", "x y")), "the graph has a cycle: node 'add' (Add) -> node 'add' (Add)"),
+    "a cycle": (lambda: _model(*CYCLE), "a cycle: node 'one' (Add) -> node 'two' (Relu) -> node 'one' (Add)"),
+    "a loop of one": (lambda: _model(_node("Add", "x y")), "a cycle: node 'add' (Add) -> node 'add' (Add)"),
     "a tensor from nowhere": (lambda: _model(_node("Add", "x z")), "node 'add' (Add) reads 'z', which nothing makes"),
     "a tensor made twice": (
         lambda: _model(_node("Relu", "x", name="a"), _node("Abs", "x", name="b")),
@@ -102,7 +104,8 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         "has 3 spatial dimensions (accepted: 1 or 2)",
     ),
     "matrices that do not fit": (
-        lambda: _model(_node("MatMul", "x w"), constants=(_weights([7, 2]),)), "node 'matmul' (MatMul): its inputs do not fit",
+        lambda: _model(_node("MatMul", "x w"), constants=(_weights([7, 2]),)),
+        "node 'matmul' (MatMul): its inputs do not fit",
     ),
     "10 GB declared, nothing held": (
         lambda: _model(_node("MatMul", "x w"), constants=(_tensor("w", [8, 312_500_000]),)),
@@ -118,16 +121,18 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         "node 'relu': elements=211106232532992: input should be less than or equal to 1099511627776",
     ),
     "a negative dimension": (
-        lambda: _model(_node("MatMul", "x w"), constants=(_tensor("w", [8, -2]),)), "tensor 'w' has a negative dimension",
+        lambda: _model(_node("MatMul", "x w"), constants=(_tensor("w", [8, -2]),)),
+        "tensor 'w' has a negative dimension",
     ),
     "control flow": (
         lambda: _model(_if("x")), "node 'if' (If): If depends on data or repeats a graph (accepted: a model without",
     ),
     "no output": (lambda: _model(_node("Relu", "x", "z")), "no output of the graph is made by a node"),
     "no work": (lambda: _model(_node("Identity", "x")), "no node of the model does any work on its inputs"),
-    "an operator set of the future": (lambda: _model(_node("Relu", "x"), opset=9999), "operator set 9999 (accepted: 1 to"),
+    "a future operator set": (lambda: _model(_node("Relu", "x"), opset=9999), "operator set 9999 (accepted: 1 to"),
     "a damaged attribute": (
-        lambda: _model(_node("MaxPool", "x", kernel_shape=[2], strides=[1, 1, 1])), "node 'maxpool' (MaxPool): its inputs do",
+        lambda: _model(_node("MaxPool", "x", kernel_shape=[2], strides=[1, 1, 1])),
+        "node 'maxpool' (MaxPool): its inputs do not fit",
     ),
 }
 
@@ -176,18 +181,19 @@ def test_any_damage_ends_in_a_workload_or_one_line(tmp_path: Path) -> None:
         for _ in range(rng.choice((1, 3, 10))):
             data[rng.randrange(len(data))] = rng.randrange(256)
         path.write_bytes(data)
+        refusal = ""
         try:
             catalog.load(path)
-            outcomes["read"] += 1
         except InputError as error:
-            assert len(str(error).splitlines()) == 1
-            outcomes["refused"] += 1
+            refusal = str(error)
+        outcomes["refused" if refusal else "read"] += 1
+        assert len(refusal.splitlines()) <= 1
     assert min(outcomes.values()) > 10, outcomes
 
 
 def test_a_long_chain_is_no_deep_recursion(tmp_path: Path) -> None:
     names = ["x", *(f"t{i}" for i in range(5000)), "y"]
-    nodes = [_node("Relu", a, b, name=b) for a, b in zip(names, names[1:])]
+    nodes = [_node("Relu", a, b, name=b) for a, b in pairwise(names)]
     path = tmp_path / "net.onnx"
     path.write_bytes(_model(*reversed(nodes)).SerializeToString())
     start = time.process_time()

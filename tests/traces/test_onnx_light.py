@@ -65,9 +65,8 @@ def test_googlenet_of_the_file_rounds_its_pooled_images_down() -> None:
     ours, theirs = catalog.load("googlenet"), _load("inception_v1")
     assert theirs.params == ours.params
     smaller = {112: 112, 56: 55, 28: 27, 14: 13, 7: 6}
-    pairs = list(zip((op for op in ours.operators if op.kind == "conv"), (op for op in theirs.operators if op.kind == "conv"),
-                     strict=True))
-    for mine, other in pairs:
+    mine_all, other_all = ([op for op in net.operators if op.kind == "conv"] for net in (ours, theirs))
+    for mine, other in zip(mine_all, other_all, strict=True):
         assert other.out_h == smaller[mine.out_h]
         assert other.macs * mine.out_h**2 == mine.macs * other.out_h**2
     assert theirs.macs < ours.macs

@@ -147,5 +147,6 @@ def _reduce(work: Work, node: Node) -> None:
     mode = "max" if node.kind in ("ReduceMax", "ReduceMin", "ArgMax", "ArgMin") else "average"
     group = node.x.elements // kept
     work.add(
-        node, "pool", [node.x], mode=mode, in_h=group, in_w=1, channels=kept, kernel_h=group, kernel_w=1, out_h=1, out_w=1
+        node, "pool", [node.x], mode=mode, in_h=group, in_w=1, channels=kept, kernel_h=group, kernel_w=1, out_h=1,
+        out_w=1,
     )
