@@ -92,7 +92,13 @@ def attention(
     vector = {**pace, "interval": interval * -(-head_dim // (width or head_dim))}
     f = _functions(n, lanes, _score_outputs(graph), tensors)
 
-    net.node("Q", batch * n, outputs=[Port(f"q{i}", lanes, i) for i in range(lanes)], function=f.get("queries"), **vector)
+    net.node(
+        "Q",
+        batch * n,
+        outputs=[Port(f"q{i}", lanes, i) for i in range(lanes)],
+        function=f.get("queries"),
+        **vector,
+    )
     net.node("K", scores, outputs=[f"k{i}" for i in range(lanes)], function=f.get("keys"), **vector)
     net.node("V", scores, outputs=[f"v{i}" for i in range(lanes)], function=f.get("values"), **vector)
     net.node("Sink", batch * n, [Port(f"o{i}", lanes, i) for i in range(lanes)], **vector)
@@ -110,7 +116,14 @@ def attention(
             parts = [f"{end}.{port}" if port else end for end, port in zip(ends, (p, q))]
             net.connect(parts[0], parts[1], depth, name="->".join(ends), **fifo)
 
-        node("QK", scores, {"q": n, "k": 1}, ["s", "max"][: _score_outputs(graph)], function=f.get("dot"), **vector)
+        node(
+            "QK",
+            scores,
+            {"q": n, "k": 1},
+            ["s", "max"][: _score_outputs(graph)],
+            function=f.get("dot"),
+            **vector,
+        )
         connect(f"Q.q{lane}", "QK.q", row)
         connect(f"K.k{lane}", "QK.k", short)
         weights = "QK.s"
@@ -160,7 +173,8 @@ def attention(
 def long_fifos(graph: Graph, lanes: int = 1) -> tuple[str, ...]:
     """Names of the FIFOs that must hold a row of scores."""
     pairs = {
-        "naive": [("Exp", "Div")], "scaled": [("QK", "SubExp"), ("SubExp", "Div")],
+        "naive": [("Exp", "Div")],
+        "scaled": [("QK", "SubExp"), ("SubExp", "Div")],
         "reordered_scaled": [("QK", "SubExp")],
     }.get(graph, [])
     tags = [f"_{lane}" for lane in range(lanes)] if lanes > 1 else [""]
