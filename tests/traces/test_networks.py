@@ -7,12 +7,13 @@ import time
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cyclescape.errors import InputError
 from cyclescape.traces import catalog
 from cyclescape.traces.networks.experts import balanced_load
 from cyclescape.traces.workload import Workload
-from hypothesis import given
-from hypothesis import strategies as st
 
 ENTRIES = [entry for entry in catalog.entries("network") if not entry.name.startswith(".")]
 NAMES = [entry.name for entry in ENTRIES]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cyclescape.errors import InputError, MissingExtraError
 from cyclescape.traces import catalog
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
 from cyclescape.errors import InputError
 from cyclescape.traces import catalog
 from cyclescape.traces.workload import Workload
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 onnx = pytest.importorskip("onnx")
 np = pytest.importorskip("numpy")
@@ -53,7 +54,7 @@ def _one(folder: Path, kind: str, inputs: dict[str, list[int]], constants: list[
 def conv_cases(draw: st.DrawFn) -> dict[str, Any]:
     groups, spatial = draw(st.integers(1, 3)), draw(st.integers(1, 2))
     case = {
-        "x": [draw(st.integers(1, 3)), groups * draw(st.integers(1, 3)), 
+        "x": [draw(st.integers(1, 3)), groups * draw(st.integers(1, 3)),
               *draw(st.tuples(*[st.integers(4, 12)] * spatial))],
         "w": [groups * draw(st.integers(1, 3)), 0, *draw(st.tuples(*[st.integers(1, 4)] * spatial))],
         "group": groups, "strides": list(draw(st.tuples(*[st.integers(1, 3)] * spatial))),

@@ -4,6 +4,7 @@ from math import prod
 from pathlib import Path
 
 import pytest
+
 from cyclescape.errors import InputError
 from cyclescape.traces import catalog
 
