@@ -190,7 +190,8 @@ class Graph:
 
     # Matrix products
 
-    def linear(self, name: str, x: Tensor, features: int, *, bias: bool = True, activation: str | None = None) -> Tensor:
+    def linear(self, name: str, x: Tensor, features: int, *, bias: bool = True,
+               activation: str | None = None) -> Tensor:
         """Multiply every row with one constant matrix; the batch is folded into the rows."""
         shape = (*x.shape[:-1], features)
         y = self.add_operator(

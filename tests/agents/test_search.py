@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from cyclescape.agents import searcher as module
 from cyclescape.agents.model_free import Random
 from cyclescape.agents.pareto import nondominated

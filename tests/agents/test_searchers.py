@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cyclescape.agents import searcher as module
 from cyclescape.agents.model_free import Random, levels
 from cyclescape.agents.searcher import Searcher, make_searcher, register, searcher_names
@@ -13,8 +16,6 @@ from cyclescape.errors import InputError, MissingExtraError
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.problem import Problem
 from cyclescape.traces.workload import Workload
-from hypothesis import given
-from hypothesis import strategies as st
 
 GP = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the extra gp")
 SPECS = ["random", "grid", "tpe", "tpe:startup=3,candidates=8", pytest.param("gp:startup=4", marks=GP)]

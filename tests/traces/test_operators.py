@@ -3,10 +3,11 @@
 from itertools import product
 
 import pytest
-from cyclescape.traces.operators import Attention, Conv, Elementwise, Gemm, Normalization, Pool
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
+from cyclescape.traces.operators import Attention, Conv, Elementwise, Gemm, Normalization, Pool
 
 small = st.integers(1, 7)
 

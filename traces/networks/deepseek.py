@@ -15,7 +15,8 @@ _Q_RANK, _KV_RANK, _NOPE, _ROPE, _VALUE = 1536, 512, 128, 64, 128
 
 @network("deepseek-v3", "DeepSeek-V3 (671B), without the multi-token prediction module; experts spread evenly",
          source="DeepSeek-AI, arXiv:2412.19437, section 4.2; sizes as in config_671B.json of the release")
-def deepseek_v3(*, batch: Batch = 1, phase: Phase = "prefill", seq_len: Length = 2048, logits: Logits = "last") -> Graph:
+def deepseek_v3(*, batch: Batch = 1, phase: Phase = "prefill", seq_len: Length = 2048,
+                logits: Logits = "last") -> Graph:
     """Return 61 layers of width 7168, the first three without experts. Routing: see `mixture_of_experts`.
 
     Prefill expands the latent to keys and values of all heads; decode attends to the cached latents with
