@@ -45,7 +45,7 @@ _EXPORTS = {
 }
 """Public name to the module that has it, by subject."""
 
-__all__ = [*_EXPORTS]  # noqa: PLE0604
+__all__ = [*_EXPORTS]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
 from cyclescape.simulator import registry
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.traces.operators import Gemm
 from cyclescape.traces.workload import Workload
-from hypothesis import HealthCheck, settings
 
 # Reproducible, and never judged by wall time.
 settings.register_profile("laws", deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

@@ -30,7 +30,7 @@ from .workload import Workload
 __all__ = ["GROUP", "Entry", "Named", "entries", "file_format", "load", "names", "network", "workload"]
 
 GROUP = "cyclescape.workloads"
-_BUILT_IN = ("networks", "scalesim_csv", "onnx_graph")
+_BUILT_IN = ("networks", "scalesim_csv", "onnx_import")
 
 Builder = TypeVar("Builder", bound=Callable[..., Any])
 GraphBuilder = TypeVar("GraphBuilder", bound=Callable[..., Graph])
@@ -190,7 +190,7 @@ def _text(value: Any) -> str:
 
 
 def _is_file_name(target: str) -> bool:
-    return any(target.lower().endswith(suffix) for suffix in _formats) or Path(target).exists()
+    return target != "" and (any(target.lower().endswith(suffix) for suffix in _formats) or Path(target).exists())
 
 
 def _find(name: str) -> Entry:

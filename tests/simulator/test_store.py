@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from cyclescape.errors import InputError
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.evaluator import make_evaluator

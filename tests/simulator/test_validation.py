@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+
 from cyclescape.errors import InputError
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.validation import Check, Difference, Validation

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from cyclescape.accelerators.systolic import mapping
-from cyclescape.accelerators.systolic.mapping import DATAFLOWS, SramAccesses, dataflow_code
 from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
+
+from cyclescape.accelerators.systolic import mapping
+from cyclescape.accelerators.systolic.mapping import DATAFLOWS, SramAccesses, dataflow_code
 
 SIZE, SIDE = st.integers(1, 12), st.integers(1, 6)
 

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+
 from cyclescape.accelerators.systolic.scalesim import CHECKED, SHIPPED, read_table, report, validate
 from cyclescape.errors import InputError
 

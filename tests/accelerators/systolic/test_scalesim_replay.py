@@ -8,9 +8,10 @@ import math
 from collections import deque
 from types import SimpleNamespace
 
-from cyclescape.accelerators.systolic.scalesim import Layer, Row, report
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from cyclescape.accelerators.systolic.scalesim import Layer, Row, report
 
 
 def demand_of_fold(row, i, j):
