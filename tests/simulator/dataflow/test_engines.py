@@ -8,11 +8,11 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_networks import CASES, has_arbiter, networks
+from network_cases import CASES, has_arbiter, networks
 
 from cyclescape.simulator.dataflow.compiled import cycles_of, run_events, run_worklist
 from cyclescape.simulator.dataflow.hosted import run_hosted
-from cyclescape.simulator.dataflow.random_network import random_network
+from cyclescape.simulator.dataflow.random_networks import random_network
 from cyclescape.simulator.dataflow.simpy_engine import run_simpy
 from cyclescape.simulator.dataflow.static import run_static
 
@@ -83,7 +83,7 @@ def test_the_kernels_are_right_as_plain_python(seed):
     code = f"""
 import random
 from cyclescape.simulator.dataflow.compiled import run_events, run_worklist
-from cyclescape.simulator.dataflow.random_network import random_network
+from cyclescape.simulator.dataflow.random_networks import random_network
 from cyclescape.simulator.dataflow.simpy_engine import run_simpy
 from cyclescape.simulator.dataflow.static import run_static
 for seed in range({seed}, {seed} + 25):

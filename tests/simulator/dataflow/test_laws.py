@@ -7,12 +7,12 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from random_networks import CASES, networks
+from network_cases import CASES, networks
 
 from cyclescape.simulator.dataflow.bound import throughput_bound
 from cyclescape.simulator.dataflow.compiled import run_events, run_worklist
 from cyclescape.simulator.dataflow.deadlock import certain_deadlock
-from cyclescape.simulator.dataflow.gauges import gauges
+from cyclescape.simulator.dataflow.fills import gauges
 from cyclescape.simulator.network import Network, Schedule
 
 

@@ -4,7 +4,7 @@ import os
 
 from hypothesis import strategies as st
 
-from cyclescape.simulator.dataflow.random_network import random_network
+from cyclescape.simulator.dataflow.random_networks import random_network
 from cyclescape.simulator.network import Network
 
 CASES = int(os.environ.get("CYCLESCAPE_CASES", "400"))
