@@ -1,4 +1,8 @@
-"""Which command is next: the earliest that becomes legal, the oldest request among equals."""
+"""Which command is next: the earliest that becomes legal, the oldest request among equals.
+
+Every function returns (clock, request or bank, command), the clock `FAR` if nothing can be sent as
+things stand.
+"""
 
 from __future__ import annotations
 
@@ -7,124 +11,127 @@ from typing import Any
 from numba import njit
 
 from ..commands import ACT, PRE, PREA, RD, REFAB, REFPB, WR
-from .issue import earliest, earliest_rank
-from .state import ACTIVATING, CLOSED, FAR
+from .issue import earliest
+from .state import (
+    ACTIVATING, B_ACTIVE, B_QUEUE, B_RANK, B_ROW, C_ACTIVE, C_MAINT, C_MAINT_HEAD, C_N_ACTIVE, C_N_HITS, C_N_OCCUPIED,
+    C_N_READ, C_N_WRITE, C_OCCUPIED, C_OWED, C_PAIR_BANK, C_PAIR_RANK, C_PAIR_TICK, C_WRITING, CLOSED, E_BANK, E_ID,
+    E_ROW, E_WRITE, FAR, HBM3, K_BANKS, K_FAMILY, K_HIGH, K_LOW, K_ROW_HIT_FIRST, Q_HIT, Q_MISS, Q_SIZE, R_ACTIVE,
+    R_OPEN, R_READY,
+)
 
-__all__ = ["best_active", "best_queued", "head_of_maintenance", "set_mode"]
+__all__ = ["ANY", "COLUMN", "ROW", "best_active", "best_queued", "candidate", "head_of_maintenance", "mode_turns"]
 
-_ANY, _COLUMN, _ROW = 0, 1, 2
+ANY, COLUMN, ROW = 0, 1, 2
 """What a slot may send: any command, only accesses, only ACT and PRE."""
+_GATE_PREAB, _GATE_REFAB, _GATE_REFPB = 2, 5, 6
 
 
 @njit(cache=True, nogil=True)
-def _odd(when: int, family: int) -> int:
+def _odd(m: Any, when: int) -> int:
     """HBM3 sends accesses, ACT and REF only at odd ticks."""
-    return when | 1 if family == 3 else when
+    return when | 1 if m[K_FAMILY] == HBM3 else when
 
 
 @njit(cache=True, nogil=True)
-def _unpaired(s: Any, family: int, when: int, rank: int, bank: int, whole: bool) -> int:
-    """HBM3: the even tick that is paired with a row command takes no PRE to the same bank (or all) of its rank."""
-    if family == 3 and when == s.pair_tick and rank == s.pair_rank and (whole or s.pair_bank < 0 or s.pair_bank == bank):
-        return when + 1
+def _unpaired(m: Any, s: int, when: int, b: int, whole: bool) -> int:
+    """HBM3: the even tick that is paired with a row command takes no PRE to its bank, nor one to or after all."""
+    if m[K_FAMILY] == HBM3 and when == m[s + C_PAIR_TICK] and m[b + B_RANK] == m[s + C_PAIR_RANK]:
+        paired = m[s + C_PAIR_BANK]
+        if whole or paired < 0 or paired == b:
+            return when + 1
     return when
 
 
 @njit(cache=True, nogil=True)
-def set_mode(s: Any, c: Any) -> None:
-    """Turn between reading and writing, at most once per test."""
-    if s.writing:
-        if s.n_write < c.low and s.n_read > 0:
-            s.writing = 0
-    elif s.n_write > c.high or s.n_read == 0:
-        s.writing = 1
+def mode_turns(m: Any, s: int) -> bool:
+    """Whether a test would turn the controller from reading to writing or back."""
+    if m[s + C_WRITING]:
+        return m[s + C_N_WRITE] < m[K_LOW] and m[s + C_N_READ] > 0
+    return m[s + C_N_WRITE] > m[K_HIGH] or m[s + C_N_READ] == 0
 
 
 @njit(cache=True, nogil=True)
-def best_active(st: Any, ch: int, t: int, kind: int) -> tuple[int, int, int]:
-    """(clock, slot, command) of the request with an opened row that can go on first, not before t."""
-    s = st.chan[ch]
-    family = st.config[0].family
-    best, best_id, best_slot, best_cmd = FAR, FAR, -1, -1
-    for i in range(s.n_active):
-        slot = st.active[ch, i]
-        e = st.entry[slot]
-        b = st.bank[e.bank]
-        if b.open_row == e.row:
-            cmd = WR if e.write else RD
-        elif kind == _COLUMN or b.open_row == ACTIVATING:
+def best_active(m: Any, s: int, t: int, kind: int) -> tuple[int, int, int]:
+    """Among requests with an opened row: the next command of one that can go on first, not before t."""
+    best, best_id, best_e, best_cmd = FAR, FAR, -1, -1
+    active = m[s + C_ACTIVE]
+    for i in range(active, active + m[s + C_N_ACTIVE]):
+        e = m[i]
+        b = m[e + E_BANK]
+        row = m[b + B_ROW]
+        if row == m[e + E_ROW]:
+            cmd = RD + m[e + E_WRITE]
+        elif kind == COLUMN or row == ACTIVATING:
             continue
-        elif b.open_row == CLOSED:
-            if s.owed >= 0:
+        elif row == CLOSED:
+            if m[s + C_OWED] >= 0:
                 continue
             cmd = ACT
         else:
             cmd = PRE
-        when = _odd(max(t, earliest(st.ready, b, cmd)), family)  # the gate of these is the command itself
-        if when < best or (when == best and e.id < best_id):
-            best, best_id, best_slot, best_cmd = when, e.id, slot, cmd
-    return best, best_slot, best_cmd
+        when = _odd(m, max(t, earliest(m, b, cmd)))  # for these commands the gate has the same number
+        if when < best or (when == best and m[e + E_ID] < best_id):
+            best, best_id, best_e, best_cmd = when, m[e + E_ID], e, cmd
+    return best, best_e, best_cmd
 
 
 @njit(cache=True, nogil=True)
-def best_queued(st: Any, ch: int, write: int, t: int, kind: int) -> tuple[int, int, int]:
-    """(clock, slot, command) of the queued request that can go first, not before t."""
-    s = st.chan[ch]
-    c = st.config[0]
-    family = c.family
-    ready = st.ready
-    occupied = st.occupied[ch, write]
-    best, best_id, best_slot, best_cmd = FAR, FAR, -1, -1
-    for i in range(occupied[occupied.shape[0] - 1]):
-        bank = occupied[i]
-        b = st.bank[bank]
-        q = st.queue[bank, write]
-        if b.open_row == CLOSED:
-            if kind != _COLUMN and s.owed < 0:
-                slot = q.miss
-                when = _odd(max(t, earliest(ready, b, ACT)), family)
-                if when < best or (when == best and st.entry[slot].id < best_id):
-                    best, best_id, best_slot, best_cmd = when, st.entry[slot].id, slot, ACT
-            continue
-        if q.hit >= 0 and kind != _ROW:
-            slot = q.hit
-            cmd = WR if write else RD
-            when = _odd(max(t, earliest(ready, b, cmd)), family)
-            if when < best or (when == best and st.entry[slot].id < best_id):
-                best, best_id, best_slot, best_cmd = when, st.entry[slot].id, slot, cmd
-        if q.miss >= 0 and kind != _COLUMN and b.open_row != ACTIVATING and not (b.active > 0 and s.n_active > 0):
-            slot = q.miss
-            if c.row_hit_first and q.hit >= 0 and st.entry[q.hit].id < st.entry[slot].id:
-                continue
-            when = _unpaired(s, family, max(t, earliest(ready, b, PRE)), b.rank_index, bank, False)
-            if when < best or (when == best and st.entry[slot].id < best_id):
-                best, best_id, best_slot, best_cmd = when, st.entry[slot].id, slot, PRE
-    return best, best_slot, best_cmd
+def candidate(m: Any, s: int, b: int, write: int, t: int, kind: int) -> tuple[int, int, int]:
+    """The next command of the queued requests of one bank."""
+    q = b + B_QUEUE + write * Q_SIZE
+    row = m[b + B_ROW]
+    miss = m[q + Q_MISS]
+    if row == CLOSED:
+        if kind == COLUMN or m[s + C_OWED] >= 0:
+            return FAR, -1, -1
+        return _odd(m, max(t, earliest(m, b, ACT))), miss, ACT
+    hit = m[q + Q_HIT]
+    best, best_e, best_cmd = FAR, -1, -1
+    if hit >= 0 and kind != ROW:
+        best_e, best_cmd = hit, RD + write
+        best = _odd(m, max(t, earliest(m, b, best_cmd)))
+    if miss >= 0 and kind != COLUMN and row != ACTIVATING and not (m[b + B_ACTIVE] > 0 and m[s + C_N_ACTIVE] > 0):
+        older_hit = hit >= 0 and m[hit + E_ID] < m[miss + E_ID]
+        if not (older_hit and m[K_ROW_HIT_FIRST]):
+            when = _unpaired(m, s, max(t, earliest(m, b, PRE)), b, False)
+            if when < best or (when == best and not older_hit):
+                best, best_e, best_cmd = when, miss, PRE
+    return best, best_e, best_cmd
 
 
 @njit(cache=True, nogil=True)
-def head_of_maintenance(st: Any, ch: int, t: int) -> tuple[int, int, int]:
-    """(clock, bank, command) of the first waiting refresh or precharge; FAR while a bar holds."""
-    s = st.chan[ch]
-    family = st.config[0].family
-    kind = st.maint[ch, s.maint_head, 0]
-    bank = st.maint[ch, s.maint_head, 1]
-    b = st.bank[bank]
-    r = st.rank[b.rank_index]
-    owed_bank = st.entry[s.owed].bank if s.owed >= 0 else -1
+def best_queued(m: Any, s: int, write: int, t: int, kind: int) -> tuple[int, int, int]:
+    """Among queued reads (or writes): the next command of one that can go first, not before t."""
+    best, best_id, best_e, best_cmd = FAR, FAR, -1, -1
+    if kind == COLUMN and m[s + C_N_HITS + write] == 0:
+        return best, best_e, best_cmd
+    occupied = m[s + C_OCCUPIED] + write * m[K_BANKS]
+    for i in range(occupied, occupied + m[s + C_N_OCCUPIED + write]):
+        when, e, cmd = candidate(m, s, m[i], write, t, kind)
+        if e >= 0 and (when < best or (when == best and m[e + E_ID] < best_id)):
+            best, best_id, best_e, best_cmd = when, m[e + E_ID], e, cmd
+    return best, best_e, best_cmd
+
+
+@njit(cache=True, nogil=True)
+def head_of_maintenance(m: Any, s: int, t: int) -> tuple[int, int, int]:
+    """The bank and command of the first waiting refresh or precharge; `FAR` while a bar holds."""
+    at = m[s + C_MAINT] + 2 * m[s + C_MAINT_HEAD]
+    kind, b = m[at], m[at + 1]
+    r = m[b + B_RANK]
+    owed = m[m[s + C_OWED] + E_BANK] if m[s + C_OWED] >= 0 else -1
     if kind == REFAB:
-        if owed_bank >= 0 and st.bank[owed_bank].rank_index == b.rank_index:
-            return FAR, bank, PREA
-        if r.open == 0:
-            return _odd(max(t, earliest_rank(st.ready, b, 5)), family), bank, REFAB
-        if r.active > 0 and s.n_active > 0:
-            return FAR, bank, PREA
-        when = max(t, earliest_rank(st.ready, b, 2))
-        return _unpaired(s, family, when, b.rank_index, -1, True), bank, PREA
-    if owed_bank == bank:
-        return FAR, bank, kind
-    if kind == REFPB and b.open_row == CLOSED:
-        return _odd(max(t, earliest(st.ready, b, 6)), family), bank, REFPB
-    if b.active > 0 and s.n_active > 0:
-        return FAR, bank, PRE
-    return _unpaired(s, family, max(t, earliest(st.ready, b, PRE)), b.rank_index, bank, False), bank, PRE
+        if owed >= 0 and m[owed + B_RANK] == r:
+            return FAR, b, PREA
+        if m[r + R_OPEN] == 0:
+            return _odd(m, max(t, m[r + R_READY + _GATE_REFAB])), b, REFAB
+        if m[r + R_ACTIVE] > 0 and m[s + C_N_ACTIVE] > 0:
+            return FAR, b, PREA
+        return _unpaired(m, s, max(t, m[r + R_READY + _GATE_PREAB]), b, True), b, PREA
+    if owed == b:
+        return FAR, b, PRE
+    if kind == REFPB and m[b + B_ROW] == CLOSED:
+        return _odd(m, max(t, earliest(m, b, _GATE_REFPB))), b, REFPB
+    if m[b + B_ACTIVE] > 0 and m[s + C_N_ACTIVE] > 0:
+        return FAR, b, PRE
+    return _unpaired(m, s, max(t, earliest(m, b, PRE)), b, False), b, PRE

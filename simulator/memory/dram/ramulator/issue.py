@@ -1,4 +1,4 @@
-"""What issuing a command does: clocks, bank state, counters."""
+"""What issuing a command does: earliest clocks, bank state, counters."""
 
 from __future__ import annotations
 
@@ -8,107 +8,118 @@ from numba import njit
 
 from ..commands import ACT, ACT2, CAS, GATES, PRE, PREA, RD, RDA, REFAB, REFPB, WR, WRA
 from .queues import set_row
-from .state import ACTIVATING, CLOSED
+from .state import (
+    ACTIVATING, B_ACCESSES, B_GROUP, B_INDEX, B_MARKED, B_RANK, B_READY, B_ROW, B_SID, B_SIZE, C_CLOCK_SYNCED, C_COUNTS,
+    C_FIRST_RANK, C_INDEX, C_N_LOG, C_PAIR_BANK, C_PAIR_RANK, C_PAIR_TICK, C_RANK_STEP, CLOSED, HBM3, K_ACT_LENGTH,
+    K_BANK_TABLE, K_BANKS, K_CLOCK_TRAIL, K_FAMILY, K_GROUP_TABLE, K_GROUPS_PER_SID, K_LOG, K_LOG_LINES, K_N_WINDOWS,
+    K_OTHER_RANK, K_OTHER_SID, K_RANK_TABLE, K_RANKS, K_READ_LATENCY, K_SID_TABLE, K_SIDS, K_WINDOWS, K_WRITE_BUSY,
+    LPDDR5, R_FIRST_BANK, R_FIRST_GROUP, R_OPEN, R_READY, WINDOW,
+)
 
-__all__ = ["earliest", "earliest_rank", "issue"]
-
-
-@njit(cache=True, nogil=True)
-def earliest(ready: Any, b: Any, gate: int) -> int:
-    """The first clock at which every node on the path of bank record `b` lets the command pass."""
-    when = max(ready[b.node, gate], ready[b.group, gate])
-    when = max(when, max(ready[b.rank, gate], ready[b.channel, gate]))
-    return max(when, ready[b.sid, gate])
+__all__ = ["earliest", "issue"]
 
 
 @njit(cache=True, nogil=True)
-def earliest_rank(ready: Any, b: Any, gate: int) -> int:
-    """The same for a command to a whole rank: the path ends there."""
-    return max(ready[b.rank, gate], ready[b.channel, gate])
+def earliest(m: Any, b: int, gate: int) -> int:
+    """The first clock at which bank `b`, its group and its rank let a command pass."""
+    return max(max(m[b + B_READY + gate], m[m[b + B_GROUP] + gate]), m[m[b + B_RANK] + R_READY + gate])
 
 
 @njit(cache=True, nogil=True)
-def _raise(ready: Any, node: int, latency: Any, t: int) -> None:
+def _raise(m: Any, ready: int, latency: int, t: int) -> None:
     for gate in range(GATES):
-        ready[node, gate] = max(ready[node, gate], t + latency[gate])
+        m[ready + gate] = max(m[ready + gate], t + m[latency + gate])
 
 
 @njit(cache=True, nogil=True)
-def raise_ready(st: Any, b: Any, cmd: int, t: int) -> None:
-    """Raise the earliest clocks of the nodes on the path of a command to bank record `b`."""
-    ready = st.ready
-    same = st.same
-    whole_rank = cmd in (PREA, REFAB)
-    _raise(ready, b.channel, same[0, cmd], t)
-    _raise(ready, b.rank, same[1, cmd], t)
-    if not whole_rank:
-        if b.sid > 0:
-            _raise(ready, b.sid, same[2, cmd], t)
-        _raise(ready, b.group, same[3, cmd], t)
-        _raise(ready, b.node, same[4, cmd], t)
+def _raise_stack(m: Any, b: int, cmd: int, t: int) -> None:
+    """HBM3: rules within a SID bind its other groups, rules between SIDs those of the others."""
+    first = m[m[b + B_RANK] + R_FIRST_GROUP]
+    per_sid = m[K_GROUPS_PER_SID]
+    for sid in range(m[K_SIDS]):
+        table = m[K_SID_TABLE] if sid == m[b + B_SID] else m[K_OTHER_SID]
+        for g in range(sid * per_sid, (sid + 1) * per_sid):
+            _raise(m, first + g * GATES, table + cmd * GATES, t)
+
+
+@njit(cache=True, nogil=True)
+def _raise_windows(m: Any, r: int, cmd: int, t: int) -> None:
+    """Rules counted from the fourth-last command: four activations (nFAW)."""
+    for w in range(m[K_N_WINDOWS]):
+        rule = m[K_WINDOWS] + 3 * w
+        if m[rule] == cmd:
+            h = r + R_READY + GATES + w * WINDOW
+            for i in range(WINDOW - 1):
+                m[h + i] = m[h + i + 1]
+            m[h + WINDOW - 1] = t
+            at = r + R_READY + m[rule + 1]
+            m[at] = max(m[at], m[h] + m[rule + 2])
+
+
+@njit(cache=True, nogil=True)
+def _raise_all(m: Any, s: int, b: int, cmd: int, t: int) -> None:
+    """Raise the earliest clocks of every node that the command binds."""
+    r = m[b + B_RANK]
+    offset = cmd * GATES
+    _raise(m, r + R_READY, m[K_RANK_TABLE] + offset, t)
+    if cmd != PREA and cmd != REFAB:
+        _raise(m, m[b + B_GROUP], m[K_GROUP_TABLE] + offset, t)
+        _raise(m, b + B_READY, m[K_BANK_TABLE] + offset, t)
+        if m[K_SIDS] > 1:
+            _raise_stack(m, b, cmd, t)
     if cmd == ACT or cmd == REFPB:
-        for w in range(st.windows.shape[0]):
-            if st.windows[w, 1] == cmd:
-                level = st.windows[w, 0]
-                node = b.channel if level == 0 else b.rank  # windows are kept per channel or rank
-                h = st.history[w, node]
-                h[0], h[1], h[2], h[3] = h[1], h[2], h[3], t
-                gate = st.windows[w, 2]
-                ready[node, gate] = max(ready[node, gate], h[0] + st.windows[w, 3])
-    c = st.config[0]
-    if st.has_sibling[1, cmd]:
-        first = b.rank - b.rank_index % c.ranks
-        for node in range(first, first + c.ranks):
-            if node != b.rank:
-                _raise(ready, node, st.sibling[1, cmd], t)
-    if st.has_sibling[2, cmd] and c.sids > 1:
-        first = b.sid - (b.sid - st.bank[0].sid) % c.sids
-        for node in range(first, first + c.sids):
-            if node != b.sid:
-                _raise(ready, node, st.sibling[2, cmd], t)
+        _raise_windows(m, r, cmd, t)
+    if m[K_RANKS] > 1:
+        other = m[s + C_FIRST_RANK]
+        for _ in range(m[K_RANKS]):
+            if other != r:
+                _raise(m, other + R_READY, m[K_OTHER_RANK] + offset, t)
+            other += m[s + C_RANK_STEP]
 
 
 @njit(cache=True, nogil=True)
-def _close(st: Any, b: int) -> None:
-    k = st.bank[b]
-    if k.open_row != CLOSED:
-        st.rank[k.rank_index].open -= 1
-        set_row(st.queue, st.bank, st.entry, b, CLOSED)
-    k.accesses = 0
-    k.marked = 0
+def _close(m: Any, b: int) -> None:
+    if m[b + B_ROW] != CLOSED:
+        m[m[b + B_RANK] + R_OPEN] -= 1
+        set_row(m, b, CLOSED)
+    m[b + B_ACCESSES] = 0
+    m[b + B_MARKED] = 0
 
 
 @njit(cache=True, nogil=True)
-def issue(st: Any, ch: int, cmd: int, bank: int, row: int, t: int) -> None:
-    """Put a command on the bus at clock t: to a bank, or (PREab, REFab) to the rank of that bank."""
-    k = st.bank[bank]
-    c = st.config[0]
-    s = st.chan[ch]
-    st.counts[ch, cmd] += 1
-    if c.logging:
-        if s.n_log < st.log.shape[0]:
-            line = st.log[s.n_log]
-            line[0], line[1], line[2], line[3], line[4] = t, cmd, bank, row, ch
-        s.n_log += 1
+def _log(m: Any, out: Any, s: int, cmd: int, b: int, row: int, t: int) -> None:
+    if m[s + C_N_LOG] < m[K_LOG_LINES]:
+        at = m[K_LOG] + 5 * m[s + C_N_LOG]
+        out[at], out[at + 1], out[at + 2], out[at + 3], out[at + 4] = t, cmd, m[b + B_INDEX], row, m[s + C_INDEX]
+    m[s + C_N_LOG] += 1
+
+
+@njit(cache=True, nogil=True)
+def issue(m: Any, out: Any, s: int, cmd: int, b: int, row: int, t: int) -> None:
+    """Put a command on the bus of channel `s` at clock t: to bank `b`, or (PREab, REFab) to its rank."""
+    m[s + C_COUNTS + cmd] += 1
+    if m[K_LOG_LINES] > 0:
+        _log(m, out, s, cmd, b, row, t)
+    family = m[K_FAMILY]
     if cmd != ACT2 and cmd != CAS:
-        raise_ready(st, k, cmd, t)
+        _raise_all(m, s, b, cmd, t)
     if cmd == ACT:
-        st.rank[k.rank_index].open += 1
-        set_row(st.queue, st.bank, st.entry, bank, ACTIVATING if c.family == 1 else row)
+        m[m[b + B_RANK] + R_OPEN] += 1
+        set_row(m, b, ACTIVATING if family == LPDDR5 else row)
     elif cmd == ACT2:
-        set_row(st.queue, st.bank, st.entry, bank, row)
+        set_row(m, b, row)
     elif cmd == RD or cmd == WR:
-        k.accesses += 1
+        m[b + B_ACCESSES] += 1
     elif cmd == PRE or cmd == RDA or cmd == WRA:
-        _close(st, bank)
+        _close(m, b)
     elif cmd == PREA:
-        first = st.rank[k.rank_index].first_bank
-        for b in range(first, first + c.banks // c.ranks):
-            _close(st, b)
-    if c.family == 3 and t & 1 and cmd in (ACT, PRE, PREA, REFAB, REFPB):
-        s.pair_tick = t + c.act_length if cmd == ACT else t + 1
-        s.pair_rank = k.rank_index
-        s.pair_bank = -1 if cmd in (PREA, REFAB) else bank
-    if c.family == 1 and (cmd == RD or cmd == WR or cmd == RDA or cmd == WRA):
-        data = c.read_latency if cmd == RD or cmd == RDA else c.write_latency + c.burst
-        s.clock_synced = max(s.clock_synced, t + data + c.clock_trail)
+        first = m[m[b + B_RANK] + R_FIRST_BANK]
+        for i in range(m[K_BANKS] // m[K_RANKS]):
+            _close(m, first + i * B_SIZE)
+    if family == HBM3 and t & 1 and (cmd <= PREA or cmd == REFAB or cmd == REFPB):
+        m[s + C_PAIR_TICK] = t + m[K_ACT_LENGTH] if cmd == ACT else t + 1
+        m[s + C_PAIR_RANK] = m[b + B_RANK]
+        m[s + C_PAIR_BANK] = -1 if cmd == PREA or cmd == REFAB else b
+    if family == LPDDR5 and RD <= cmd <= WRA:
+        busy = m[K_READ_LATENCY] if cmd == RD or cmd == RDA else m[K_WRITE_BUSY]
+        m[s + C_CLOCK_SYNCED] = max(m[s + C_CLOCK_SYNCED], t + busy + m[K_CLOCK_TRAIL])

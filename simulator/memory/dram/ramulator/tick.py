@@ -1,4 +1,8 @@
-"""One clock of a controller: refresh, row policy, choice. Every function returns when to look again."""
+"""One clock of a controller: refresh, row policy, choice.
+
+A clock in which nothing goes out leaves a plan: the command that will be next, and when. Until something
+else happens the clocks before it are skipped, and at its clock no choice is made again.
+"""
 
 from __future__ import annotations
 
@@ -7,349 +11,353 @@ from typing import Any
 from numba import njit
 
 from ..commands import ACT, ACT2, CAS, PRE, RD, RDA, REFAB, REFPB, WR, WRA
-from .choose import best_active, best_queued, head_of_maintenance, set_mode
+from .choose import ANY, COLUMN, ROW, best_active, best_queued, head_of_maintenance, mode_turns
 from .issue import earliest, issue
 from .queues import unlink
-from .state import FAR, MAINTENANCE_DEPTH
+from .state import (
+    ANSWERS, B_ACCESSES, B_ACTIVE, B_MARKED, B_RANK, B_SIZE, C_ACTIVE, C_CAS_CLOCK, C_CAS_SLOT, C_CLOCK, C_CLOCK_SYNCED,
+    C_CONFLICTS, C_DEADLINE, C_ERROR, C_FIRST_BANK, C_FIRST_RANK, C_FREE, C_HITS, C_LATENCY_SUM, C_LEFT, C_MAINT,
+    C_MAINT_COUNT, C_MAINT_HEAD, C_MISSES, C_N_ACTIVE, C_N_READ, C_N_WRITE, C_NEXT_REFRESH, C_OWED, C_PEND_COUNT,
+    C_PEND_HEAD, C_PENDING, C_PLAN, C_PLAN_CLOCK, C_PLAN_COMMAND, C_RANK_STEP, C_READ_AREA, C_READ_CONFLICTS,
+    C_READ_HITS, C_READ_MISSES, C_READ_SINCE, C_READS, C_REFRESH_BANK, C_REFRESH_RANK, C_ROW_PLAN, C_ROW_PLAN_CLOCK,
+    C_ROW_PLAN_COMMAND, C_WAKE, C_WRITE_AREA, C_WRITE_SINCE, C_WRITES, C_WRITING, E_ARRIVAL, E_BANK, E_COUNTED, E_ID,
+    E_NEXT, E_QUEUED, E_ROW, E_WRITE, FAR, HBM2, HBM3, K_ACTIVATE_DEADLINE, K_ACTIVE_DEPTH, K_BANKS, K_BANKS_PER_SID,
+    K_CAP, K_CAS, K_DONE, K_FAMILY, K_INTERVAL, K_RANKS, K_READ_LATENCY, K_REFRESH, K_SET_REST, LPDDR5,
+    MAINTENANCE_DEPTH, R_ACTIVE, R_FIRST_BANK, R_SET_FREE, RING, B_ROW,
+)
 
-__all__ = ["tick"]
+__all__ = ["answer", "hand_out", "tick"]
+
+ERROR_MAINTENANCE, ERROR_ANSWERS = 1, 2
 
 
 @njit(cache=True, nogil=True)
-def _push(st: Any, ch: int, kind: int, bank: int) -> None:
-    s = st.chan[ch]
-    if s.maint_count >= MAINTENANCE_DEPTH:
-        s.error = 1
+def _push(m: Any, s: int, kind: int, b: int) -> None:
+    if m[s + C_MAINT_COUNT] >= MAINTENANCE_DEPTH:
+        m[s + C_ERROR] = ERROR_MAINTENANCE
         return
-    at = (s.maint_head + s.maint_count) % st.maint.shape[1]
-    st.maint[ch, at, 0] = kind
-    st.maint[ch, at, 1] = bank
-    s.maint_count += 1
+    at = m[s + C_MAINT] + 2 * ((m[s + C_MAINT_HEAD] + m[s + C_MAINT_COUNT]) % RING)
+    m[at] = kind
+    m[at + 1] = b
+    m[s + C_MAINT_COUNT] += 1
 
 
 @njit(cache=True, nogil=True)
-def _refresh(st: Any, ch: int, t: int) -> None:
+def _refresh(m: Any, s: int, t: int) -> None:
     """Queue the refreshes that are due."""
-    s = st.chan[ch]
-    c = st.config[0]
-    first = ch * c.banks
-    if c.refresh == 1:
-        for r in range(c.ranks):
-            _push(st, ch, REFAB, first + r * (c.banks // c.ranks))
-        s.next_refresh += c.interval
-    elif c.refresh == 2:
-        _push(st, ch, REFPB, first + s.refresh_bank)
-        s.refresh_bank = (s.refresh_bank + 1) % c.banks
-        s.next_refresh += c.interval
+    first = m[s + C_FIRST_BANK]
+    if m[K_REFRESH] == 1:
+        for r in range(m[K_RANKS]):
+            _push(m, s, REFAB, m[m[s + C_FIRST_RANK] + r * m[s + C_RANK_STEP] + R_FIRST_BANK])
+        m[s + C_NEXT_REFRESH] += m[K_INTERVAL]
+    elif m[K_REFRESH] == 2:
+        _push(m, s, REFPB, first + m[s + C_REFRESH_BANK] * B_SIZE)
+        m[s + C_REFRESH_BANK] = (m[s + C_REFRESH_BANK] + 1) % m[K_BANKS]
+        m[s + C_NEXT_REFRESH] += m[K_INTERVAL]
     else:
-        _refresh_hbm3(st, ch, t)
+        _refresh_hbm3(m, s, t)
 
 
 @njit(cache=True, nogil=True)
-def _refresh_hbm3(st: Any, ch: int, t: int) -> None:
+def _refresh_hbm3(m: Any, s: int, t: int) -> None:
     """One bank of one SID in each pseudo-channel, a tick apart; a set rests after its last bank."""
-    s = st.chan[ch]
-    c = st.config[0]
-    per_rank = c.banks // c.ranks
-    sid = s.refresh_bank // c.banks_per_sid
-    group = (ch * c.ranks + s.refresh_rank) * c.sids + sid
-    in_set = s.refresh_bank % c.banks_per_sid
-    if in_set == 0 and t < st.set_free[group]:
-        s.next_refresh = t + 1
+    bank = m[s + C_REFRESH_BANK]
+    r = m[s + C_FIRST_RANK] + m[s + C_REFRESH_RANK] * m[s + C_RANK_STEP]
+    in_set = bank % m[K_BANKS_PER_SID]
+    if in_set == 0 and t < m[r + R_SET_FREE] and m[K_BANKS] // m[K_RANKS] == m[K_BANKS_PER_SID]:
+        m[s + C_NEXT_REFRESH] = t + 1
         return
-    _push(st, ch, REFPB, ch * c.banks + s.refresh_rank * per_rank + s.refresh_bank)
-    if in_set == c.banks_per_sid - 1:
-        st.set_free[group] = t + c.set_rest
-    s.refresh_rank += 1
-    s.next_refresh = t + 1
-    if s.refresh_rank == c.ranks:
-        s.refresh_rank = 0
-        s.refresh_bank = (s.refresh_bank + 1) % per_rank
-        s.next_refresh = t + 1 - c.ranks + c.interval
+    _push(m, s, REFPB, m[r + R_FIRST_BANK] + bank * B_SIZE)
+    if in_set == m[K_BANKS_PER_SID] - 1:
+        m[r + R_SET_FREE] = t + m[K_SET_REST]
+    m[s + C_REFRESH_RANK] += 1
+    m[s + C_NEXT_REFRESH] = t + 1
+    if m[s + C_REFRESH_RANK] == m[K_RANKS]:
+        m[s + C_REFRESH_RANK] = 0
+        m[s + C_REFRESH_BANK] = (bank + 1) % (m[K_BANKS] // m[K_RANKS])
+        m[s + C_NEXT_REFRESH] = t + 1 - m[K_RANKS] + m[K_INTERVAL]
 
 
 @njit(cache=True, nogil=True)
-def _close_used_rows(st: Any, ch: int, t: int) -> int:
+def _close_used_rows(m: Any, s: int, t: int) -> int:
     """ClosedCAP: queue a precharge for every bank that had its accesses, once it is legal."""
-    c = st.config[0]
     wake = FAR
-    for b in range(ch * c.banks, (ch + 1) * c.banks):
-        k = st.bank[b]
-        if k.accesses >= c.cap and not k.marked:
-            when = earliest(st.ready, k, PRE)
+    b = m[s + C_FIRST_BANK]
+    for _ in range(m[K_BANKS]):
+        if m[b + B_ACCESSES] >= m[K_CAP] and not m[b + B_MARKED]:
+            when = earliest(m, b, PRE)
             if when <= t:
-                _push(st, ch, PRE, b)
-                k.marked = 1
+                _push(m, s, PRE, b)
+                m[b + B_MARKED] = 1
             else:
                 wake = min(wake, when)
+        b += B_SIZE
     return wake
 
 
 @njit(cache=True, nogil=True)
-def _leave_queue(st: Any, ch: int, slot: int, t: int) -> None:
-    s = st.chan[ch]
-    e = st.entry[slot]
-    unlink(st.queue, st.bank, st.entry, st.occupied[ch], slot, e.write)
-    if e.write:
-        s.write_area += s.n_write * (t - s.write_since)
-        s.write_since = t
-        s.n_write -= 1
-        s.left |= 2
+def _leave_queue(m: Any, s: int, e: int, t: int) -> None:
+    write = m[e + E_WRITE]
+    unlink(m, e, write)
+    if write:
+        m[s + C_WRITE_AREA] += m[s + C_N_WRITE] * (t - m[s + C_WRITE_SINCE])
+        m[s + C_WRITE_SINCE] = t
+        m[s + C_N_WRITE] -= 1
+        m[s + C_LEFT] |= 2
     else:
-        s.read_area += s.n_read * (t - s.read_since)
-        s.read_since = t
-        s.n_read -= 1
-        s.left |= 1
+        m[s + C_READ_AREA] += m[s + C_N_READ] * (t - m[s + C_READ_SINCE])
+        m[s + C_READ_SINCE] = t
+        m[s + C_N_READ] -= 1
+        m[s + C_LEFT] |= 1
 
 
 @njit(cache=True, nogil=True)
-def _join_active(st: Any, ch: int, slot: int) -> None:
-    s = st.chan[ch]
-    e = st.entry[slot]
-    st.active[ch, s.n_active] = slot
-    s.n_active += 1
-    k = st.bank[e.bank]
-    k.active += 1
-    st.rank[k.rank_index].active += 1
+def _join_active(m: Any, s: int, e: int) -> None:
+    m[m[s + C_ACTIVE] + m[s + C_N_ACTIVE]] = e
+    m[s + C_N_ACTIVE] += 1
+    b = m[e + E_BANK]
+    m[b + B_ACTIVE] += 1
+    m[m[b + B_RANK] + R_ACTIVE] += 1
 
 
 @njit(cache=True, nogil=True)
-def _drop_active(st: Any, ch: int, slot: int) -> None:
-    s = st.chan[ch]
-    i = 0
-    while st.active[ch, i] != slot:
+def _drop_active(m: Any, s: int, e: int) -> None:
+    i = m[s + C_ACTIVE]
+    while m[i] != e:
         i += 1
-    s.n_active -= 1
-    st.active[ch, i] = st.active[ch, s.n_active]
+    m[s + C_N_ACTIVE] -= 1
+    m[i] = m[m[s + C_ACTIVE] + m[s + C_N_ACTIVE]]
 
 
 @njit(cache=True, nogil=True)
-def answer(st: Any, ch: int, depart: int, latency: int, t: int) -> None:
-    """Queue a read's answer, and hand out those that are done by clock t, strictly in order."""
-    s = st.chan[ch]
-    size = st.pending.shape[1]
-    hand_out(st, ch, t)
-    if s.pend_count == size:
-        s.error = 2
+def hand_out(m: Any, s: int, t: int) -> None:
+    """Hand out answers that are done by clock t, strictly in order."""
+    while m[s + C_PEND_COUNT] > 0:
+        at = m[s + C_PENDING] + 2 * m[s + C_PEND_HEAD]
+        if m[at] > t:
+            return
+        m[s + C_LATENCY_SUM] += m[at + 1]
+        m[s + C_PEND_HEAD] = (m[s + C_PEND_HEAD] + 1) % ANSWERS
+        m[s + C_PEND_COUNT] -= 1
+
+
+@njit(cache=True, nogil=True)
+def answer(m: Any, s: int, depart: int, latency: int, t: int) -> None:
+    """Queue a read's answer."""
+    hand_out(m, s, t)
+    if m[s + C_PEND_COUNT] == ANSWERS:
+        m[s + C_ERROR] = ERROR_ANSWERS
         return
-    at = (s.pend_head + s.pend_count) % size
-    st.pending[ch, at, 0] = depart
-    st.pending[ch, at, 1] = latency
-    s.pend_count += 1
+    at = m[s + C_PENDING] + 2 * ((m[s + C_PEND_HEAD] + m[s + C_PEND_COUNT]) % ANSWERS)
+    m[at] = depart
+    m[at + 1] = latency
+    m[s + C_PEND_COUNT] += 1
 
 
 @njit(cache=True, nogil=True)
-def hand_out(st: Any, ch: int, t: int) -> None:
-    """Hand out answers that are done by clock t."""
-    s = st.chan[ch]
-    size = st.pending.shape[1]
-    while s.pend_count > 0 and st.pending[ch, s.pend_head, 0] <= t:
-        s.latency_sum += st.pending[ch, s.pend_head, 1]
-        s.pend_head = (s.pend_head + 1) % size
-        s.pend_count -= 1
-
-
-@njit(cache=True, nogil=True)
-def _count(st: Any, ch: int, slot: int) -> None:
+def _count(m: Any, s: int, e: int) -> None:
     """Hit, miss or conflict, as the bank stands when the first command for the request issues."""
-    s = st.chan[ch]
-    e = st.entry[slot]
-    if e.counted:
+    if m[e + E_COUNTED]:
         return
-    e.counted = 1
-    row = st.bank[e.bank].open_row
-    read = 1 - e.write
-    if row == e.row:
-        s.hits += 1
-        s.read_hits += read
+    m[e + E_COUNTED] = 1
+    row = m[m[e + E_BANK] + B_ROW]
+    read = 1 - m[e + E_WRITE]
+    if row == m[e + E_ROW]:
+        m[s + C_HITS] += 1
+        m[s + C_READ_HITS] += read
     elif row < 0:
-        s.misses += 1
-        s.read_misses += read
+        m[s + C_MISSES] += 1
+        m[s + C_READ_MISSES] += read
     else:
-        s.conflicts += 1
-        s.read_conflicts += read
+        m[s + C_CONFLICTS] += 1
+        m[s + C_READ_CONFLICTS] += read
 
 
 @njit(cache=True, nogil=True)
-def _access(st: Any, ch: int, slot: int, cmd: int, t: int) -> None:
+def _access(m: Any, out: Any, s: int, e: int, cmd: int, t: int) -> None:
     """Serve a request: its data goes over the bus, and it is gone."""
-    s = st.chan[ch]
-    c = st.config[0]
-    e = st.entry[slot]
-    if e.queued:
-        _leave_queue(st, ch, slot, t)
+    b = m[e + E_BANK]
+    if m[e + E_QUEUED]:
+        _leave_queue(m, s, e, t)
     else:
-        _drop_active(st, ch, slot)
-        st.bank[e.bank].active -= 1
-        st.rank[st.bank[e.bank].rank_index].active -= 1
-    issue(st, ch, cmd, e.bank, e.row, t)
-    s.left |= 4
-    if e.write:
-        s.served_writes += 1
-        st.done[e.id] = t
+        _drop_active(m, s, e)
+        m[b + B_ACTIVE] -= 1
+        m[m[b + B_RANK] + R_ACTIVE] -= 1
+    issue(m, out, s, cmd, b, m[e + E_ROW], t)
+    m[s + C_LEFT] |= 4
+    if m[e + E_WRITE]:
+        m[s + C_WRITES] += 1
+        out[m[K_DONE] + m[e + E_ID]] = t
     else:
-        s.served_reads += 1
-        depart = t + c.read_latency
-        st.done[e.id] = depart
-        answer(st, ch, depart, depart - e.arrival, t)
-    e.next = s.free
-    s.free = slot
+        m[s + C_READS] += 1
+        depart = t + m[K_READ_LATENCY]
+        out[m[K_DONE] + m[e + E_ID]] = depart
+        answer(m, s, depart, depart - m[e + E_ARRIVAL], t)
+    m[e + E_NEXT] = m[s + C_FREE]
+    m[s + C_FREE] = e
 
 
 @njit(cache=True, nogil=True)
-def _send(st: Any, ch: int, slot: int, cmd: int, t: int) -> None:
+def _second_activate(m: Any, out: Any, s: int, t: int) -> None:
+    e = m[s + C_OWED]
+    issue(m, out, s, ACT2, m[e + E_BANK], m[e + E_ROW], t)
+    _join_active(m, s, e)
+    m[s + C_OWED] = -1
+
+
+@njit(cache=True, nogil=True)
+def _send(m: Any, out: Any, s: int, e: int, cmd: int, t: int) -> None:
     """Issue the next command of a request."""
-    s = st.chan[ch]
-    c = st.config[0]
-    e = st.entry[slot]
+    b = m[e + E_BANK]
     if cmd == RD or cmd == WR:
-        if c.family == 1:
-            if t >= s.clock_synced:
-                if s.owed >= 0 and s.deadline <= t + 1:
-                    _second_activate(st, ch, t)
-                    return
-                issue(st, ch, CAS, e.bank, e.row, t)
-                s.cas_slot = slot
-                s.cas_clock = t
+        if m[K_FAMILY] == LPDDR5 and t >= m[s + C_CLOCK_SYNCED]:
+            if m[s + C_OWED] >= 0 and m[s + C_DEADLINE] <= t + 1:
+                _second_activate(m, out, s, t)
                 return
-        _count(st, ch, slot)
-        if c.cap > 0 and st.bank[e.bank].accesses >= c.cap:
+            issue(m, out, s, CAS, b, m[e + E_ROW], t)
+            m[s + C_CAS_SLOT] = e
+            m[s + C_CAS_CLOCK] = t
+            return
+        _count(m, s, e)
+        if m[K_CAP] > 0 and m[b + B_ACCESSES] >= m[K_CAP]:
             cmd = WRA if cmd == WR else RDA
-        _access(st, ch, slot, cmd, t)
+        _access(m, out, s, e, cmd, t)
         return
-    _count(st, ch, slot)
-    issue(st, ch, cmd, e.bank, e.row, t)
-    if cmd == ACT:
-        if e.queued:
-            if s.n_active >= c.active_depth:
-                return
-            _leave_queue(st, ch, slot, t)
-        else:
-            _drop_active(st, ch, slot)
-        if c.family == 1:
-            s.owed = slot
-            s.deadline = t + c.activate_deadline
-        else:
-            _join_active(st, ch, slot)
-
-
-@njit(cache=True, nogil=True)
-def _second_activate(st: Any, ch: int, t: int) -> None:
-    s = st.chan[ch]
-    e = st.entry[s.owed]
-    issue(st, ch, ACT2, e.bank, e.row, t)
-    _join_active(st, ch, s.owed)
-    s.owed = -1
-
-
-@njit(cache=True, nogil=True)
-def _send_maintenance(st: Any, ch: int, bank: int, cmd: int, t: int) -> None:
-    """Issue for the head of the maintenance queue; it is done when its own command went out."""
-    s = st.chan[ch]
-    done = cmd == st.maint[ch, s.maint_head, 0]
-    issue(st, ch, cmd, bank, -1, t)
-    if done:
-        s.maint_head = (s.maint_head + 1) % st.maint.shape[1]
-        s.maint_count -= 1
-
-
-@njit(cache=True, nogil=True)
-def _one_bus(st: Any, ch: int, t: int, wake: int) -> int:
-    """DDR, GDDR, LPDDR5: at most one command."""
-    s = st.chan[ch]
-    when, slot, cmd = best_active(st, ch, t, 0)
-    if when <= t:
-        _send(st, ch, slot, cmd, t)
-        return t + 1
-    wake = min(wake, when)
-    if s.maint_count > 0:
-        when, bank, cmd = head_of_maintenance(st, ch, t)
-        if when <= t:
-            _send_maintenance(st, ch, bank, cmd, t)
-            return t + 1
-        wake = min(wake, when)
+    _count(m, s, e)
+    if cmd == ACT and m[e + E_QUEUED] and m[s + C_N_ACTIVE] < m[K_ACTIVE_DEPTH]:
+        _leave_queue(m, s, e, t)
+    issue(m, out, s, cmd, b, m[e + E_ROW], t)
+    if cmd != ACT or m[e + E_QUEUED]:
+        return
+    if m[e + E_COUNTED] == 2:  # its row was closed under it: it was in the active buffer already
+        _drop_active(m, s, e)
+    m[e + E_COUNTED] = 2
+    if m[K_FAMILY] == LPDDR5:
+        m[s + C_OWED] = e
+        m[s + C_DEADLINE] = t + m[K_ACTIVATE_DEADLINE]
     else:
-        set_mode(s, st.config[0])
-        when, slot, cmd = best_queued(st, ch, s.writing, t, 0)
-        if when <= t:
-            _send(st, ch, slot, cmd, t)
-            return t + 1
-        wake = min(wake, when)
-    if s.owed >= 0:
-        _second_activate(st, ch, t)
-        return t + 1
-    return wake
+        _join_active(m, s, e)
 
 
 @njit(cache=True, nogil=True)
-def _lpddr5(st: Any, ch: int, t: int, wake: int) -> int:
-    """A pending access behind its CAS command, or an ACT2 at its deadline, go before any choice."""
-    s = st.chan[ch]
-    if s.cas_slot >= 0:
-        e = st.entry[s.cas_slot]
-        cmd = WR if e.write else RD
-        when = max(max(t, s.cas_clock + st.config[0].cas), earliest(st.ready, st.bank[e.bank], cmd))
+def _send_maintenance(m: Any, out: Any, s: int, b: int, cmd: int, t: int) -> None:
+    """Issue for the head of the maintenance queue; it is done when its own command went out."""
+    done = cmd == m[m[s + C_MAINT] + 2 * m[s + C_MAINT_HEAD]]
+    issue(m, out, s, cmd, b, -1, t)
+    if done:
+        m[s + C_MAINT_HEAD] = (m[s + C_MAINT_HEAD] + 1) % RING
+        m[s + C_MAINT_COUNT] -= 1
+
+
+@njit(cache=True, nogil=True)
+def _turn(m: Any, s: int) -> None:
+    if mode_turns(m, s):
+        m[s + C_WRITING] = 1 - m[s + C_WRITING]
+
+
+@njit(cache=True, nogil=True)
+def _one_bus(m: Any, out: Any, s: int, t: int, wake: int) -> int:
+    """DDR, GDDR, LPDDR5: at most one command. Returns when to look again."""
+    when, e, cmd = best_active(m, s, t, ANY)
+    if when <= t:
+        _send(m, out, s, e, cmd, t)
+        return t + 1
+    if m[s + C_MAINT_COUNT] > 0:
+        wake = min(wake, when)
+        when, b, cmd = head_of_maintenance(m, s, t)
         if when <= t:
-            _count(st, ch, s.cas_slot)
-            _access(st, ch, s.cas_slot, cmd, t)
-            s.cas_slot = -1
+            _send_maintenance(m, out, s, b, cmd, t)
+            return t + 1
+    else:
+        _turn(m, s)
+        queued, queued_e, queued_cmd = best_queued(m, s, m[s + C_WRITING], t, ANY)
+        if queued < when:
+            when, e, cmd = queued, queued_e, queued_cmd
+        if when <= t:
+            _send(m, out, s, e, cmd, t)
+            return t + 1
+        if m[s + C_OWED] < 0:
+            m[s + C_PLAN], m[s + C_PLAN_COMMAND], m[s + C_PLAN_CLOCK] = e, cmd, when
+    if m[s + C_OWED] >= 0:
+        _second_activate(m, out, s, t)
+        return t + 1
+    return min(wake, when)
+
+
+@njit(cache=True, nogil=True)
+def _lpddr5(m: Any, out: Any, s: int, t: int, wake: int) -> int:
+    """A pending access behind its CAS command, or an ACT2 at its deadline, go before any choice."""
+    e = m[s + C_CAS_SLOT]
+    if e >= 0:
+        cmd = RD + m[e + E_WRITE]
+        when = max(max(t, m[s + C_CAS_CLOCK] + m[K_CAS]), earliest(m, m[e + E_BANK], cmd))
+        if when <= t:
+            _count(m, s, e)
+            _access(m, out, s, e, cmd, t)
+            m[s + C_CAS_SLOT] = -1
             return t + 1
         return min(wake, when)
-    if s.owed >= 0 and s.deadline <= t:
-        _second_activate(st, ch, t)
+    if m[s + C_OWED] >= 0 and m[s + C_DEADLINE] <= t:
+        _second_activate(m, out, s, t)
         return t + 1
-    return _one_bus(st, ch, t, wake)
+    return _one_bus(m, out, s, t, wake)
 
 
 @njit(cache=True, nogil=True)
-def _two_buses(st: Any, ch: int, t: int, wake: int) -> int:
-    """HBM: a column command, then a row command."""
-    s = st.chan[ch]
-    c = st.config[0]
+def _two_buses(m: Any, out: Any, s: int, t: int, wake: int) -> int:
+    """HBM: a column command, then a row command. Returns when to look again."""
     sent = False
-    if c.family == 2 or t & 1:
-        when, slot, cmd = best_active(st, ch, t, 1)
-        if when > t and s.maint_count == 0:
-            wake = min(wake, when)
-            set_mode(s, c)
-            when, slot, cmd = best_queued(st, ch, s.writing, t, 1)
+    if m[K_FAMILY] == HBM2 or t & 1:
+        when, e, cmd = best_active(m, s, t, COLUMN)
+        if when > t and m[s + C_MAINT_COUNT] == 0:
+            _turn(m, s)
+            queued, queued_e, queued_cmd = best_queued(m, s, m[s + C_WRITING], t, COLUMN)
+            if queued < when:
+                when, e, cmd = queued, queued_e, queued_cmd
         if when <= t:
-            _send(st, ch, slot, cmd, t)
+            _send(m, out, s, e, cmd, t)
             sent = True
-        wake = min(wake, when)
+        else:
+            m[s + C_PLAN], m[s + C_PLAN_COMMAND], m[s + C_PLAN_CLOCK] = e, cmd, when
+            wake = min(wake, when)
     else:
         wake = t + 1
-    if s.maint_count > 0:
-        when, bank, cmd = head_of_maintenance(st, ch, t)
+    if m[s + C_MAINT_COUNT] > 0:
+        when, b, cmd = head_of_maintenance(m, s, t)
         if when <= t:
-            _send_maintenance(st, ch, bank, cmd, t)
+            _send_maintenance(m, out, s, b, cmd, t)
             sent = True
-        wake = min(wake, when)
     else:
-        set_mode(s, c)
-        when, slot, cmd = best_queued(st, ch, s.writing, t, 2)
+        _turn(m, s)
+        when, e, cmd = best_queued(m, s, m[s + C_WRITING], t, ROW)
         if when <= t:
-            _send(st, ch, slot, cmd, t)
+            _send(m, out, s, e, cmd, t)
             sent = True
-        wake = min(wake, when)
-    return t + 1 if sent else wake
+    return t + 1 if sent else min(wake, when)
 
 
 @njit(cache=True, nogil=True)
-def tick(st: Any, ch: int, t: int) -> None:
-    """Run clock t of a channel, and note the next clock at which anything could happen."""
-    s = st.chan[ch]
-    c = st.config[0]
-    if s.next_refresh <= t:
-        _refresh(st, ch, t)
-    wake = s.next_refresh
-    if c.cap > 0:
-        wake = min(wake, _close_used_rows(st, ch, t))
-    if c.family >= 2:
-        wake = _two_buses(st, ch, t, wake)
-    elif c.family == 1:
-        wake = _lpddr5(st, ch, t, wake)
+def tick(m: Any, out: Any, s: int, t: int) -> None:
+    """Run clock t of channel `s`, and note the next clock at which anything could happen."""
+    plan = m[s + C_PLAN]
+    m[s + C_PLAN] = -1
+    wake = m[s + C_NEXT_REFRESH]
+    family = m[K_FAMILY]
+    if t < wake and plan >= 0 and t == m[s + C_PLAN_CLOCK] and m[K_CAP] == 0 and family < HBM2:
+        _send(m, out, s, plan, m[s + C_PLAN_COMMAND], t)
+        m[s + C_CLOCK] = t
+        m[s + C_WAKE] = t + 1
+        return
+    if wake <= t:
+        _refresh(m, s, t)
+        wake = m[s + C_NEXT_REFRESH]
+    if m[K_CAP] > 0:
+        wake = min(wake, _close_used_rows(m, s, t))
+    if family >= HBM2:
+        wake = _two_buses(m, out, s, t, wake)
+    elif family == LPDDR5:
+        wake = _lpddr5(m, out, s, t, wake)
     else:
-        wake = _one_bus(st, ch, t, wake)
-    s.clock = t
-    s.wake = max(wake, t + 1)
+        wake = _one_bus(m, out, s, t, wake)
+    m[s + C_CLOCK] = t
+    m[s + C_WAKE] = max(wake, t + 1)
