@@ -11,7 +11,7 @@ from typing import Any
 from numba import njit
 
 from ..commands import ACT, PRE, PREA, RD, REFAB, REFPB, WR
-from .issue import earliest
+from .issue import at, earliest
 from .state import (
     ACTIVATING, B_ACTIVE, B_QUEUE, B_RANK, B_ROW, C_ACTIVE, C_MAINT, C_MAINT_HEAD, C_N_ACTIVE, C_N_HITS, C_N_OCCUPIED,
     C_N_READ, C_N_WRITE, C_OCCUPIED, C_OWED, C_PAIR_BANK, C_PAIR_RANK, C_PAIR_TICK, C_WRITING, CLOSED, E_BANK, E_ID,
@@ -100,16 +100,62 @@ def candidate(m: Any, s: int, b: int, write: int, t: int, kind: int) -> tuple[in
 
 
 @njit(cache=True, nogil=True)
+def _best_hit(m: Any, s: int, write: int, t: int) -> tuple[int, int]:
+    """(clock, request): among queued accesses to open rows the one that can go first."""
+    best, best_id, best_e = FAR, FAR, -1
+    occupied = m[s + C_OCCUPIED] + write * m[K_BANKS]
+    cmd = RD + write
+    for i in range(occupied, occupied + m[s + C_N_OCCUPIED + write]):
+        b = at(m, i)
+        e = at(m, b + B_QUEUE + write * Q_SIZE + Q_HIT)
+        if e >= 0:
+            when = _odd(m, max(t, earliest(m, b, cmd)))
+            if when < best or (when == best and at(m, e + E_ID) < best_id):
+                best, best_id, best_e = when, at(m, e + E_ID), e
+    return best, best_e
+
+
+@njit(cache=True, nogil=True)
 def best_queued(m: Any, s: int, write: int, t: int, kind: int) -> tuple[int, int, int]:
     """Among queued reads (or writes): the next command of one that can go first, not before t."""
-    best, best_id, best_e, best_cmd = FAR, FAR, -1, -1
-    if kind == COLUMN and m[s + C_N_HITS + write] == 0:
+    best, best_id, best_e, best_cmd = FAR, FAR, -1, RD + write
+    if kind != ROW and m[s + C_N_HITS + write] > 0:
+        best, best_e = _best_hit(m, s, write, t)
+        best_id = m[best_e + E_ID]
+    if kind == COLUMN:
         return best, best_e, best_cmd
+    hbm3 = m[K_FAMILY] == HBM3
+    by_row = m[K_ROW_HIT_FIRST] != 0
+    any_active = m[s + C_N_ACTIVE] > 0
+    opening = m[s + C_OWED] < 0
     occupied = m[s + C_OCCUPIED] + write * m[K_BANKS]
+    queue = B_QUEUE + write * Q_SIZE
     for i in range(occupied, occupied + m[s + C_N_OCCUPIED + write]):
-        when, e, cmd = candidate(m, s, m[i], write, t, kind)
-        if e >= 0 and (when < best or (when == best and m[e + E_ID] < best_id)):
-            best, best_id, best_e, best_cmd = when, m[e + E_ID], e, cmd
+        b = at(m, i)
+        row = at(m, b + B_ROW)
+        cmd = ACT if row == CLOSED else PRE
+        when = max(t, earliest(m, b, cmd))
+        if when > best:
+            continue
+        e = at(m, b + queue + Q_MISS)
+        if e < 0:
+            continue
+        if row == CLOSED:
+            if not opening:
+                continue
+            if hbm3:
+                when |= 1
+        else:
+            if (any_active and at(m, b + B_ACTIVE) > 0) or row == ACTIVATING:
+                continue
+            if hbm3:
+                when = _unpaired(m, s, when, b, False)
+            if by_row:
+                hit = at(m, b + queue + Q_HIT)
+                if hit >= 0 and at(m, hit + E_ID) < at(m, e + E_ID):
+                    continue
+        if when < best or (when == best and at(m, e + E_ID) < best_id):
+            best, best_id, best_e, best_cmd = when, at(m, e + E_ID), e, cmd
     return best, best_e, best_cmd
 
 

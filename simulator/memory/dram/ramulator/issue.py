@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from ..commands import ACT, ACT2, CAS, GATES, PRE, PREA, RD, RDA, REFAB, REFPB, WR, WRA
@@ -13,22 +14,31 @@ from .state import (
     C_FIRST_RANK, C_INDEX, C_N_LOG, C_PAIR_BANK, C_PAIR_RANK, C_PAIR_TICK, C_RANK_STEP, CLOSED, HBM3, K_ACT_LENGTH,
     K_BANK_TABLE, K_BANKS, K_CLOCK_TRAIL, K_FAMILY, K_GROUP_TABLE, K_GROUPS_PER_SID, K_LOG, K_LOG_LINES, K_N_WINDOWS,
     K_OTHER_RANK, K_OTHER_SID, K_RANK_TABLE, K_RANKS, K_READ_LATENCY, K_SID_TABLE, K_SIDS, K_WINDOWS, K_WRITE_BUSY,
-    LPDDR5, R_FIRST_BANK, R_FIRST_GROUP, R_OPEN, R_READY, WINDOW,
+    LPDDR5, R_FIRST_BANK, R_FIRST_GROUP, R_OPEN, R_READY, RULES, WINDOW,
 )
 
-__all__ = ["earliest", "issue"]
+__all__ = ["at", "earliest", "issue"]
+
+
+@njit(cache=True, nogil=True)
+def at(m: Any, i: int) -> int:
+    """`m[i]` for i >= 0: an unsigned index spares the compiled code the test for a negative one."""
+    return m[np.uint64(i)]
 
 
 @njit(cache=True, nogil=True)
 def earliest(m: Any, b: int, gate: int) -> int:
     """The first clock at which bank `b`, its group and its rank let a command pass."""
-    return max(max(m[b + B_READY + gate], m[m[b + B_GROUP] + gate]), m[m[b + B_RANK] + R_READY + gate])
+    own = max(at(m, b + B_READY + gate), at(m, at(m, b + B_GROUP) + gate))
+    return max(own, at(m, at(m, b + B_RANK) + R_READY + gate))
 
 
 @njit(cache=True, nogil=True)
-def _raise(m: Any, ready: int, latency: int, t: int) -> None:
-    for gate in range(GATES):
-        m[ready + gate] = max(m[ready + gate], t + m[latency + gate])
+def _raise(m: Any, ready: int, rules: int, t: int) -> None:
+    """Apply a list of rules (their number, then gate and latency of each) to a node."""
+    for i in range(rules + 1, rules + 1 + 2 * at(m, rules), 2):
+        gate = np.uint64(ready + at(m, i))
+        m[gate] = max(m[gate], t + at(m, i + 1))
 
 
 @njit(cache=True, nogil=True)
@@ -39,7 +49,7 @@ def _raise_stack(m: Any, b: int, cmd: int, t: int) -> None:
     for sid in range(m[K_SIDS]):
         table = m[K_SID_TABLE] if sid == m[b + B_SID] else m[K_OTHER_SID]
         for g in range(sid * per_sid, (sid + 1) * per_sid):
-            _raise(m, first + g * GATES, table + cmd * GATES, t)
+            _raise(m, first + g * GATES, table + cmd * RULES, t)
 
 
 @njit(cache=True, nogil=True)
@@ -60,7 +70,7 @@ def _raise_windows(m: Any, r: int, cmd: int, t: int) -> None:
 def _raise_all(m: Any, s: int, b: int, cmd: int, t: int) -> None:
     """Raise the earliest clocks of every node that the command binds."""
     r = m[b + B_RANK]
-    offset = cmd * GATES
+    offset = cmd * RULES
     _raise(m, r + R_READY, m[K_RANK_TABLE] + offset, t)
     if cmd != PREA and cmd != REFAB:
         _raise(m, m[b + B_GROUP], m[K_GROUP_TABLE] + offset, t)

@@ -25,6 +25,8 @@ MAINTENANCE_DEPTH = 1568
 """Entries of the maintenance queue (Ramulator 2.1)."""
 RING = 2048
 ANSWERS = 8192
+RULES = 1 + 2 * GATES
+"""Room for the rules from one command: their number, then (gate, latency) of each."""
 WINDOW = 4
 
 ONE_BUS, LPDDR5, HBM2, HBM3 = range(4)
@@ -36,7 +38,7 @@ ONE_BUS, LPDDR5, HBM2, HBM3 = range(4)
     K_OTHER_RANK, K_GROUP_TABLE, K_SID_TABLE, K_OTHER_SID, K_BANK_TABLE, K_WINDOWS, K_N_WINDOWS, K_DONE, K_LOG,
     K_LOG_LINES, K_SIZE,
 ) = range(37)
-"""The head of the vector: settings, and offsets of the tables. Tables are (command, gate)."""
+"""The head of the vector: settings, and offsets of the tables. A table holds `RULES` numbers per command."""
 
 (
     C_CLOCK, C_WAKE, C_WRITING, C_N_READ, C_N_WRITE, C_N_ACTIVE, C_LEFT, C_MAINT_HEAD, C_MAINT_COUNT, C_NEXT_REFRESH,
@@ -172,15 +174,25 @@ def _tables(arena: _Arena, timing: Timing) -> dict[int, int]:
     windows = timing.windows
     assert all(level == 1 and window == WINDOW for level, *_, window in windows.tolist())
     return {
-        K_RANK_TABLE: arena.put(np.maximum(same[0], same[1])),
-        K_OTHER_RANK: arena.put(np.maximum(same[0], sibling[1])),
-        K_GROUP_TABLE: arena.put(np.maximum(same[2], same[3])),
-        K_SID_TABLE: arena.put(same[2]),
-        K_OTHER_SID: arena.put(sibling[2]),
-        K_BANK_TABLE: arena.put(same[4]),
+        K_RANK_TABLE: arena.put(_lists(np.maximum(same[0], same[1]))),
+        K_OTHER_RANK: arena.put(_lists(np.maximum(same[0], sibling[1]))),
+        K_GROUP_TABLE: arena.put(_lists(np.maximum(same[2], same[3]))),
+        K_SID_TABLE: arena.put(_lists(same[2])),
+        K_OTHER_SID: arena.put(_lists(sibling[2])),
+        K_BANK_TABLE: arena.put(_lists(same[4])),
         K_WINDOWS: arena.put(windows[:, 1:4]),  # rows of (command, gate, latency)
         K_N_WINDOWS: len(windows),
     }
+
+
+def _lists(table: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A dense (command, gate) table as lists of what is in it."""
+    out = np.zeros((len(table), RULES), np.int64)
+    for cmd, row in enumerate(table):
+        gates = np.flatnonzero(row > NONE)
+        out[cmd, 0] = len(gates)
+        out[cmd, 1 : 1 + 2 * len(gates)] = np.stack([gates, row[gates]], axis=1).ravel()
+    return out
 
 
 def _configure(m: NDArray[np.int64], timing: Timing, settings: Settings, family: int) -> None:
