@@ -212,7 +212,7 @@ class Graph:
         return self.add_operator(
             Attention, name, (*inputs, self.input(cached)) if cached else inputs,
             (batch, q_len, heads * (v.features // shared)),
-            batch=batch, heads=heads, kv_heads=kv_heads, q_len=q_len, kv_len=k.shape[1] + cached,
+            batch=batch, heads=heads, kv_heads=kv_heads, q_len=q_len, kv_len=k.shape[1] + cached, cached=cached,
             head_dim=q_features // heads, v_dim=v.features // shared, causal=causal,
         )
 

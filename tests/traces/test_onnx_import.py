@@ -285,6 +285,10 @@ def test_attention_operator(folder: Path) -> None:
     (op,) = _one(folder, "Attention", inputs, opset=23).operators
     assert (op.heads, op.kv_heads, op.q_len, op.kv_len, op.head_dim) == (8, 4, 5, 7, 16)
     assert op.macs == 2 * 8 * 5 * 7 * 32
+    past = {"mask": [5, 10], "past_k": [2, 4, 3, 16], "past_v": [2, 4, 3, 16]}
+    nodes = [helper.make_node("Attention", [*inputs, *past], ["y", "new_k", "new_v"], name="n")]
+    (op,) = catalog.load(_save(folder, nodes, inputs | past, opset=23)).operators
+    assert (op.kv_len, op.cached) == (10, 3)
 
 
 def test_a_constant_table_is_an_embedding(folder: Path) -> None:

@@ -129,6 +129,7 @@ def test_pooling_looks_at_every_element_of_every_window() -> None:
         (Gemm, {"m": 1, "n": 1, "k": 0}, "greater than or equal to 1"),
         (Gemm, {"m": 1, "n": 1, "k": 4, "weight_sparsity": (4, 2)}, "at most 2"),
         (Gemm, {"m": 1, "n": 1, "k": 4, "weights": False, "bias": True}, "weights=True"),
+        (Attention, {"heads": 1, "q_len": 1, "kv_len": 3, "head_dim": 1, "cached": 4}, "must not exceed kv_len"),
         (Attention, {"heads": 3, "kv_heads": 2, "q_len": 1, "kv_len": 1, "head_dim": 1}, "divide"),
     ],
 )

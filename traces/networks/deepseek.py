@@ -50,7 +50,8 @@ def _attention(g: Graph, x: Tensor, ask: Request, *, absorbed: bool) -> Tensor:
     down = g.linear("kv_down", x, _KV_RANK + _ROPE, bias=False)
     latent = g.norm("kv_norm", down.part(_KV_RANK), "rms")
     k_rope = g.activate("rotary_k", down.part(_ROPE), "rotary")
-    sizes = {"batch": ask.batch, "heads": _HEADS, "q_len": ask.new, "kv_len": ask.new + ask.cached, "causal": True}
+    sizes = {"batch": ask.batch, "heads": _HEADS, "q_len": ask.new, "kv_len": ask.new + ask.cached,
+             "cached": ask.cached, "causal": True}
     cache = (g.input(ask.cached),) if ask.cached else ()
     shape = (ask.batch, ask.new)
     if absorbed:

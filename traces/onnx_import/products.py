@@ -105,5 +105,5 @@ def _attention(work: Work, node: Node) -> None:
         q_len, kv_len, head_dim, v_dim = q.shape[1], k.shape[1], q.shape[2] // heads, v.shape[2] // kv_heads
     work.add(
         node, "attention", node.activations, batch=q.shape[0], heads=heads, kv_heads=kv_heads, q_len=q_len,
-        kv_len=kv_len + past, head_dim=head_dim, v_dim=v_dim, causal=bool(node.attribute("is_causal", 0)),
+        kv_len=kv_len + past, cached=past, head_dim=head_dim, v_dim=v_dim, causal=bool(node.attribute("is_causal", 0)),
     )
