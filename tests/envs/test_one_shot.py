@@ -190,6 +190,7 @@ def test_the_vector_form_is_many_single_ones(horizon: int) -> None:
 
 def test_ppo_trains() -> None:
     sb3 = pytest.importorskip("stable_baselines3")
+    pytest.importorskip("torch").set_num_threads(1)  # the networks are too small to share
     env = make(objective="edp", constraints="area_mm2<=4")
     model = sb3.PPO(
         "MultiInputPolicy", env, n_steps=32, batch_size=32, n_epochs=4, learning_rate=5e-3, seed=0
@@ -200,6 +201,6 @@ def test_ppo_trains() -> None:
         rewards.extend(variables["rewards"])
         return True
 
-    model.learn(768, callback=note)
-    assert len(rewards) == 768
-    assert np.mean(rewards[-128:]) > np.mean(rewards[:128]) + 0.5
+    model.learn(384, callback=note)
+    assert len(rewards) == 384
+    assert np.mean(rewards[-96:]) > np.mean(rewards[:96]) + 0.5
