@@ -240,7 +240,8 @@ def _yaml(path: Path) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}") from None
+        cause = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise InputError(f"{path}{line}: not YAML: {cause}") from None
 
 
 def _write_asked(folder: Path, asked: SweepSpec, workloads: tuple[Any, ...]) -> None:

@@ -278,11 +278,19 @@ def test_ctrl_c_in_a_terminal_ends_the_workers_too(mlp: Workload, tmp_path: Path
     assert gone(set(frame["process"]))
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs (one that has ended and waits to be reaped does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def gone(pids: set[int], within_s: float = 10.0) -> bool:
     """Whether the processes end within the time."""
     end = time.monotonic() + within_s
     while time.monotonic() < end:
-        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+        if not any(alive(pid) for pid in pids):
             return True
         time.sleep(0.1)
     return False
