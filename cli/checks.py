@@ -40,7 +40,8 @@ def validate(
             listed = [asdict(difference) for difference in outcome.differences]
             more = "" if differences else f" (the first {min(_SHOWN, len(listed))}; --differences shows all)"
             shown = listed if differences else listed[:_SHOWN]
-            print_table(f"{len(listed)} deliberate differences{more}", shown, ["row", "field", "theirs", "ours", "reason"])
+            columns = ["row", "field", "theirs", "ours", "reason"]
+            print_table(f"{len(listed)} deliberate differences{more}", shown, columns)
     if not outcome.ok:
         raise typer.Exit(1)
 

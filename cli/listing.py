@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
@@ -106,13 +105,17 @@ def _envs(_: str | None) -> Rows:
 
 
 def _agents(_: str | None) -> Rows:
-    return importlib.import_module("..agents.searcher", __package__).rows(), ["name", "description"]
+    from ..agents.searcher import searcher_names, searcher_summary
+
+    return [{"name": name, "description": searcher_summary(name)} for name in searcher_names()], ["name", "description"]
 
 
 def _objectives(_: str | None) -> Rows:
-    from ..simulator.objective import rows
+    from ..simulator.formula import FORMULAS
 
-    return rows(), ["name", "formula", "description"]
+    rows = [{"name": name, "formula": formula} for name, formula in FORMULAS.items()]
+    rows.append({"name": "any metric, or a product", "formula": "for example energy_j*time_s**2"})
+    return rows, ["name", "formula"]
 
 
 def _metrics(name: str | None) -> Rows:

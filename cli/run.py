@@ -56,7 +56,8 @@ def run(
 
         write_run_page(report, made, given, html)
     if json:
-        print_json({"accelerator": accelerator, "workload": given.name, "design": made.model_dump(), **report.to_dict()})
+        asked = {"accelerator": accelerator, "workload": given.name, "design": made.model_dump()}
+        print_json({**asked, **report.to_dict()})
     else:
         from ..pages.terminal import show_run
 

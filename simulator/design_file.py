@@ -29,7 +29,8 @@ def read_design(path: str | PathLike[str], accelerator: str) -> tuple[str | None
     if unknown := sorted(set(document) - {"accelerator", "preset", "parameters"}):
         raise InputError(f"{path}: {unknown[0]}: unknown field; accepted: accelerator, preset, parameters")
     if document.get("accelerator", accelerator) != accelerator:
-        raise InputError(f"{path}: accelerator: this is a design of {document['accelerator']!r}, not of {accelerator!r}")
+        other = document["accelerator"]
+        raise InputError(f"{path}: accelerator: this is a design of {other!r}, not of {accelerator!r}")
     parameters = document.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise InputError(f"{path}: parameters: {parameters!r} is not a table of name: value")

@@ -22,7 +22,7 @@ import simpy
 
 from ..errors import CyclescapeError
 
-__all__ = ["Channel", "Clock", "Component", "DeadlockError", "Simulation"]
+__all__ = ["Channel", "Clock", "Component", "DeadlockError", "Process", "Simulation"]
 
 Process = Generator[simpy.Event, Any, Any]
 T = TypeVar("T")
@@ -148,7 +148,11 @@ class Channel:
         response_latency: int = 1,
         clock: Clock = Clock(),
     ) -> None:
-        for field, value in (("depth", depth), ("send_latency", send_latency), ("response_latency", response_latency)):
+        for field, value in (
+            ("depth", depth),
+            ("send_latency", send_latency),
+            ("response_latency", response_latency),
+        ):
             if value is not None and value < 1:
                 raise ValueError(f"channel {name}: {field}={value} must be at least 1")
         self.sim, self.name, self.depth = sim, name, depth

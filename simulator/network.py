@@ -72,7 +72,9 @@ class Schedule:
     ) -> Schedule:
         """Build a schedule; a single interval or latency holds for every row."""
         rows = len(inputs)
-        columns = [np.broadcast_to(np.asarray(c, np.int64), rows) for c in (inputs, outputs, interval, latency)]
+        columns = [
+            np.broadcast_to(np.asarray(c, np.int64), rows) for c in (inputs, outputs, interval, latency)
+        ]
         return cls(*(np.ascontiguousarray(column) for column in columns))
 
     def __len__(self) -> int:
@@ -198,8 +200,15 @@ class Network:
         return node
 
     def connect(
-        self, source: str, target: str, depth: int | None = 2, *, name: str | None = None,
-        send_latency: int = 1, response_latency: int = 1, initial: Sequence[Any] | int = (),
+        self,
+        source: str,
+        target: str,
+        depth: int | None = 2,
+        *,
+        name: str | None = None,
+        send_latency: int = 1,
+        response_latency: int = 1,
+        initial: Sequence[Any] | int = (),
     ) -> Fifo:
         """Connect an output to an input by a FIFO; "node" alone means its only port of that kind.
 
@@ -212,8 +221,12 @@ class Network:
         for side, (node, port) in zip(("outputs", "inputs"), ends, strict=True):
             other = self._used.get((side, node, port))
             if other is not None:
-                remedy = "give the node one output for each reader" if side == "outputs" else "merge before it"
-                raise self._error(f"{source if side == 'outputs' else target} is already connected by {other}; {remedy}")
+                remedy = (
+                    "give the node one output for each reader" if side == "outputs" else "merge before it"
+                )
+                raise self._error(
+                    f"{source if side == 'outputs' else target} is already connected by {other}; {remedy}"
+                )
         held = (None,) * initial if isinstance(initial, int) else tuple(initial)
         fifo = Fifo(name, *ends, depth, send_latency, response_latency, held)
         self._check_fifo(fifo)
@@ -269,8 +282,10 @@ class Network:
             waiting = []
             for node in pending:
                 brought = [
-                    None if (sent := network.nodes[f.source[0]].tokens("outputs", f.source[1])) is None
-                    else sent + len(f.initial) for f in network.fifos_of(node.name, "inputs")
+                    None
+                    if (sent := network.nodes[f.source[0]].tokens("outputs", f.source[1])) is None
+                    else sent + len(f.initial)
+                    for f in network.fifos_of(node.name, "inputs")
                 ]
                 if any(b is None for b in brought):
                     waiting.append(node)
@@ -281,6 +296,19 @@ class Network:
                 break
             pending = waiting
         return network
+
+    def __str__(self) -> str:
+        lines = [f"network {self.name!r}"]
+        for node in self.nodes.values():
+            into, out = (", ".join(f"{p.name} {p.at} mod {p.every}" for p in side) for side in (node.inputs, node.outputs))
+            pace = f"interval {node.interval}, latency {node.latency}"
+            extra = f", {node.arbitration}" if node.arbitration else f", {node.schedule}" if node.schedule else ""
+            lines.append(f"  node {node.name}: {node.firings} firings, {pace}, ({into}) -> ({out}){extra}")
+        for fifo in self.fifos.values():
+            latencies = f"latencies {fifo.send_latency}, {fifo.response_latency}"
+            initial = f", {len(fifo.initial)} initial" if fifo.initial else ""
+            lines.append(f"  fifo {fifo.name}: depth {fifo.depth}, {latencies}{initial}")
+        return "\n".join(lines)
 
     def _check_rates(self, fifo: Fifo) -> None:
         (source, out), (target, into) = fifo.source, fifo.target
@@ -301,21 +329,29 @@ class Network:
         if node.firings is not None and node.firings < 1:
             raise self._error(f"node {node.name}: firings={node.firings} must be at least 1")
         if node.firings is None and node.kind in ("static", "schedule"):
-            raise self._error(f"node {node.name}: firings=None is for arbiters, rules and processes; give a number")
+            raise self._error(
+                f"node {node.name}: firings=None is for arbiters, rules and processes; give a number"
+            )
         if sum(x is not None for x in (node.schedule, node.arbitration, node.rule, node.process)) > 1:
             raise self._error(f"node {node.name}: give only one of schedule, arbitration, rule and process")
         for side in (node.inputs, node.outputs):
             if len(side) > MAX_PORTS:
-                raise self._error(f"node {node.name}: {len(side)} ports; at most {MAX_PORTS}, add a tree of nodes")
+                raise self._error(
+                    f"node {node.name}: {len(side)} ports; at most {MAX_PORTS}, add a tree of nodes"
+                )
             if len({port.name for port in side}) < len(side):
                 raise self._error(f"node {node.name}: two ports have one name; rename one")
             for port in side:
                 if not 0 <= port.at < port.every:
-                    raise self._error(f"port {node.name}.{port.name}: needs 0 <= at={port.at} < every={port.every}")
+                    raise self._error(
+                        f"port {node.name}.{port.name}: needs 0 <= at={port.at} < every={port.every}"
+                    )
         if node.schedule is not None and (
             len(node.schedule) == 0 or min(node.schedule.interval) < 1 or min(node.schedule.latency) < 1
         ):
-            raise self._error(f"node {node.name}: a schedule needs a row, and intervals and latencies of at least 1")
+            raise self._error(
+                f"node {node.name}: a schedule needs a row, and intervals and latencies of at least 1"
+            )
         if node.arbitration is not None and not node.inputs:
             raise self._error(f"node {node.name}: an arbiter needs an input")
 
@@ -336,7 +372,9 @@ class Network:
         if not port and len(names) == 1:
             return name, 0
         if port not in names:
-            raise self._error(f"{text}: {name} has {side} {', '.join(names) or 'none'}; name one, as in {name}.port")
+            raise self._error(
+                f"{text}: {name} has {side} {', '.join(names) or 'none'}; name one, as in {name}.port"
+            )
         return name, names.index(port)
 
     def _error(self, text: str) -> NetworkError:

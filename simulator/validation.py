@@ -108,7 +108,7 @@ class Validation:
 
     def differences_frame(self) -> pd.DataFrame:
         """Every difference as a row of a DataFrame."""
-        return _frame(self.differences, Difference)
+        return _frame(self.differences, Difference).convert_dtypes()
 
     def to_dict(self) -> dict[str, Any]:
         """The outcome as plain JSON values; of the checks only those that did not hold."""

@@ -1,15 +1,17 @@
 """What the tests share: settings of hypothesis, two small machines and a small workload."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
 from cyclescape.simulator import registry
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.traces.operators import Gemm
 from cyclescape.traces.workload import Workload
-from hypothesis import HealthCheck, settings
 
 # Reproducible, and never judged by wall time.
 settings.register_profile("laws", deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
@@ -53,3 +55,15 @@ def mlp() -> Workload:
 @pytest.fixture
 def gemv() -> Workload:
     return Workload(name="gemv", operators=(Gemm(name="a", m=1, n=2048, k=2048),))
+
+
+@pytest.fixture
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which the roofline machine is installed as a plugin; to be put on a path."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copy(PLUGINS / "roofline.py", folder)
+    info = folder / "roofline-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: roofline\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[cyclescape.accelerators]\nroofline = roofline:Roofline\n")
+    return folder

@@ -30,7 +30,7 @@ from .workload import Workload
 __all__ = ["GROUP", "Entry", "Named", "entries", "file_format", "load", "names", "network", "workload"]
 
 GROUP = "cyclescape.workloads"
-_BUILT_IN = ("networks", "scalesim_csv", "onnx_graph")
+_BUILT_IN = ("networks", "scalesim_csv", "onnx_import")
 
 Builder = TypeVar("Builder", bound=Callable[..., Any])
 GraphBuilder = TypeVar("GraphBuilder", bound=Callable[..., Graph])
@@ -116,10 +116,11 @@ def file_format(suffix: str, description: str, *, kind: str, source: str = "") -
 
 
 def entries(kind: str | None = None) -> tuple[Entry, ...]:
-    """Return every named workload, then every file format, in the order in which they are declared."""
+    """Return every named workload, then every file format, each sorted by name."""
     _load_built_in()
     _load_plugins()
-    return tuple(e for e in (*_named.values(), *_formats.values()) if kind is None or e.kind == kind)
+    found = (sorted(registry.values(), key=lambda entry: entry.name) for registry in (_named, _formats))
+    return tuple(entry for part in found for entry in part if kind is None or entry.kind == kind)
 
 
 def names() -> tuple[str, ...]:
@@ -190,7 +191,7 @@ def _text(value: Any) -> str:
 
 
 def _is_file_name(target: str) -> bool:
-    return any(target.lower().endswith(suffix) for suffix in _formats) or Path(target).exists()
+    return target != "" and (any(target.lower().endswith(suffix) for suffix in _formats) or Path(target).exists())
 
 
 def _find(name: str) -> Entry:
@@ -204,7 +205,7 @@ def _find(name: str) -> Entry:
     close = difflib.get_close_matches(_key(name), _named, n=1)
     hint = f"; did you mean {_named[close[0]].name!r}?" if close else ""
     raise InputError(
-        f"workload {name!r} is not known{hint} (accepted: {', '.join(e.name for e in _named.values())}, "
+        f"workload {name!r} is not known{hint} (accepted: {', '.join(sorted(e.name for e in _named.values()))}, "
         f"or a file {', '.join(_formats)})"
     )
 

@@ -21,7 +21,7 @@ from ..errors import InputError, explain
 from .arguments import Batch
 from .catalog import file_format
 from .operators import Conv, Gemm
-from .workload import Workload
+from .workload import UniqueNames, Workload
 
 __all__ = ["read"]
 
@@ -47,16 +47,13 @@ def read(name: str, path: Path, *, batch: Batch = 1) -> Workload:
     if not header:
         raise InputError(f"{path}: the file is empty (accepted: a header line {_FORMS})")
     columns = _columns(path, line, header)
-    names: dict[str, int] = {}
+    unique = UniqueNames()
     operators: list[Conv | Gemm] = []
     for line, cells in rows:
         if len(cells) > len(header) and not cells[len(header)].startswith("#"):
             raise InputError(f"{path}:{line}: {len(cells)} values for {len(header)} columns")
         values = _layer(path, line, cells, columns)
-        layer = cells[0] or f"layer{len(operators)}"
-        names[layer] = names.get(layer, 0) + 1
-        if names[layer] > 1:
-            layer = f"{layer}#{names[layer]}"
+        layer = unique(cells[0] or f"layer{len(operators)}")
         inputs = (operators[-1].name,) if operators else ("",)
         try:
             operators.append(_operator(layer, inputs, batch, values))
@@ -64,10 +61,7 @@ def read(name: str, path: Path, *, batch: Batch = 1) -> Workload:
             raise InputError(f"{path}:{line}: layer {layer!r}: {explain(error)}") from None
     if not operators:
         raise InputError(f"{path}: no layer after the header")
-    try:
-        return Workload(name=name, operators=tuple(operators), source=str(path))
-    except ValidationError as error:
-        raise InputError(f"{path}: {explain(error)}") from None
+    return Workload(name=name, operators=tuple(operators), source=str(path))
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

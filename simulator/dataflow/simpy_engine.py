@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..kernel import Channel, Component, DeadlockError, Simulation
 from ..network import Network, Node
 from .run import Blocked, Run
 
-__all__ = ["Firing", "Ports", "build", "run_simpy"]
+__all__ = ["Firing", "Ports", "collect", "make_component", "run_simpy"]
 
 Process = Generator[simpy.Event, Any, Any]
 
@@ -143,11 +143,11 @@ class Firing(Component):
 class Ports:
     """What a free process sees of its node: its ports by name, and time.
 
-        def doubler(ports):
-            while True:
-                x = yield from ports.get("in")
-                yield from ports.wait(3)
-                yield from ports.put("out", 2 * x)
+    def doubler(ports):
+        while True:
+            x = yield from ports.get("in")
+            yield from ports.wait(3)
+            yield from ports.put("out", 2 * x)
     """
 
     def __init__(self, component: _Free, inputs: dict[str, Channel], outputs: dict[str, Channel]) -> None:
@@ -190,7 +190,9 @@ class _Free(Component):
 
 def choose(inputs: Sequence[Channel], now: int, policy: str, last: int) -> int | None:
     """The input an arbiter takes at a time: among those with a visible item, by policy; None if none has."""
-    seen = [(t, i) for i, channel in enumerate(inputs) if (t := channel.visible_at()) is not None and t <= now]
+    seen = [
+        (t, i) for i, channel in enumerate(inputs) if (t := channel.visible_at()) is not None and t <= now
+    ]
     if not seen:
         return None
     if policy == "oldest":
@@ -200,37 +202,42 @@ def choose(inputs: Sequence[Channel], now: int, policy: str, last: int) -> int |
     return min(i for _, i in seen)
 
 
-def build(sim: Simulation, network: Network, only: Sequence[str] | None = None) -> list[Component]:
-    """Add a network's nodes (or some of them) and all FIFOs between them to a simulation."""
-    channels = {
-        name: sim.channel(name, f.depth, send_latency=f.send_latency, response_latency=f.response_latency)
-        for name, f in network.fifos.items()
-    }
-    for name, fifo in network.fifos.items():
-        channels[name].preload(fifo.initial)
-    made: list[Component] = []
-    for node in network.nodes.values():
-        if only is None or node.name in only:
-            ends = [[channels[f.name] for f in network.fifos_of(node.name, s)] for s in ("inputs", "outputs")]
-            kind = _Free if node.kind == "process" else Firing
-            made.append(kind(sim, node, *ends))
-    return made
+def make_component(
+    sim: Simulation, network: Network, node: Node, channels: Mapping[str, Channel]
+) -> Component:
+    """A node as a process of a simulation, at the channels of its FIFOs (by name)."""
+    inputs = [channels[f.name] for f in network.fifos_of(node.name, "inputs")]
+    outputs = [channels[f.name] for f in network.fifos_of(node.name, "outputs")]
+    return (_Free if node.kind == "process" else Firing)(sim, node, inputs, outputs)
 
 
 def run_simpy(network: Network, watch: Callable[[int, str, str, Any], None] | None = None) -> Run:
     """Run a checked network to its end or to a deadlock; `watch` sees every put and get."""
     network = network.resolved_firings()
     sim = Simulation(watch)
-    made = build(sim, network)
-    blocked: tuple[Blocked, ...] = ()
+    channels = {}
+    for name, f in network.fifos.items():
+        latencies = {"send_latency": f.send_latency, "response_latency": f.response_latency}
+        channels[name] = sim.channel(name, f.depth, **latencies)
+        channels[name].preload(f.initial)
+    made = [make_component(sim, network, node, channels) for node in network.nodes.values()]
     try:
         sim.run()
     except DeadlockError as error:
-        blocked = tuple(Blocked(c.name, *_need(c)) for c in error.stuck)
+        return collect(network, made, error.stuck)
+    return collect(network, made, ())
+
+
+def collect(network: Network, made: Sequence[Component], stuck: Sequence[Component]) -> Run:
+    """The run that components went through."""
     nodes = [c for c in made if isinstance(c, Firing)]
+    ends = [c.end for c in made if isinstance(c, Firing | _Free)]
     return Run(
-        network, "simpy", None if blocked else max(getattr(c, "end") for c in made),  # noqa: B009
-        {c.name: len(c.ready) for c in nodes}, blocked,
+        network,
+        "simpy",
+        None if stuck else max(ends, default=0),
+        {c.name: len(c.ready) for c in nodes},
+        tuple(Blocked(c.name, *_need(c)) for c in stuck),
         {c.name: np.array(c.ready, np.int64) for c in nodes},
         {c.name: np.array(c.send + [-1] * (len(c.ready) - len(c.send)), np.int64) for c in nodes},
         {c.name: np.array(c.choices, np.int64) for c in nodes if c.node.kind == "arbiter"},

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import gcd, lcm
 from typing import NamedTuple
 
 import numpy as np
@@ -66,20 +67,36 @@ class Compiled:
     nodes: tuple[Node, ...]
     fifos: tuple[Fifo, ...]
     tables: Tables
+    quota: np.ndarray
+    """Firings of each node in a round; the network returns to the same fills after each. The run is one
+    round where there is nothing to repeat."""
+    rounds: int
+
+    @property
+    def held(self) -> np.ndarray:
+        """Tokens in each FIFO at the start."""
+        return np.array([len(f.initial) for f in self.fifos], np.int64)
 
     def state(self) -> State:
         """The state before the first cycle."""
-        return fresh_state(self.tables, np.array([len(f.initial) for f in self.fifos], np.int64))
+        return fresh_state(self.tables, self.held)
 
 
-def compile_network(network: Network, region: Iterable[str] | None = None) -> Compiled:
-    """Turn a checked network into tables; with `region`, only these nodes and the FIFOs at them."""
+def compile_network(
+    network: Network, region: Iterable[str] | None = None, *, by_rounds: bool = False
+) -> Compiled:
+    """Turn a checked network into tables; with `region`, only these nodes and the FIFOs at them.
+
+    An unbounded FIFO gets room for all tokens of a run, or, if the run is to go `by_rounds`, of a round.
+    """
     network = network.resolved_firings()
     chosen = set(network.nodes if region is None else region)
     nodes = tuple(n for n in network.nodes.values() if n.name in chosen)
     for node in nodes:
         if node.kind in ("rule", "process") or node.firings is None:
-            raise NetworkError(f"network {network.name!r}: {node.name} is decided by its values; it needs SimPy")
+            raise NetworkError(
+                f"network {network.name!r}: {node.name} is decided by its values; it needs SimPy"
+            )
     fifos = tuple(f for f in network.fifos.values() if f.source[0] in chosen or f.target[0] in chosen)
     node_number = {node.name: i for i, node in enumerate(nodes)}
     fifo_number = {fifo.name: i for i, fifo in enumerate(fifos)}
@@ -93,20 +110,52 @@ def compile_network(network: Network, region: Iterable[str] | None = None) -> Co
         if (s := node.schedule) is not None:
             schedule += np.stack([s.inputs, s.outputs, s.interval, s.latency], axis=1).tolist()
         out = first + len(node.inputs)
-        node_rows.append([
-            node.firings, node.interval, node.latency, POLICIES.get(node.arbitration or "", -1),
-            first, out, out + len(node.outputs), first_row, len(schedule),
-        ])
+        node_rows.append(
+            [
+                node.firings,
+                node.interval,
+                node.latency,
+                POLICIES.get(node.arbitration or "", -1),
+                first,
+                out,
+                out + len(node.outputs),
+                first_row,
+                len(schedule),
+            ]
+        )
+    rounds = _rounds(network, nodes) if region is None else 1
     fifo_rows, slots = [], 0
     for fifo in fifos:
-        depth = fifo.depth if fifo.depth is not None else _room(network, fifo)
-        fifo_rows.append([
-            node_number.get(fifo.source[0], -1), node_number.get(fifo.target[0], -1), depth,
-            fifo.send_latency, fifo.response_latency, slots,
-        ])
+        depth = fifo.depth if fifo.depth is not None else _room(network, fifo, rounds if by_rounds else 1)
+        fifo_rows.append(
+            [
+                node_number.get(fifo.source[0], -1),
+                node_number.get(fifo.target[0], -1),
+                depth,
+                fifo.send_latency,
+                fifo.response_latency if fifo.depth is not None else -FAR,
+                slots,
+            ]
+        )
         slots += depth
     tables = Tables(_matrix(node_rows, 9), _matrix(ports, 3), _matrix(fifo_rows, 6), _matrix(schedule, 4))
-    return Compiled(network, nodes, fifos, tables)
+    return Compiled(network, nodes, fifos, tables, tables.node[:, FIRINGS] // rounds, rounds)
+
+
+def _rounds(network: Network, nodes: Iterable[Node]) -> int:
+    """How often the shortest sequence of firings repeats that returns every FIFO to its fill."""
+    for fifo in network.fifos.values():
+        sent = network.nodes[fifo.source[0]].tokens("outputs", fifo.source[1])
+        if sent is None or sent != network.nodes[fifo.target[0]].tokens("inputs", fifo.target[1]):
+            return 1
+    repeats = []
+    for node in nodes:
+        ports = (*node.inputs, *node.outputs)
+        period = lcm(*(p.every for p in ports)) if node.schedule is None else len(node.schedule)
+        if not node.firings or node.firings % period:
+            return 1
+        repeats.append(node.firings // period)
+    return gcd(*repeats)
 
 
 def fresh_state(tables: Tables, held: np.ndarray) -> State:
@@ -119,8 +168,8 @@ def fresh_state(tables: Tables, held: np.ndarray) -> State:
     return State(node, tables.port[:, AT].copy(), fifo, np.zeros(int(tables.fifo[:, DEPTH].sum()), np.int64))
 
 
-def _room(network: Network, fifo: Fifo) -> int:
-    """Slots for an unbounded FIFO: one for every token that ever passes."""
+def _room(network: Network, fifo: Fifo, rounds: int) -> int:
+    """Slots for an unbounded FIFO: one for every token that passes in a round (its slots are free always)."""
     (source, out), (target, into) = fifo.source, fifo.target
     tokens = network.nodes[source].tokens("outputs", out)
     if tokens is None:
@@ -130,7 +179,7 @@ def _room(network: Network, fifo: Fifo) -> int:
             f"network {network.name!r}: {fifo.name} is unbounded, and neither end says how many tokens pass; "
             f"give it a depth"
         )
-    return max(1, tokens + len(fifo.initial))
+    return max(1, tokens // rounds + len(fifo.initial))
 
 
 def _matrix(rows: list[list[int]], columns: int) -> np.ndarray:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import Field
+
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.design import Design
 from cyclescape.simulator.parameters import Choices, Range
 from cyclescape.simulator.report import Report
-from pydantic import Field
 
 Mode = Literal["fine", "raise", "quit", "nan", "text", "empty", "hang", "slow", "crash", "exit", "refuse"]
 

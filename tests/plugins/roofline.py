@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, ClassVar
 
+from pydantic import Field, model_validator
+
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.design import Design
 from cyclescape.simulator.parameters import Choices, Range, Unit, Values
 from cyclescape.simulator.report import Report
-from pydantic import Field, model_validator
 
 
 class RooflineDesign(Design):

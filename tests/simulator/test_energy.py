@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cyclescape.errors import InputError
 from cyclescape.simulator.energy import technology, technology_names
 from cyclescape.simulator.technology import Constant, Curve
-from hypothesis import given
-from hypothesis import strategies as st
 
 NAMES = technology_names()
 DOCS = Path(__file__).parents[2] / "docs" / "models" / "energy.md"

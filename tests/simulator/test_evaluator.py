@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cyclescape.errors import InputError
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.evaluator import Cached, Direct, Evaluator, make_evaluator, run_batch

@@ -2,12 +2,13 @@ import json
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cyclescape.errors import InputError
 from cyclescape.simulator.formula import Formula, Term
 from cyclescape.simulator.objective import FAILED, Objective
 from cyclescape.simulator.report import Report
-from hypothesis import given
-from hypothesis import strategies as st
 
 METRICS = {"cycles": 1000, "time_s": 2e-3, "energy_j": 0.5, "area_mm2": 10.0, "utilization": 0.25}
 positive = st.floats(1e-12, 1e12)

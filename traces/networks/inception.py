@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -30,7 +30,7 @@ def googlenet(*, batch: Batch = 1, resolution: Resolution = 224, variant: GoogLe
     """Return the network of 22 layers."""
     g = Graph()
     modern = variant == "torchvision"
-    options = {"batch_norm": modern, "bias": not modern, "activation": "relu"}
+    options: dict[str, Any] = {"batch_norm": modern, "bias": not modern, "activation": "relu"}
     x = g.input(batch, resolution, resolution, 3)
     x = g.conv("conv1", x, 64, 7, stride=2, **options)
     x = g.pool("pool1", x, "max", 3, 2, ceil=True)
@@ -56,30 +56,36 @@ def googlenet(*, batch: Batch = 1, resolution: Resolution = 224, variant: GoogLe
     return g
 
 
+InceptionV2Variant = Annotated[
+    Literal["paper", "caffe"],
+    Field(description="paper: figure 5; caffe: the released model, with biases and 32 channels more from 4c and 4d"),
+]
+
 # 1x1 (0: none), 3x3 reduce, 3x3, double 3x3 reduce, double 3x3, pool projection (0: the pooling is passed
 # on), and the pooling. The modules that pass it on halve the image.
 _INCEPTION_V2: dict[str, tuple[int, int, int, int, int, int, Literal["max", "average"]]] = {
     "3a": (64, 64, 64, 64, 96, 32, "average"), "3b": (64, 64, 96, 64, 96, 64, "average"),
     "3c": (0, 128, 160, 64, 96, 0, "max"),
     "4a": (224, 64, 96, 96, 128, 128, "average"), "4b": (192, 96, 128, 96, 128, 128, "average"),
-    "4c": (160, 128, 160, 128, 160, 128, "average"), "4d": (96, 128, 192, 160, 192, 128, "average"),
+    "4c": (160, 128, 160, 128, 160, 96, "average"), "4d": (96, 128, 192, 160, 192, 96, "average"),
     "4e": (0, 128, 192, 192, 256, 0, "max"),
     "5a": (352, 192, 320, 160, 224, 128, "average"), "5b": (352, 192, 320, 192, 224, 128, "max"),
 }
 
 
 @network("inception-v2", "Inception V2 (BN-Inception), batch normalisation and two 3x3 for each 5x5",
-         source="Ioffe and Szegedy, ICML 2015 (arXiv:1502.03167), figure 5; widths of 4a to 4d as in the released model")
-def inception_v2(*, batch: Batch = 1, resolution: Resolution = 224) -> Graph:
-    """Return the network as its authors and Caffe's users have it: convolutions with bias, then normalised."""
+         source="Ioffe and Szegedy, ICML 2015 (arXiv:1502.03167), figure 5")
+def inception_v2(*, batch: Batch = 1, resolution: Resolution = 224, variant: InceptionV2Variant = "paper") -> Graph:
+    """Return ten modules of up to four branches."""
     g = Graph()
-    options = {"batch_norm": True, "bias": True, "activation": "relu"}
+    options: dict[str, Any] = {"batch_norm": True, "bias": variant == "caffe", "activation": "relu"}
     x = g.input(batch, resolution, resolution, 3)
     x = g.pool("pool1", g.conv("conv1", x, 64, 7, stride=2, **options), "max", 3, 2, ceil=True)
     x = g.conv("conv2", g.conv("conv2.reduce", x, 64, 1, **options), 192, 3, **options)
     x = g.pool("pool2", x, "max", 3, 2, ceil=True)
-    for name, (one, reduce_3, three, reduce_d, double, project, mode) in _INCEPTION_V2.items():
+    for name, (one, reduce_3, three, reduce_d, double, pool_width, mode) in _INCEPTION_V2.items():
         with g.scope(name):
+            project = pool_width + 32 * (variant == "caffe" and name in ("4c", "4d"))
             stride = 1 if project else 2
             branches: list[Tensor] = [g.conv("1x1", x, one, 1, **options)] if one else []
             y = g.conv("3x3.reduce", x, reduce_3, 1, **options)

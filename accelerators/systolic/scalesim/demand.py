@@ -13,9 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .. import mapping
 from ..mapping import IS, OS
 
-__all__ = ["Operand", "filters", "ifmap", "read_line", "written_words"]
+__all__ = [
+    "Operand", "filters", "fold_counts", "fold_period", "fold_shape", "ifmap", "read_line", "written_words",
+]
+
+fold_shape = njit(cache=True, nogil=True)(mapping.fold_shape)
+fold_counts = njit(cache=True, nogil=True)(mapping.fold_counts)
+fold_period = njit(cache=True, nogil=True)(mapping.fold_period)
 
 
 class Operand(NamedTuple):

@@ -54,7 +54,7 @@ _SRAM = ("sram_ifmap_reads", "sram_filter_reads", "sram_ofmap_writes")
 
 def _run(row: Row, **memory: Any) -> np.ndarray | None:
     """Return the machine's result row for the layer of a run."""
-    ifmap, filters, ofmap = (max(1, size) for size in row.sram_kb)
+    ifmap, filters, ofmap = (-(-words // 1024) for words in row.sram)
     try:
         design = SystolicDesign.make({
             "rows": row.rows, "cols": row.cols, "dataflow": row.dataflow, "ifmap_sram_kib": ifmap,

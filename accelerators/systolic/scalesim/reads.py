@@ -11,18 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .. import mapping
 from ..mapping import IS, OS
-from .demand import Operand, read_line
+from .demand import Operand, fold_counts, fold_period, fold_shape, read_line
 
 __all__ = [
-    "FETCHED", "LATE", "NO_BUFFER", "CalcReads", "ReadBuffer", "calc_reads", "fold_counts", "fold_period",
-    "fold_shape", "read_buffer", "read_stall",
+    "FETCHED", "LATE", "NO_BUFFER", "CalcReads", "ReadBuffer", "calc_reads", "read_buffer", "read_stall",
 ]
-
-fold_shape = njit(cache=True, nogil=True)(mapping.fold_shape)
-fold_counts = njit(cache=True, nogil=True)(mapping.fold_counts)
-fold_period = njit(cache=True, nogil=True)(mapping.fold_period)
 
 
 FIRST, READY, FETCHED, LATE = range(4)
@@ -96,7 +90,7 @@ class ReadBuffer(NamedTuple):
 
 
 NO_BUFFER = ReadBuffer(
-    np.zeros(0, np.int64), 1, 1, 1, 0, 0, 0, 1, np.zeros(0, np.int64), np.zeros(4, np.int64)
+    np.zeros(0, np.int32), 1, 1, 1, 0, 0, 0, 1, np.zeros(0, np.int64), np.zeros(4, np.int64)
 )
 """Stands for the prefetcher where there is none (CALC mode)."""
 
@@ -112,18 +106,18 @@ def read_buffer(
     there = (operand.row[:, None] + operand.down < operand.height) & (
         operand.col[:, None] + operand.right < operand.width
     )
-    matrix = np.where(there, operand.base[:, None] + operand.offset, -1)
+    matrix = np.where(there, operand.base[:, None] + operand.offset, -1).astype(np.int32)
     stays = dataflow != OS and of_ifmap == (dataflow == IS)
     ports = cols if stays or (dataflow == OS and not of_ifmap) else rows
     if stays or dataflow == OS:
         matrix = matrix.T
     height, blocks = len(matrix), -(-matrix.shape[1] // ports)
-    padded = np.full((height, blocks * ports), -1)
+    padded = np.full((height, blocks * ports), -1, np.int32)
     padded[:, : matrix.shape[1]] = matrix
     stacked = padded.reshape(height, blocks, ports).transpose(1, 0, 2).reshape(-1, ports)
     ordered = stacked
     if not stays:
-        ordered = np.full((len(stacked) + ports - 1, ports), -1)
+        ordered = np.full((len(stacked) + ports - 1, ports), -1, np.int32)
         for port in range(ports):
             ordered[port : port + len(stacked), port] = stacked[:, port]
     stream = ordered[ordered >= 0]

@@ -39,8 +39,8 @@ SRAM = ("ifmap_sram_kB", "filter_sram_kB", "ofmap_sram_kB")
 BANDWIDTH = ("ifmap_bw", "filter_bw", "ofmap_bw")
 LIMITS = {**dict.fromkeys(ARRAY, 2**16), **dict.fromkeys(SRAM, 2**20)}
 LARGEST = 2**20
-MOST_WORDS = 2**28
-"""Largest operand that is walked word by word."""
+MOST_WORDS = 2**27
+"""Largest matrix that is walked word by word."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ class Row:
     rows: int
     cols: int
     dataflow: Dataflow
-    sram_kb: tuple[int, int, int]
-    """Scratchpads for ifmap, filter and ofmap, in units of 1024 words of one byte."""
+    sram: tuple[int, int, int]
+    """Scratchpads for ifmap, filter and ofmap in words of one byte, each at least 100."""
     mode: Mode
     bandwidth: tuple[int, int, int] | None
     """Words a cycle for ifmap, filter and ofmap; None in CALC mode."""
@@ -167,17 +167,18 @@ def _row(line: _Line) -> Row:
         for filt, size in (("filt_h", layer.ifmap_h), ("filt_w", layer.ifmap_w)):
             if getattr(layer, filt) > size:
                 line.refuse(filt, f"at most {size}, the size of the ifmap")
-    words = max(layer.ifmap_h * layer.ifmap_w * layer.channels, layer.n * layer.k, layer.m * layer.n)
+    m, n, k = layer.m, layer.n, layer.k
+    words = max(layer.ifmap_h * layer.ifmap_w * layer.channels, m * k, n * k, m * n)
     if words > MOST_WORDS:
-        line.refuse(biggest, f"operands of at most {MOST_WORDS} words (here {words})")
+        line.refuse(biggest, f"matrices of at most {MOST_WORDS} words (here {words})")
     mode: Mode = "USER" if line.choice("mode", get_args(Mode)) == "USER" else "CALC"
-    dataflow = DATAFLOWS[DATAFLOWS.index(line.choice("dataflow", DATAFLOWS))]  # type: ignore[arg-type]
-    ifmap_kb, filter_kb, ofmap_kb = (line.size(column) for column in SRAM)
+    dataflow = DATAFLOWS[DATAFLOWS.index(line.choice("dataflow", DATAFLOWS))]
+    ifmap_sram, filter_sram, ofmap_sram = (1024 * line.size(column) for column in SRAM)
     bandwidth = None
     if mode == "USER":
         ifmap_bw, filter_bw, ofmap_bw = (line.size(column) for column in BANDWIDTH)
         bandwidth = (ifmap_bw, filter_bw, ofmap_bw)
-    return Row(
-        line.cells.get("row_id") or f"line {line.number}", layer, line.size("array_rows"),
-        line.size("array_cols"), dataflow, (ifmap_kb, filter_kb, ofmap_kb), mode, bandwidth, line.reported(),
-    )
+    name = line.cells.get("row_id") or f"line {line.number}"
+    rows, cols = (line.size(column) for column in ARRAY)
+    sram = (ifmap_sram, filter_sram, ofmap_sram)
+    return Row(name, layer, rows, cols, dataflow, sram, mode, bandwidth, line.reported())

@@ -13,19 +13,8 @@ from numba import njit
 
 from .. import mapping
 from ..mapping import OS, dataflow_code
-from .demand import Operand, filters, ifmap, read_line, written_words
-from .reads import (
-    FETCHED,
-    LATE,
-    NO_BUFFER,
-    ReadBuffer,
-    calc_reads,
-    fold_counts,
-    fold_period,
-    fold_shape,
-    read_buffer,
-    read_stall,
-)
+from .demand import Operand, filters, fold_counts, fold_period, fold_shape, ifmap, read_line, written_words
+from .reads import FETCHED, LATE, NO_BUFFER, ReadBuffer, calc_reads, read_buffer, read_stall
 from .table import Row
 from .writes import START, WRITTEN, WriteBuffer, flush, write_buffer, write_stall
 
@@ -50,7 +39,7 @@ def report(row: Row) -> Answer:
     size = (dataflow, layer.m, layer.n, layer.k, row.rows, row.cols)
     pixels = ifmap(layer.ifmap_h, layer.ifmap_w, layer.channels, layer.filt_h, layer.filt_w, layer.stride)
     weights = filters(layer.n, layer.k)
-    pixel_sram, weight_sram, output_sram = (1024 * kb for kb in row.sram_kb)
+    pixel_sram, weight_sram, output_sram = row.sram
     user = row.bandwidth is not None
     pixel_buffer, weight_buffer, write_width = NO_BUFFER, NO_BUFFER, row.cols
     if row.bandwidth is not None:

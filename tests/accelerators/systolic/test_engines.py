@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from systolic_cases import designs, workloads
 from hypothesis import given, settings
+from systolic_cases import designs, workloads
 
 from cyclescape.accelerators.systolic import engines
 from cyclescape.accelerators.systolic.design import SystolicDesign
@@ -37,7 +37,7 @@ def test_two_thousand_products():
     rng = np.random.default_rng(20)
     done = 0
     while done < 2000:
-        pick = lambda *values: values[rng.integers(len(values))]  # noqa: B023, E731
+        pick = lambda *values: values[rng.integers(len(values))]  # noqa: E731
         size = lambda: int(rng.integers(1, 40))  # noqa: E731
         try:
             design = SystolicDesign.make({

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from systolic_cases import designs, workloads
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from systolic_cases import designs, workloads
 
 from cyclescape.accelerators.systolic import engines, mapping
 from cyclescape.accelerators.systolic.components import simulate_job
