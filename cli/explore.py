@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ..pages.progress import bar
 from .app import app
 from .output import JsonOption, print_json
-from .progress import bar
 from .settings import parameter_values
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def search(
         )
     if out is not None:
         study.plot().savefig(out / "plot.png", dpi=160)
-        _page(out)
+        _page(out, study=study.asked.digest)
     if json:
         front = study.front()
         print_json({
@@ -119,7 +119,7 @@ def report(
         print(page)
 
 
-def _page(directory: Path, out: Path | None = None) -> Path:
+def _page(directory: Path, out: Path | None = None, study: str | None = None) -> Path:
     from ..pages.study_page import write_study_page
 
-    return write_study_page(directory, out)
+    return write_study_page(directory, out, study=study)

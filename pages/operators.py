@@ -9,14 +9,16 @@ import numpy as np
 
 from ..simulator.report import Report
 
-__all__ = ["MOST_OPERATORS", "bytes_of", "operator_rows", "operators_of"]
+__all__ = ["MOST_OPERATORS", "bytes_of", "operators_of"]
 
 MOST_OPERATORS = 160
 """With more operators than these the fastest are shown together."""
 
 
-def operators_of(report: Report) -> dict[str, Any] | None:
+def operators_of(report: Report, most: int | None = MOST_OPERATORS) -> dict[str, Any] | None:
     """Return names, kinds, cycles by cause (`CAUSE_cycles` columns), MACs and bytes; None without such a table.
+
+    Operators without cycles of their own are left out; of more than `most` the fastest become one.
 
     Cycles that no cause column accounts for appear as "other".
     """
@@ -25,10 +27,9 @@ def operators_of(report: Report) -> dict[str, Any] | None:
         return None
     cycles = np.asarray(columns["cycles"], float)
     causes = [cause for cause in report.breakdown if f"{cause}_cycles" in columns]
-    by_cause = np.array([np.asarray(columns[f"{cause}_cycles"], float) for cause in causes]).reshape(len(causes), -1)
-    if by_cause.shape[1] != len(cycles):
-        by_cause = np.zeros((0, len(cycles)))
-        causes = []
+    by_cause = np.zeros((len(causes), len(cycles)))
+    for row, cause in enumerate(causes):
+        by_cause[row] = np.asarray(columns[f"{cause}_cycles"], float)
     rest = cycles - by_cause.sum(axis=0)
     if not causes or np.any(rest > 0.001 * cycles + 0.5):
         causes, by_cause = [*causes, "other" if causes else "cycles"], np.vstack([by_cause, np.maximum(rest, 0)])
@@ -40,7 +41,7 @@ def operators_of(report: Report) -> dict[str, Any] | None:
     moved = np.zeros(len(names)) if moved is None else moved
     ran = np.flatnonzero(cycles > 0)
     order = ran[np.argsort(-cycles[ran], kind="stable")]
-    kept = np.sort(order[: MOST_OPERATORS - 1]) if len(order) > MOST_OPERATORS else ran
+    kept = np.sort(order[: most - 1]) if most is not None and len(order) > most else ran
     merged = np.setdiff1d(ran, kept)
 
     def column(values: np.ndarray) -> list[float]:
@@ -71,9 +72,3 @@ def bytes_of(columns: Mapping[str, Any], metrics: Mapping[str, float]) -> np.nda
         return None
     total = np.sum(moved, axis=0)
     return total if abs(total.sum() - metrics["dram_bytes"]) <= 0.01 * max(metrics["dram_bytes"], 1) else None
-
-
-def operator_rows(report: Report) -> list[dict[str, Any]]:
-    """Return the table as rows, one for each operator, with plain values."""
-    columns = {name: np.asarray(values).tolist() for name, values in report.table.columns.items()}
-    return [dict(zip(columns, row)) for row in zip(*columns.values())]

@@ -1,6 +1,6 @@
-"""What the terminal shows: a run, its operators, a front, lists, and how far a search is.
+"""What the terminal shows of a run, its operators, and a study.
 
-Tables go to stdout, progress to stderr. Everything from outside is shown as text, never as markup, and
+Everything from outside is shown as text, never as markup, and
 control characters are replaced, so that no name can move the cursor or set colours.
 """
 
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 import sys
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from ..simulator.design import Design
 from ..simulator.objective import Objective
 from ..simulator.report import Report
 from ..simulator.units import quantity
-from .operators import operators_of
+from .operators import MOST_OPERATORS, operators_of
 from .run_page import part_sums
 
 if TYPE_CHECKING:
@@ -28,13 +27,13 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-__all__ = ["Progress", "front_table", "list_table", "operator_table", "run_tables", "show_front", "show_run"]
+    from ..agents.study import Study
+
+__all__ = ["clean", "front_table", "operator_table", "run_tables", "show_run", "show_study"]
 
 _SLOWEST = 10
 _BAR = 28
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_PLAIN_S = 10.0
-"""Seconds between lines of progress where stderr is no terminal."""
 
 
 def show_run(
@@ -42,7 +41,7 @@ def show_run(
 ) -> None:
     """Print a run: metrics, where cycles and energy went, and the slowest operators (or with `layers` all)."""
     console = console or _console()
-    console.print(_text(f"[b]{{}}[/b] on [b]{{}}[/b]  [dim]{{}}[/dim]", machine.name, workload.name, str(design)))
+    console.print(_text("[b]{}[/b] on [b]{}[/b]  [dim]{}[/dim]", machine.name, workload.name, str(design)))
     for part in run_tables(report):
         console.print()
         console.print(part)
@@ -83,7 +82,7 @@ def run_tables(report: Report) -> list[RenderableType]:
 
 def operator_table(report: Report, top: int | None = _SLOWEST) -> Table | None:
     """The slowest operators, with their share and what bounds them; None where the report has none."""
-    found = operators_of(report)
+    found = operators_of(report, MOST_OPERATORS if top is not None else None)
     if found is None:
         return None
     by_cause = np.array(found["cycles"], float)
@@ -105,110 +104,56 @@ def operator_table(report: Report, top: int | None = _SLOWEST) -> Table | None:
     return table
 
 
-def show_front(frame: pd.DataFrame, objective: Objective, parameters: Sequence[str], *, console: Console | None = None) -> None:
-    """Print a front (`Study.front()`): objectives with units, then the parameters."""
-    (console or _console()).print(front_table(frame, objective, parameters))
+def show_study(study: Study, out: Path | None = None, *, console: Console | None = None) -> None:
+    """Print a study's front (for a single objective its best designs), what was tried, and where it is kept."""
+    console = console or _console()
+    trials = study.trials
+    feasible = sum(trial.outcome.feasible for trial in trials)
+    failed = sum(not trial.outcome.ok for trial in trials)
+    asked = f"{study.asked.accelerator} on {', '.join(study.asked.workloads)}"
+    console.print(_text("[b]{}[/b]  [dim]{}[/dim]", asked, ", ".join([*study.objective.terms, *study.objective.constraints])))
+    remarks = [f"{len(trials):,} designs", f"{feasible:,} feasible"]
+    remarks += [f"{failed:,} without numbers"] if failed else []
+    remarks += [f"{study.repeats:,} proposals repeated, not charged"] if study.repeats else []
+    remarks += [study.stopped] if study.stopped else []
+    console.print(clean(", ".join(remarks)))
+    frame = study.front() if study.objective.multi else _best_first(study)
+    if len(frame):
+        console.print()
+        title = "front" if study.objective.multi else "best"
+        console.print(front_table(frame, study.objective, list(study.asked.values), title))
+    else:
+        reasons = [trial.outcome.reason for trial in trials if trial.outcome.reason]
+        why = f": {reasons[0]}" if reasons else f": every design breaks {' or '.join(study.objective.constraints)}"
+        console.print(clean(f"no feasible design{why if trials else ''}"))
+    if out is not None:
+        console.print(_text("\nkept in {}", str(out)))
 
 
-def front_table(frame: pd.DataFrame, objective: Objective, parameters: Sequence[str], most: int = 40) -> Table:
-    """The designs of a front as a table; the first `most`."""
+def _best_first(study: Study, most: int = 5) -> pd.DataFrame:
+    """The best few designs of a study with a single objective."""
+    costs = study.costs[:, 0]
+    order = np.argsort(costs, kind="stable")[:most]
+    history = study.history
+    return history.iloc[order[np.isfinite(costs[order])]]
+
+
+def front_table(
+    frame: pd.DataFrame, objective: Objective, parameters: Sequence[str], title: str = "front", most: int = 40
+) -> Table:
+    """Designs (`Study.front()`) with their objectives in units, then the parameters; the first `most`."""
     more = f", the first {most}" if len(frame) > most else ""
-    table = _table(f"front: {len(frame)} design{'s' if len(frame) != 1 else ''}{more}")
-    table.add_column("design", justify="right")
+    table = _table(f"{title}: {len(frame)} design{'s' if len(frame) != 1 else ''}{more}")
+    table.add_column("design", justify="right", no_wrap=True)
     for name in objective.names:
-        q = quantity(name)
-        table.add_column(clean(q.label), justify="right", style="bold")
+        table.add_column(clean(quantity(name).label), justify="right", style="bold", no_wrap=True)
     shown = [name for name in parameters if name in frame.columns]
     for name in shown:
-        table.add_column(clean(name.replace("_", " ")), justify="right", overflow="fold")
+        table.add_column(clean(quantity(name).label), justify="right", overflow="fold")
     for _, row in frame.head(most).iterrows():
-        values = [quantity(name).show(float(row[name])) for name in objective.names]
+        values = [quantity(name).show(float(row[name])).replace(" ", "\u00a0") for name in objective.names]
         table.add_row(str(row["number"]), *values, *(clean(str(row[name])) for name in shown))
     return table
-
-
-def list_table(title: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Table:
-    """Any rows as a table; cells that do not fit are wrapped, never cut."""
-    table = _table(title)
-    for i, column in enumerate(columns):
-        table.add_column(clean(column.replace("_", " ")), overflow="fold", style="cyan" if i == 0 else "")
-    for row in rows:
-        table.add_row(*(clean(_cell(row.get(column))) for column in columns))
-    return table
-
-
-class Progress:
-    """A bar with rate and remaining time on stderr, for a search or a sweep; a line now and then if that is no terminal.
-
-    Used as a context manager; calling it takes a `Study` or a sweep's progress, as their `progress` argument does.
-    """
-
-    def __init__(self, total: int, what: str = "designs", *, console: Console | None = None) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        self.console = console or Console(stderr=True)
-        self.total, self.what, self.done = total, what, 0
-        self._start = self._last = time.monotonic()
-        self._bar = Bar(
-            BarColumn(bar_width=_BAR), MofNCompleteColumn(), TextColumn(f"{what}  {{task.fields[rate]}}", markup=False),
-            TimeRemainingColumn(compact=True), TextColumn("{task.fields[note]}", markup=False),
-            console=self.console, transient=True, disable=not self.console.is_terminal,
-        )  # fmt: skip
-        self._task = self._bar.add_task("", total=total, rate="", note="")
-
-    def __call__(self, state: Any) -> None:
-        """Take a study (its designs so far and its best) or anything with `done` and `total`."""
-        if hasattr(state, "trials"):
-            self.update(len(state.trials), note=best_so_far(state))
-        else:
-            failed = f"{state.failed} failed" if getattr(state, "failed", 0) else ""
-            self.update(state.done, reused=getattr(state, "reused", 0), total=state.total, note=failed)
-
-    def update(self, done: int, *, total: int | None = None, reused: int = 0, note: str = "") -> None:
-        """Show how far it is; `reused` of `done` came from the store and do not count in the rate."""
-        now = time.monotonic()
-        self.done, self.total = done, total or self.total
-        rate = (done - reused) / max(now - self._start, 1e-9)
-        shown = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
-        note = clean(note)
-        self._bar.update(self._task, completed=done, total=self.total, rate=shown, note=note)
-        if not self.console.is_terminal and (now - self._last >= _PLAIN_S or done >= self.total):
-            self._last = now
-            left = f", {duration((self.total - done) / rate)} left" if rate > 0 and done < self.total else ""
-            text = f"{done}/{self.total} {self.what}, {shown}{left}{', ' + note if note else ''}"
-            print(text, file=self.console.file, flush=True)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._bar.stop()
-
-
-def best_so_far(study: Any) -> str:
-    """The best feasible value of a study in words, or how many feasible designs several objectives have."""
-    costs = study.costs
-    feasible = np.isfinite(costs).all(axis=1) if len(costs) else np.zeros(0, bool)
-    if not feasible.any():
-        return "none feasible yet"
-    if study.objective.multi:
-        return f"{int(feasible.sum())} feasible"
-    term = study.objective.parsed[0]
-    value = study.trials[int(np.argmin(costs[:, 0]))].outcome.values[term.name]
-    q = quantity(term.name)
-    return f"best {q.label} {q.show(value)}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: 42 s, 3 min 10 s, 2 h 5 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def clean(text: str) -> str:
@@ -254,18 +199,3 @@ def _bar(share: float, width: int) -> str:
     eighths = round(min(max(share, 0.0), 1.0) * width * 8)
     full, rest = divmod(eighths, 8)
     return f"[cyan]{'█' * full}{' ▏▎▍▌▋▊▉'[rest].strip()}[/cyan]" if eighths else ""
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.4g}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, list | tuple):
-        shown = [_cell(item) for item in value]
-        return f"{', '.join(shown[:3])} ... {shown[-1]}" if len(shown) > 6 else ", ".join(shown)
-    return str(value)
