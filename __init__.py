@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .envs.registration import register_when_imported
+
 _EXPORTS = {
     # simulate
     "accelerator": "api",
@@ -64,3 +66,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_EXPORTS])
+
+
+register_when_imported()

@@ -39,7 +39,7 @@ def print_table(title: str, rows: Iterable[Mapping[str, Any]], columns: Sequence
 
     table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for i, column in enumerate(columns):
-        table.add_column(column.replace("_", " "), overflow="fold", style="cyan" if i == 0 else "")
+        table.add_column(column.replace("_", " "), overflow="fold", style="cyan" if i == 0 else "", no_wrap=i == 0)
     for row in rows:
         table.add_row(*(escape(_cell(row.get(column))) for column in columns))
     Console().print(table)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..simulator.accelerator import Accelerator
+
+if TYPE_CHECKING:
+    from ..simulator.accelerator import Accelerator
 
 __all__ = ["parameter_values"]
 

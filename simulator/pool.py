@@ -14,10 +14,11 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as TaskTimeout
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing.connection import wait
@@ -79,7 +80,7 @@ class Pool(Evaluator):
         self._pool: ProcessPool | None = None
         # A chunk may last a quarter of the limit, so that one which exceeds it is a rare event.
         self._pace = Pace(_CHUNK_S if time_limit_s is None else min(_CHUNK_S, time_limit_s / 4))
-        self._grace_s = 2.0
+        self._grace_s = 1.0
         self._warm: dict[str, bool] = {}
 
     def stream(self, designs: Iterable[Values], workload: Any) -> Generator[Report]:
@@ -128,9 +129,11 @@ class Pool(Evaluator):
             return task
         warm = replace(task, warm=True)
         if task.digest not in self._warm:
-            start = time.perf_counter()
+            with _uninterrupted():
+                pool, start = self._started(), time.perf_counter()
+                first = pool.schedule(_simulate, ([], warm), timeout=self.time_limit_s + _START_S)
             try:
-                self._started().schedule(_simulate, ([], warm), timeout=self.time_limit_s + _START_S).result()
+                first.result()
                 self._grace_s = max(self._grace_s, 3 * (time.perf_counter() - start))
                 self._warm[task.digest] = True
             except (TaskTimeout, ProcessExpired, BrokenProcessPool):
@@ -144,11 +147,12 @@ class Pool(Evaluator):
     def _schedule(self, designs: Sequence[Design], task: _Task) -> Any:
         timeout = None if self.time_limit_s is None else self.time_limit_s + self._grace_s
         values = [design.model_dump() for design in designs]
-        try:
-            return self._started().schedule(_simulate, (values, task), timeout=timeout)
-        except RuntimeError:  # the pool broke since; the next one takes it
-            self.close()
-            return self._started().schedule(_simulate, (values, task), timeout=timeout)
+        with _uninterrupted():
+            try:
+                return self._started().schedule(_simulate, (values, task), timeout=timeout)
+            except RuntimeError:  # the pool broke since; the next one takes it
+                self.close()
+                return self._started().schedule(_simulate, (values, task), timeout=timeout)
 
     def _collect(self, chunk: _Chunk, task: _Task) -> list[Report]:
         """Wait for a chunk; if it failed as a whole, run its designs one by one."""
@@ -212,8 +216,29 @@ class Pool(Evaluator):
 
 
 def _end(pool: ProcessPool) -> None:
-    pool.stop()
-    pool.join()
+    with _uninterrupted():
+        pool.stop()
+        pool.join()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C until the block is done.
+
+    An interrupt inside a queue's lock can lose the wake-up of the thread that reads it, and whoever then
+    waits for that thread waits for ever.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[tuple[int, Any]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+        if held and callable(before):
+            before(*held[-1])
 
 
 def _methods() -> list[str]:

@@ -6,18 +6,22 @@ evaluator -> reports -> outcome.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from pydantic import ValidationError
+
 from ..errors import InputError
 from .accelerator import Accelerator
+from .design import Design
 from .evaluator import Evaluator, make_evaluator
 from .formula import split
 from .objective import Aggregate, Objective, Outcome
 from .registry import accelerator as find
 from .space import Space
 
-__all__ = ["Problem", "workloads_of"]
+__all__ = ["Problem", "check_values", "workloads_of"]
 
 
 def workloads_of(given: Any) -> tuple[Any, ...]:
@@ -38,6 +42,27 @@ def _load(spec: str) -> Any:
     from ..traces.catalog import load
 
     return load(spec)
+
+
+def check_values(
+    design: type[Design], fixed: Mapping[str, Any], values: Mapping[str, Sequence[Any]] | None = None
+) -> None:
+    """Raise `InputError` for a parameter that is not there, or a value that no design could have.
+
+    Values that only contradict others are left to each design's own check.
+    """
+    known = design.parameters()
+    for name, listed in [*((name, (value,)) for name, value in fixed.items()), *(values or {}).items()]:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise InputError(f"{name}: unknown parameter{hint} (accepted: {', '.join(known)})")
+        for value in listed:
+            try:
+                design.model_validate({**fixed, name: value})
+            except ValidationError as error:
+                if any(item["loc"][:1] == (name,) for item in error.errors(include_url=False)):
+                    raise InputError(f"{name}={value!r}: accepted: {known[name].valid}") from None
 
 
 class Problem:
@@ -64,6 +89,7 @@ class Problem:
         self.objective.check(self.machine.metrics, len(self.workloads))
         for workload in self.workloads:
             self.machine.check(workload, engine)
+        check_values(self.machine.design, fixed or {}, values or {})
         self.space = Space(self.machine.design, fixed, values)
         self.evaluator = make_evaluator(evaluator, self.machine, time_limit_s=time_limit_s, engine=engine)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -11,17 +12,26 @@ from ..errors import InputError
 from .accelerator import Accelerator
 from .design import Design
 
-__all__ = ["GROUP", "accelerator", "accelerator_names", "machine_of", "register"]
+__all__ = ["GROUP", "accelerator", "accelerator_names", "machine_of", "on_register", "register"]
 
 GROUP = "cyclescape.accelerators"
 _registered: dict[str, type[Accelerator]] = {}
+_listeners: list[Callable[[str], None]] = []
 
 
 def register(machine: type[Accelerator]) -> type[Accelerator]:
     """Add a machine from a script or notebook; usable as a decorator. A plugin uses an entry point."""
     _registered[machine.name] = machine
     _load.cache_clear()
+    for listener in _listeners:
+        listener(machine.name)
     return machine
+
+
+def on_register(listener: Callable[[str], None]) -> None:
+    """Let a listener know the name of every machine that is registered from now on."""
+    if listener not in _listeners:
+        _listeners.append(listener)
 
 
 def accelerator_names() -> tuple[str, ...]:

@@ -44,6 +44,7 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             study TEXT NOT NULL, number INTEGER NOT NULL, part INTEGER NOT NULL, key TEXT NOT NULL,
             agent TEXT NOT NULL, seed INTEGER, note TEXT, created_unix_s REAL,
             PRIMARY KEY (study, number, part)) WITHOUT ROWID""",
+        "CREATE TABLE studies (study TEXT PRIMARY KEY NOT NULL, asked TEXT NOT NULL, created_unix_s REAL)",
     ),
 )
 """Statements that lead from each schema version to the next; an empty file is version 0."""
@@ -180,17 +181,33 @@ class ResultStore:
         with self._explained(), self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", trials)
 
+    def put_study(self, study: str, asked: str) -> None:
+        """Write down what a study was asked for (JSON), under its id."""
+        with self._explained(), self._transaction():
+            self._db.execute("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", (study, asked, time.time()))
+
+    def studies(self) -> dict[str, str]:
+        """What each study was asked for (JSON), by its id, the oldest first."""
+        with self._explained():
+            return dict(self._db.execute("SELECT study, asked FROM studies ORDER BY rowid").fetchall())
+
     def reports(self, keys: Sequence[str]) -> dict[str, Report]:
         """The stored reports among keys; their tables are empty, for a store keeps the numbers only."""
-        found: dict[str, Report] = {}
+        return {row["key"]: report_of(row) for row in self._among(keys)}
+
+    def designs(self, keys: Sequence[str]) -> dict[str, str]:
+        """The stored designs among keys, as JSON."""
+        return {row["key"]: row["design"] for row in self._among(keys)}
+
+    def _among(self, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
             marks = ", ".join("?" * len(chunk))
             query = f"SELECT {_EVALUATION_COLUMNS} FROM evaluations WHERE key IN ({marks})"
             with self._explained():
-                for row in self._db.execute(query, chunk):
-                    found[row[0]] = report_of(dict(zip(COLUMNS, row, strict=True)))
-        return found
+                found = self._db.execute(query, chunk).fetchall()
+            for row in found:
+                yield dict(zip(COLUMNS, row, strict=True))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every evaluation as stored (JSON columns as text), in the order in which they came."""
@@ -256,6 +273,8 @@ class ResultStore:
                 self._db.executemany(_UPSERT, batch)
                 trials = shard._db.execute("SELECT * FROM trials")
                 self._db.executemany("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", trials)
+                studies = shard._db.execute("SELECT * FROM studies ORDER BY rowid")
+                self._db.executemany("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", studies)
             return len(self) - before
 
     def close(self) -> None:

@@ -13,7 +13,10 @@ import cyclescape
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-HEAVY = ("numba", "pandas", "matplotlib", "torch", "optuna", "stable_baselines3", "sklearn", "scipy", "onnx", "simpy")
+HEAVY = (
+    "numpy", "gymnasium", "pydantic",  # not heavy, but more than a help text needs
+    "numba", "pandas", "matplotlib", "torch", "optuna", "stable_baselines3", "sklearn", "scipy", "onnx", "simpy",
+)
 
 
 def test_packages_are_the_folders():

@@ -115,6 +115,8 @@ def _jobs_of(op: object, sources: list[int], at: int) -> Iterator[tuple[dict[str
     elif isinstance(op, Attention):
         # One source stands for queries, keys and values together; three are named one by one.
         query, key, value = sources if len(sources) == 3 else [sources[0] if sources else -1] * 3
+        if op.cached:  # keys and values of earlier tokens come from memory, whoever made those of this one
+            key = value = -1
         scores, values = op.gemms
         yield _product(scores, bits) | {"filter_activation": 1}, [query, key]
         yield _pass(op.score_elements, op.score_elements, op.vector_ops, bits), [at]

@@ -264,7 +264,7 @@ def test_a_kill_loses_no_finished_batch_and_leaves_no_half_one(mlp: Workload, tm
         printed = process.stdout.read().split()
         process.wait()
         frame = load(tmp_path)
-        mine = frame[(frame["bandwidth"] >= start) & (frame["bandwidth"] < start + 20000)]
+        mine = frame[frame["bandwidth"].between(start, start + 19999)] if len(frame) else frame  # killed at once
         last = int(printed[-1]) if printed else start - 1
         assert len(mine) % 5 == 0
         assert len(mine) >= last - start + 1

@@ -1,0 +1,1 @@
+"""Memory systems: DRAM with its controller; caches stand beside it."""
