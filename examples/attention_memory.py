@@ -35,8 +35,10 @@ def main(out: Path) -> None:
         cycles = cycles_of(attention(graph, N), [dict.fromkeys(long, depth) for depth in depths])
         runs = [(d, c / N**2) for d, c in zip(depths, cycles) if c > 0]
         rate.plot(*zip(*runs), marker=markers[graph], label=graph)
-    memory.set(xlabel="sequence length N", ylabel="tokens in all FIFOs", xscale="log", yscale="log",
-               title="least memory at full rate")  # fmt: skip
+    memory.set(xlabel="sequence length N", ylabel="tokens in all FIFOs", title="least memory at full rate")
+    memory.set_xscale("log", base=2)
+    memory.set_yscale("log", base=2)
+    memory.set_xticks(LENGTHS, [str(n) for n in LENGTHS])
     rate.set(xlabel=f"depth of the FIFOs that hold a row (N={N})", ylabel="cycles a score",
              title="below N: deadlock; full rate from N+2 on")  # fmt: skip
     memory.legend()
