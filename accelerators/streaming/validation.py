@@ -22,8 +22,9 @@ SHIPPED = Path(__file__).parent / "reference" / "sdpa.csv"
 
 CYCLES = "cycles_or_minus1_if_deadlock"
 LIMITS: Mapping[str, int] = {
-    "N": 2**16, "node_latency": 2**20, "ii": 2**20, "send_latency": 2**20, "response_latency": 2**20, "short_depth": 2**24,
-}
+    "N": 2**16, "node_latency": 2**20, "ii": 2**20, "send_latency": 2**20, "response_latency": 2**20,
+    "short_depth": 2**24,
+}  # fmt: skip
 NAMES: Mapping[str, Graph] = {"memfree": "memory_free", **{graph: graph for graph in GRAPHS}}
 
 
@@ -47,7 +48,8 @@ class Row:
     def name(self) -> str:
         """How the row is told."""
         long = f", long {self.long_depth}" if self.long_depth else ""
-        return f"line {self.line}: {self.graph} N={self.n} l={self.latency} II={self.interval}, short {self.short_depth}{long}"
+        units = f"{self.graph} N={self.n} l={self.latency} II={self.interval}"
+        return f"line {self.line}: {units}, short {self.short_depth}{long}"
 
     def network(self) -> Network:
         """The network that was run."""
@@ -89,10 +91,10 @@ def _row(path: Path, line: int, cells: Mapping[str, str]) -> Row:
             raise InputError(f"{path}, line {line}: {column}={cell!r}; accepted: an integer from {low} to {high}")
         return value
 
-    values = [number(column, 1, high) for column, high in LIMITS.items()]
+    n, latency, interval, send, response, short = (number(column, 1, high) for column, high in LIMITS.items())
     has_long = any(edge.rate == "long" for edge in EDGES[NAMES[graph]])
     long = number("long_depth", 1, 2**24) if has_long else None
-    return Row(line, NAMES[graph], *values, long, number(CYCLES, -1, 2**62))
+    return Row(line, NAMES[graph], n, latency, interval, send, response, short, long, number(CYCLES, -1, 2**62))
 
 
 def validate(table: Path | None = None) -> Validation:
@@ -107,7 +109,7 @@ def validate(table: Path | None = None) -> Validation:
         "streaming attention", str(path), tuple(checks),
         notes=(
             "cycles of -1 stand for a deadlock",
-            "rules: inputs are taken together and released before the wait for output space; all outputs are sent together",
+            "inputs are taken together and released before the wait for output space; all outputs are sent together",
         ),
     )  # fmt: skip
 

@@ -59,6 +59,8 @@ _HOME = {
     "chrome_trace": ("timeline",),
     "values": ("compute",),
 }
+__all__ = sorted(name for names in _HOME.values() for name in names)
+
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 

@@ -10,7 +10,7 @@ from ..network import Network
 from .event_heap import run_by_events
 from .periodic import advance_rounds, evaluate_depths
 from .run import Blocked, Run
-from .tables import END, FAR, FIRED, FIRINGS, READY, Compiled, State, compile_network
+from .tables import DEPTH, END, FAR, FIRED, FIRINGS, READY, Compiled, State, compile_network
 from .worklist import NO_LOG, Log, advance, blocked_on
 
 __all__ = ["cycles_of", "make_log", "run_events", "run_worklist", "summary"]
@@ -58,11 +58,13 @@ def cycles_of(network: Network, depths: Sequence[Mapping[str, int | None]]) -> n
 
 def batch(compiled: Compiled, depths: np.ndarray) -> np.ndarray:
     """Cycles for each row of depths (shape: designs x FIFOs; 0 is unbounded); -1 stands for a deadlock."""
-    unbounded = compile_network(compiled.network.with_depths(None), by_rounds=True)
-    room = unbounded.tables.fifo[:, 2].copy()
-    return evaluate_depths(
-        compiled.tables, depths, compiled.held, room, compiled.quota, compiled.rounds, NO_LOG
-    )
+    room = room_of(compiled)
+    return evaluate_depths(compiled.tables, depths, compiled.held, room, compiled.quota, compiled.rounds, NO_LOG)
+
+
+def room_of(compiled: Compiled) -> np.ndarray:
+    """Slots for each FIFO that are enough for a round, whatever its depth."""
+    return compile_network(compiled.network.with_depths(None), by_rounds=True).tables.fifo[:, DEPTH].copy()
 
 
 def make_log(compiled: Compiled) -> Log:
