@@ -6,10 +6,10 @@ from typing import Any
 
 from numba import njit
 
-from ..borrow import borrow
+from ..core.borrow import borrow
 from .choose import ANY, candidate, mode_turns
-from .queues import enqueue, find_key
-from .state import (
+from ..core.queues import enqueue, find_key
+from ..core.state import (
     B_SIZE, C_CLOCK, C_COALESCED, C_ERROR, C_FORWARDED, C_FREE, C_LEFT, C_N_ACTIVE, C_N_READ, C_N_WRITE, C_OWED,
     C_PEND_COUNT, C_PEND_HEAD, C_PENDING, C_PLAN, C_PLAN_CLOCK, C_PLAN_COMMAND, C_READ_AREA, C_READ_SINCE, C_SIZE,
     C_WAKE, C_WRITE_AREA, C_WRITE_SINCE, C_WRITING, E_ARRIVAL, E_BANK, E_COUNTED, E_ID, E_KEY, E_NEXT, E_ROW, E_WRITE,

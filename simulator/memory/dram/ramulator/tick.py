@@ -12,9 +12,9 @@ from numba import njit
 
 from ..commands import ACT, ACT2, CAS, PRE, RD, RDA, REFAB, REFPB, WR, WRA
 from .choose import ANY, COLUMN, ROW, best_active, best_queued, candidate, head_of_maintenance, mode_turns
-from .issue import earliest, issue
-from .queues import unlink
-from .state import (
+from ..core.issue import classify, earliest, issue
+from ..core.queues import unlink
+from ..core.state import (
     ANSWERS, B_ACCESSES, B_ACTIVE, B_MARKED, B_QUEUE, B_RANK, B_SIZE, C_ACTIVE, C_CAS_CLOCK, C_CAS_SLOT, C_CLOCK, C_CLOCK_SYNCED,
     C_CONFLICTS, C_DEADLINE, C_ERROR, C_FIRST_BANK, C_FIRST_RANK, C_FREE, C_HITS, C_LATENCY_SUM, C_LEFT, C_MAINT,
     C_MAINT_COUNT, C_MAINT_HEAD, C_MISSES, C_N_ACTIVE, C_N_READ, C_N_WRITE, C_NEXT_REFRESH, C_OWED, C_PEND_COUNT,
@@ -157,25 +157,6 @@ def answer(m: Any, s: int, depart: int, latency: int, t: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _count(m: Any, s: int, e: int) -> None:
-    """Hit, miss or conflict, as the bank stands when the first command for the request issues."""
-    if m[e + E_COUNTED]:
-        return
-    m[e + E_COUNTED] = 1
-    row = m[m[e + E_BANK] + B_ROW]
-    read = 1 - m[e + E_WRITE]
-    if row == m[e + E_ROW]:
-        m[s + C_HITS] += 1
-        m[s + C_READ_HITS] += read
-    elif row < 0:
-        m[s + C_MISSES] += 1
-        m[s + C_READ_MISSES] += read
-    else:
-        m[s + C_CONFLICTS] += 1
-        m[s + C_READ_CONFLICTS] += read
-
-
-@njit(cache=True, nogil=True)
 def _access(m: Any, out: Any, s: int, e: int, cmd: int, t: int) -> None:
     """Serve a request: its data goes over the bus, and it is gone."""
     b = m[e + E_BANK]
@@ -220,12 +201,12 @@ def _send(m: Any, out: Any, s: int, e: int, cmd: int, t: int) -> None:
             m[s + C_CAS_SLOT] = e
             m[s + C_CAS_CLOCK] = t
             return
-        _count(m, s, e)
+        classify(m, s, e)
         if m[K_CAP] > 0 and m[b + B_ACCESSES] >= m[K_CAP]:
             cmd = WRA if cmd == WR else RDA
         _access(m, out, s, e, cmd, t)
         return
-    _count(m, s, e)
+    classify(m, s, e)
     if cmd == ACT and m[e + E_QUEUED] and m[s + C_N_ACTIVE] < m[K_ACTIVE_DEPTH]:
         _leave_queue(m, s, e, t)
     issue(m, out, s, cmd, b, m[e + E_ROW], t)
@@ -295,7 +276,7 @@ def _lpddr5(m: Any, out: Any, s: int, t: int, wake: int) -> int:
         cmd = RD + m[e + E_WRITE]
         when = max(max(t, m[s + C_CAS_CLOCK] + m[K_CAS]), earliest(m, m[e + E_BANK], cmd))
         if when <= t:
-            _count(m, s, e)
+            classify(m, s, e)
             _access(m, out, s, e, cmd, t)
             m[s + C_CAS_SLOT] = -1
             return t + 1
