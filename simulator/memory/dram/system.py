@@ -152,7 +152,7 @@ class DramSystem:
         channels = self._channels(m)
         names = (
             "HITS", "MISSES", "CONFLICTS", "READ_HITS", "READ_MISSES", "READ_CONFLICTS", "FORWARDED", "COALESCED", "READS",
-            "WRITES", "LATENCY_SUM", "N_LOG",
+            "WRITES", "LATENCY_SUM",
         )
         counters: dict[str, int] = {name.lower(): int(channels[:, getattr(k, f"C_{name}")].sum()) for name in names}
         for name in ("READ", "WRITE"):
@@ -165,8 +165,10 @@ class DramSystem:
                 r = int(s[k.C_FIRST_RANK] + rank * s[k.C_RANK_STEP])
                 ranks.append(_rank_activity(m, r, ch, rank, cycles, o.banks_per_rank))
         n = len(trace)
-        lines = min(counters["n_log"], commands)
-        log = out[n:].reshape(-1, 5)[:lines].copy() if commands else None
+        lines = min(int(m[k.K_N_LOG]), commands)
+        log = out[n:].reshape(-1, 5)[:lines] if commands else None
+        if log is not None:
+            log = log[np.argsort(log[:, 0], kind="stable")]
         return DramRun(
             self.device, self.channels, self.convention, int(cycles), last, accepted, out[:n].copy(), trace.is_write,
             counters, tuple(ranks), lost, log,

@@ -11,8 +11,8 @@ from ..commands import ACT, ACT2, CAS, GATES, PRE, PREA, RD, RDA, REFAB, REFPB, 
 from .queues import set_row
 from .state import (
     ACTIVATING, B_ACCESSES, B_GROUP, B_INDEX, B_MARKED, B_RANK, B_READY, B_ROW, B_SID, B_SINCE, B_SIZE, C_CLOCK_SYNCED, C_CONFLICTS, C_COUNTS,
-    C_FIRST_RANK, C_HITS, C_INDEX, C_MISSES, C_N_LOG, C_PAIR_BANK, C_PAIR_RANK, C_PAIR_TICK, C_RANK_STEP, C_READ_CONFLICTS, C_READ_HITS, C_READ_MISSES, CLOSED, E_BANK, E_COUNTED, E_ROW, E_WRITE, HBM3, K_ACT_LENGTH,
-    K_BANK_TABLE, K_BANKS, K_CLOCK_TRAIL, K_FAMILY, K_GROUP_TABLE, K_GROUPS_PER_SID, K_LOG, K_LOG_LINES, K_N_WINDOWS,
+    C_FIRST_RANK, C_HITS, C_INDEX, C_MISSES, C_PAIR_BANK, C_PAIR_RANK, C_PAIR_TICK, C_RANK_STEP, C_READ_CONFLICTS, C_READ_HITS, C_READ_MISSES, CLOSED, E_BANK, E_COUNTED, E_ROW, E_WRITE, HBM3, K_ACT_LENGTH,
+    K_BANK_TABLE, K_BANKS, K_CLOCK_TRAIL, K_FAMILY, K_GROUP_TABLE, K_GROUPS_PER_SID, K_LOG, K_LOG_LINES, K_N_LOG, K_N_WINDOWS,
     K_OTHER_RANK, K_OTHER_SID, K_RANK_TABLE, K_RANKS, K_READ_CLOSE, K_READ_LATENCY, K_SID_TABLE, K_SIDS, K_WINDOWS, K_WRITE_BUSY, K_WRITE_CLOSE,
     LPDDR5, R_ACTIVE_TICKS, R_BANK_TICKS, R_COUNTS, R_FIRST_BANK, R_FIRST_GROUP, R_OPEN, R_READY, R_SINCE, R_UNTIL, RULES, WINDOW,
 )
@@ -114,10 +114,10 @@ def _open(m: Any, b: int, row: int, t: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _log(m: Any, out: Any, s: int, cmd: int, b: int, row: int, t: int) -> None:
-    if m[s + C_N_LOG] < m[K_LOG_LINES]:
-        at = m[K_LOG] + 5 * m[s + C_N_LOG]
+    if m[K_N_LOG] < m[K_LOG_LINES]:
+        at = m[K_LOG] + 5 * m[K_N_LOG]
         out[at], out[at + 1], out[at + 2], out[at + 3], out[at + 4] = t, cmd, m[b + B_INDEX], row, m[s + C_INDEX]
-    m[s + C_N_LOG] += 1
+    m[K_N_LOG] += 1
 
 
 @njit(cache=True, nogil=True)
