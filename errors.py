@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
-__all__ = ["CyclescapeError", "DesignError", "InputError", "MissingExtraError", "explain"]
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+__all__ = ["CyclescapeError", "DesignError", "InputError", "Interrupted", "MissingExtraError", "explain"]
 
 
 class CyclescapeError(Exception):
@@ -17,6 +20,10 @@ class InputError(CyclescapeError, ValueError):
 
 class DesignError(InputError):
     """A design whose parameters are out of range or contradict each other."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of a study or sweep; the message says what is kept and how to go on."""
 
 
 class MissingExtraError(CyclescapeError, ImportError):

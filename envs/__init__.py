@@ -1,0 +1,1 @@
+"""Gymnasium views on every registered machine."""

@@ -1,0 +1,1 @@
+"""How hardware is simulated, and what everything above shares."""

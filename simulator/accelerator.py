@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import InputError
 from ..traces.workload import Workload
@@ -13,7 +14,11 @@ from .design import Design
 from .report import Provenance, Report, version
 from .sources import model_digest
 
-__all__ = ["Accelerator"]
+if TYPE_CHECKING:
+    from .benchmark import Measurement
+    from .validation import Validation
+
+__all__ = ["Accelerator", "env_id"]
 
 
 class Accelerator(ABC):
@@ -46,12 +51,7 @@ class Accelerator(ABC):
 
     def run(self, designs: Sequence[Design], workload: Any, *, engine: str | None = None) -> list[Report]:
         """Check the arguments, simulate, and write down what produced the reports."""
-        engine = engine or self.engines[0]
-        if engine not in self.engines:
-            raise InputError(f"engine {engine!r}: {self.name} has {', '.join(self.engines)}")
-        if not isinstance(workload, self.accepts):
-            kinds = " or ".join(kind.__name__ for kind in self.accepts)
-            raise InputError(f"workload {workload.name!r} is a {type(workload).__name__}; {self.name} takes a {kinds}")
+        engine = self.check(workload, engine)
         start = time.perf_counter()
         reports = self.simulate_many(designs, workload, engine=engine)
         wall_s = (time.perf_counter() - start) / max(1, len(designs))
@@ -60,7 +60,32 @@ class Accelerator(ABC):
             report.provenance = provenance
         return reports
 
+    def check(self, workload: Any, engine: str | None = None) -> str:
+        """Return the engine that would run; raises `InputError` if this cannot be simulated at all."""
+        engine = engine or self.engines[0]
+        if engine not in self.engines:
+            raise InputError(f"engine {engine!r}: {self.name} has {', '.join(self.engines)}")
+        if not isinstance(workload, self.accepts):
+            kinds = " or ".join(kind.__name__ for kind in self.accepts)
+            raise InputError(f"workload {workload.name!r} is a {type(workload).__name__}; {self.name} takes a {kinds}")
+        return engine
+
+    @classmethod
+    def validate(cls, table: Path | None = None) -> Validation:
+        """Rerun the comparison with the machine's reference numbers, shipped ones or a table of that form."""
+        raise InputError(f"{cls.name} has no reference table")
+
+    @classmethod
+    def bench(cls) -> Iterable[Measurement]:
+        """Measure how fast the machine is simulated, one figure at a time."""
+        raise InputError(f"{cls.name} has no benchmark")
+
     @classmethod
     def env_id(cls) -> str:
         """The id under which `gymnasium.make` finds the machine."""
-        return f"cyclescape/{''.join(part.capitalize() for part in cls.name.split('-'))}-v0"
+        return env_id(cls.name)
+
+
+def env_id(name: str) -> str:
+    """The environment id of the machine of that name, known without importing it."""
+    return f"cyclescape/{''.join(part.capitalize() for part in name.replace('_', '-').split('-'))}-v0"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ import simpy
 
 from ..errors import CyclescapeError
 
-__all__ = ["Channel", "Clock", "Component", "DeadlockError", "Simulation"]
+__all__ = ["Channel", "Clock", "Component", "DeadlockError", "Process", "Simulation"]
 
 Process = Generator[simpy.Event, Any, Any]
 T = TypeVar("T")
@@ -30,6 +30,11 @@ T = TypeVar("T")
 
 class DeadlockError(CyclescapeError):
     """Nothing can happen any more, yet components are unfinished; the message says who waits for what."""
+
+    def __init__(self, message: str, stuck: tuple[Component, ...] = ()) -> None:
+        super().__init__(message)
+        self.stuck = stuck
+        """The unfinished components; `waiting_on` of each says what it would need."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class Simulation:
         stuck = [c for c, process in processes if process.is_alive and not c.endless]
         if until is None and stuck:
             waits = "; ".join(f"{c.name} {c.waiting_for or 'waits'}" for c in stuck)
-            raise DeadlockError(f"deadlock at {self.now}: {waits}")
+            raise DeadlockError(f"deadlock at {self.now}: {waits}", tuple(stuck))
         return self.now
 
     def note(self, source: str, event: str, detail: Any = None) -> None:
@@ -99,11 +104,20 @@ class Component(ABC):
     endless = False
     """Whether the component may still be waiting when the run ends (a server without a last job)."""
 
-    def __init__(self, sim: Simulation, name: str, clock: Clock = Clock()) -> None:  # noqa: B008
+    def __init__(self, sim: Simulation, name: str, clock: Clock = Clock()) -> None:
         self.sim, self.name, self.clock = sim, name, clock
         self.started = False
-        self.waiting_for = ""
+        self.waiting_on: tuple[str, Channel] | None = None
+        """What the component is blocked on: ("item" or "space", the channel)."""
         sim.components.append(self)
+
+    @property
+    def waiting_for(self) -> str:
+        """What the component is blocked on, in words; empty if it is not."""
+        if self.waiting_on is None:
+            return ""
+        need, channel = self.waiting_on
+        return f"waits for {'an item of' if need == 'item' else 'space in'} {channel.name}"
 
     @abstractmethod
     def run(self) -> Process:
@@ -132,9 +146,13 @@ class Channel:
         depth: int | None = 2,
         send_latency: int = 1,
         response_latency: int = 1,
-        clock: Clock = Clock(),  # noqa: B008
+        clock: Clock = Clock(),
     ) -> None:
-        for field, value in (("depth", depth), ("send_latency", send_latency), ("response_latency", response_latency)):
+        for field, value in (
+            ("depth", depth),
+            ("send_latency", send_latency),
+            ("response_latency", response_latency),
+        ):
             if value is not None and value < 1:
                 raise ValueError(f"channel {name}: {field}={value} must be at least 1")
         self.sim, self.name, self.depth = sim, name, depth
@@ -147,31 +165,22 @@ class Channel:
     def __len__(self) -> int:
         return len(self._items)
 
+    def preload(self, items: Iterable[Any]) -> None:
+        """Hold items from time 0 on, visible at once; for use before the run."""
+        for item in items:
+            if self.depth is not None:
+                self._free.popleft()
+            self._items.append((0, item))
+
     def put(self, item: Any, latency: int | None = None, by: Component | None = None) -> Process:
         """Wait for a free slot and send; `latency` (ticks) lengthens this item's send latency."""
-        env = self.sim.env
-        if self.depth is not None:
-            if not self._free:
-                self._sender = env.event()
-                yield from _blocked(by, f"waits for space in {self.name}", self._sender)
-            free_at = self._free.popleft()
-            if free_at > env.now:
-                yield env.timeout(free_at - env.now)
-        visible = self.sim.now + max(self._send, latency or 0)
-        if self._items:  # a queue keeps its order
-            visible = max(visible, self._items[-1][0])
-        self._items.append((visible, item))
-        self.sim.note(self.name, "put", item)
-        if self._receiver is not None:
-            event, self._receiver = self._receiver, None
-            event.succeed()
+        yield from self.space(by)
+        self.push(item, self.sim.now + (latency or 0))
 
     def peek(self, by: Component | None = None) -> Generator[simpy.Event, Any, Any]:
         """Wait until an item is visible and return it without taking it."""
+        yield from self.item(by)
         env = self.sim.env
-        if not self._items:
-            self._receiver = env.event()
-            yield from _blocked(by, f"waits for an item of {self.name}", self._receiver)
         visible, item = self._items[0]
         if visible > env.now:
             yield env.timeout(visible - env.now)
@@ -179,21 +188,75 @@ class Channel:
 
     def get(self, by: Component | None = None) -> Generator[simpy.Event, Any, Any]:
         """Wait until an item is visible, take it and return it."""
-        item = yield from self.peek(by)
-        self._items.popleft()
-        self.sim.note(self.name, "get", item)
+        yield from self.peek(by)
+        return self.pop()
+
+    def space(self, by: Component | None = None) -> Process:
+        """Wait until a slot is free, without taking it (for a sender that waits for several channels)."""
+        if self.depth is None:
+            return
+        yield from self.slot(by)
+        env = self.sim.env
+        if self._free[0] > env.now:
+            yield env.timeout(self._free[0] - env.now)
+
+    def item(self, by: Component | None = None) -> Process:
+        """Wait until there is an item, which may become visible only later: at `visible_at()`."""
+        if not self._items:
+            self._receiver = self.sim.env.event()
+            yield from _blocked(by, "item", self, self._receiver)
+
+    def slot(self, by: Component | None = None) -> Process:
+        """Wait until there is a slot, which may become free only later: at `free_at()`."""
+        if self.depth is not None and not self._free:
+            self._sender = self.sim.env.event()
+            yield from _blocked(by, "space", self, self._sender)
+
+    def visible_at(self) -> int | None:
+        """The time at which the first item is or will be visible; None if there is no item."""
+        return self._items[0][0] if self._items else None
+
+    def free_at(self) -> int | None:
+        """The time at which the next slot is or will be free; None if there is no slot."""
+        return 0 if self.depth is None else self._free[0] if self._free else None
+
+    def push(self, item: Any, visible: int = 0) -> None:
+        """Send now, into a slot that `space` has found; `visible` is the earliest time of arrival."""
+        now = self.sim.env.now
         if self.depth is not None:
-            self._free.append(self.sim.now + self._response)
+            self._free.popleft()
+        visible = max(visible, now + self._send)
+        if self._items and self._items[-1][0] > visible:  # a queue keeps its order
+            visible = self._items[-1][0]
+        self._items.append((visible, item))
+        if self.sim.watch is not None:
+            self.sim.note(self.name, "put", item)
+        if self._receiver is not None:
+            event, self._receiver = self._receiver, None
+            if not event.triggered:
+                event.succeed()
+
+    def pop(self) -> Any:
+        """Take the item that `peek` has found."""
+        _, item = self._items.popleft()
+        if self.sim.watch is not None:
+            self.sim.note(self.name, "get", item)
+        if self.depth is not None:
+            self._free.append(self.sim.env.now + self._response)
             if self._sender is not None:
                 event, self._sender = self._sender, None
                 event.succeed()
         return item
 
+    def ring(self, event: simpy.Event) -> None:
+        """Have the event succeed at the next item put, for a receiver that waits for several channels."""
+        self._receiver = event
 
-def _blocked(component: Component | None, reason: str, event: simpy.Event) -> Process:
+
+def _blocked(component: Component | None, need: str, channel: Channel, event: simpy.Event) -> Process:
     """Wait for an event, with the reason on record in case it never comes."""
     if component is not None:
-        component.waiting_for = reason
+        component.waiting_on = (need, channel)
     yield event
     if component is not None:
-        component.waiting_for = ""
+        component.waiting_on = None

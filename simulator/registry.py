@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import difflib
 import warnings
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from ..errors import InputError
 from .accelerator import Accelerator
+from .design import Design
 
-__all__ = ["GROUP", "accelerator", "accelerator_names", "register"]
+__all__ = ["GROUP", "accelerator", "accelerator_names", "machine_of", "on_register", "register"]
 
 GROUP = "cyclescape.accelerators"
 _registered: dict[str, type[Accelerator]] = {}
+_listeners: list[Callable[[str], None]] = []
 
 
 def register(machine: type[Accelerator]) -> type[Accelerator]:
     """Add a machine from a script or notebook; usable as a decorator. A plugin uses an entry point."""
     _registered[machine.name] = machine
     _load.cache_clear()
+    for listener in _listeners:
+        listener(machine.name)
     return machine
+
+
+def on_register(listener: Callable[[str], None]) -> None:
+    """Let a listener know the name of every machine that is registered from now on."""
+    if listener not in _listeners:
+        _listeners.append(listener)
 
 
 def accelerator_names() -> tuple[str, ...]:
@@ -39,6 +50,15 @@ def accelerator(name: str) -> Accelerator:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise InputError(f"accelerator {name!r} is not known{hint} (accepted: {', '.join(known)})")
+
+
+def machine_of(design: Design) -> Accelerator:
+    """Return the machine whose designs are of this class; raises `InputError` if none is."""
+    for name in accelerator_names():
+        machine = _load(name)
+        if machine is not None and machine.design is type(design):
+            return machine()
+    raise InputError(f"{type(design).__name__} is the design of no known accelerator")
 
 
 @cache

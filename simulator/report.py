@@ -82,11 +82,14 @@ class Report:
     provenance: Provenance | None = field(default=None, compare=False)
     surrogate: bool = False
     """Whether a learned model answered in place of the simulator."""
+    retry_above_s: float | None = field(default=None, compare=False)
+    """For a failure that may not last (a time limit, a process that died): worth another try under a
+    longer limit than this. None for everything that the model itself said."""
 
     @classmethod
-    def failed(cls, reason: str) -> Report:
+    def failed(cls, reason: str, *, retry_above_s: float | None = None) -> Report:
         """A report for a design without numbers, and why."""
-        return cls(metrics={}, reason=reason)
+        return cls(metrics={}, reason=reason, retry_above_s=retry_above_s)
 
     @property
     def ok(self) -> bool:
@@ -118,7 +121,8 @@ class Report:
 @cache
 def version() -> str:
     """The installed version of the package."""
-    from importlib.metadata import PackageNotFoundError, version as installed
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
 
     try:
         return installed("cyclescape")

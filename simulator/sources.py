@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import inspect
+import os
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -15,11 +17,21 @@ __all__ = ["model_digest", "model_sources"]
 
 @cache
 def model_digest(machine: type) -> str:
-    """SHA-256 over every source file that the machine's module imports from its own or this package."""
+    """SHA-256 over every source file that the machine's module imports from its own or this package.
+
+    A machine typed into a notebook counts by its own text; one whose text cannot be found gets a digest
+    that no other process shares, so that it is never taken for another.
+    """
     digest = hashlib.sha256()
-    for name, path in sorted(model_sources(machine.__module__).items()):
+    sources = model_sources(machine.__module__)
+    for name, path in sorted(sources.items()):
         digest.update(name.encode())
         digest.update(path.read_bytes())
+    if not sources:
+        try:
+            digest.update(inspect.getsource(machine).encode())
+        except (OSError, TypeError):
+            digest.update(os.urandom(32))
     return digest.hexdigest()
 
 

@@ -1,0 +1,1 @@
+"""What the hardware is asked to do: operators, networks and imports."""

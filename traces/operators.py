@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from math import ceil, prod
+from math import prod
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 Size = Annotated[int, Field(ge=1, le=2**40)]
+Sparsity = tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=64)]]
+"""(n, m): at most n of any m consecutive weights along the reduction are not zero."""
 
 
 class TensorBits(BaseModel):
@@ -40,6 +42,11 @@ class GemmShape(NamedTuple):
     m: int
     n: int
     k: int
+
+
+def _check_sparsity(sparsity: Sparsity | None) -> None:
+    if sparsity and sparsity[0] > sparsity[1]:
+        raise ValueError(f"weight_sparsity={sparsity}: at most {sparsity[1]} of {sparsity[1]} can be non-zero")
 
 
 class _Base(BaseModel):
@@ -112,9 +119,12 @@ class Conv(_Base):
     batch_norm: bool = False
     """A batch normalisation folded into the weights at inference; it adds two parameters a channel."""
     window: Literal["floor", "ceil"] = "floor"
+    weight_sparsity: Sparsity | None = None
+    """How the weights are pruned; counts stay dense, and a machine that cannot skip zeros multiplies all."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Conv:
+        _check_sparsity(self.weight_sparsity)
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ValueError(
                 f"groups={self.groups} must divide in_channels={self.in_channels} "
@@ -122,26 +132,31 @@ class Conv(_Base):
             )
         if min(self.padding) < 0:
             raise ValueError(f"padding={self.padding} must not be negative")
-        if self.window == "floor" and (self.out_h < 1 or self.out_w < 1):
+        spare_h = self._spare(self.in_h, self.padding[:2], self.kernel_h)
+        spare_w = self._spare(self.in_w, self.padding[2:], self.kernel_w)
+        if spare_h < 0 or spare_w < 0:
             raise ValueError(
-                f"the kernel ({self.kernel_h}x{self.kernel_w}) is larger than the padded input "
-                f"({self.in_h}x{self.in_w})"
+                f"the kernel ({self.kernel_h}x{self.kernel_w}, dilation {self.dilation}) is larger than "
+                f"the input ({self.in_h}x{self.in_w}, padding {self.padding})"
             )
         return self
 
-    def _out(self, size: int, pads: int, kernel: int, stride: int) -> int:
-        span = size + pads - (self.dilation * (kernel - 1) + 1)
-        return (ceil(span / stride) if self.window == "ceil" else span // stride) + 1
+    def _spare(self, size: int, pads: tuple[int, ...], kernel: int) -> int:
+        """Return the positions that the window can move on along one axis."""
+        return size + sum(pads) - (self.dilation * (kernel - 1) + 1)
+
+    def _out(self, spare: int, stride: int) -> int:
+        return (-(-spare // stride) if self.window == "ceil" else spare // stride) + 1
 
     @cached_property
     def out_h(self) -> int:
         """Rows of the output."""
-        return self._out(self.in_h, self.padding[0] + self.padding[1], self.kernel_h, self.stride_h)
+        return self._out(self._spare(self.in_h, self.padding[:2], self.kernel_h), self.stride_h)
 
     @cached_property
     def out_w(self) -> int:
         """Columns of the output."""
-        return self._out(self.in_w, self.padding[2] + self.padding[3], self.kernel_w, self.stride_w)
+        return self._out(self._spare(self.in_w, self.padding[2:], self.kernel_w), self.stride_w)
 
     @property
     def depthwise(self) -> bool:
@@ -189,6 +204,15 @@ class Gemm(_Base):
     k: Size
     weights: bool = True
     bias: bool = False
+    weight_sparsity: Sparsity | None = None
+    """How the weights are pruned; counts stay dense, and a machine that cannot skip zeros multiplies all."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Gemm:
+        _check_sparsity(self.weight_sparsity)
+        if not self.weights and (self.bias or self.weight_sparsity):
+            raise ValueError("bias and weight_sparsity need weights=True")
+        return self
 
     @property
     def gemms(self) -> tuple[GemmShape, ...]:
@@ -232,11 +256,15 @@ class Attention(_Base):
     head_dim: Size
     v_dim: Size | None = None
     causal: bool = False
+    shared_values: bool = False
+    """The values are the first `v_dim` elements of the keys, read once (absorbed latent attention)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Attention:
         if self.heads % (self.kv_heads or self.heads):
             raise ValueError(f"kv_heads={self.kv_heads} must divide heads={self.heads}")
+        if self.shared_values and (self.v_dim or self.head_dim) > self.head_dim:
+            raise ValueError(f"v_dim={self.v_dim} must not exceed head_dim={self.head_dim} when values are shared")
         return self
 
     @property
@@ -266,8 +294,8 @@ class Attention(_Base):
     def input_elements(self) -> int:
         """Queries, keys and values."""
         kv = self.kv_heads or self.heads
-        keys = self.batch * kv * self.kv_len * (self.head_dim + (self.v_dim or self.head_dim))
-        return self.batch * self.heads * self.q_len * self.head_dim + keys
+        values = 0 if self.shared_values else self.v_dim or self.head_dim
+        return self.batch * (self.heads * self.q_len * self.head_dim + kv * self.kv_len * (self.head_dim + values))
 
     @property
     def output_elements(self) -> int:
@@ -306,12 +334,18 @@ class Pool(_Base):
 
 
 class Elementwise(_Base):
-    """A function of `operands` equally shaped tensors, element by element (an activation, an addition)."""
+    """A function of `operands` tensors, element by element (an activation, an addition)."""
 
     kind: Literal["elementwise"] = "elementwise"
     function: str = "add"
     elements: Size
+    """Elements of the result."""
     operands: Annotated[int, Field(ge=1, le=64)] = 1
+    """Operands of the function: activations, and the trainable one if there are `parameters`."""
+    reads: Size | None = None
+    """Elements read of the activations where one is broadcast; `elements` of each if not given."""
+    parameters: Annotated[int, Field(ge=0, le=2**40)] = 0
+    """Elements of a trainable operand (a position embedding, a scale for each channel)."""
 
     @property
     def vector_ops(self) -> int:
@@ -319,9 +353,15 @@ class Elementwise(_Base):
         return self.elements * max(1, self.operands - 1)
 
     @property
+    def weight_elements(self) -> int:
+        """Elements of the trainable operand."""
+        return self.parameters
+
+    @property
     def input_elements(self) -> int:
-        """Elements of all operands."""
-        return self.elements * self.operands
+        """Elements of all operands that are activations."""
+        activations = self.operands - (self.parameters > 0)
+        return self.elements * activations if self.reads is None else self.reads
 
     @property
     def output_elements(self) -> int:
@@ -353,24 +393,35 @@ class Softmax(_Base):
 
 
 class Normalization(_Base):
-    """Layer, RMS, group or (unfolded) batch normalisation of `rows` rows of `cols` elements."""
+    """Layer, RMS, group or (unfolded) batch normalisation of `rows` rows of `cols` elements.
+
+    "local" is AlexNet's response normalisation over neighbouring channels, which has no parameters.
+    """
 
     kind: Literal["normalization"] = "normalization"
-    mode: Literal["layer", "rms", "group", "batch"] = "layer"
+    mode: Literal["layer", "rms", "group", "batch", "local"] = "layer"
     rows: Size
     cols: Size
     features: Size | None = None
     """Channels that carry a scale and an offset; `cols` if not given."""
+    affine: bool = True
+    """Whether there is a trainable scale (and, except for rms, offset)."""
 
     @property
     def vector_ops(self) -> int:
-        """Layer and group: sum, square sum, subtract, scale, offset; rms: three; batch: two an element."""
-        per_element = {"layer": 5, "group": 5, "rms": 3, "batch": 2}[self.mode]
+        """Count operations an element.
+
+        Layer and group: sum, square sum, subtract, scale, offset. RMS: square sum, two scales. Batch: scale,
+        offset. Local: square, the window's sum carried along (add, subtract), scale and offset, power, divide.
+        """
+        per_element = {"layer": 5, "group": 5, "rms": 3, "batch": 2, "local": 6}[self.mode]
         return per_element * self.rows * self.cols
 
     @property
     def params(self) -> int:
         """Scale and offset of each feature (RMS has a scale only)."""
+        if not self.affine or self.mode == "local":
+            return 0
         return (1 if self.mode == "rms" else 2) * (self.features or self.cols)
 
     @property

@@ -10,7 +10,23 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .operators import Operator, total
 
-__all__ = ["Workload"]
+__all__ = ["UniqueNames", "Workload"]
+
+
+class UniqueNames:
+    """Numbers names that a file uses more than once: "a", "a#2", "a#3"."""
+
+    def __init__(self) -> None:
+        self._copies: dict[str, int] = {}
+
+    def __call__(self, name: str) -> str:
+        """Return the name, or a numbered one that was not returned before."""
+        unique = name
+        while unique in self._copies:
+            self._copies[name] += 1
+            unique = f"{name}#{self._copies[name]}"
+        self._copies[unique] = 1
+        return unique
 
 
 class Workload(BaseModel):
@@ -26,7 +42,7 @@ class Workload(BaseModel):
     source: str = ""
     """Where the shapes come from: a publication or a file name."""
     extra_params: int = 0
-    """Parameters that belong to no operator (position embeddings, class tokens)."""
+    """Parameters that belong to no operator (a class token); negative where operators share a table."""
 
     @model_validator(mode="after")
     def _is_a_graph(self) -> Workload:

@@ -1,0 +1,35 @@
+# Needs Python >= 3.11, git and make; everything else is installed into .venv from constraints.txt.
+PYTHON ?= python3
+VENV ?= .venv
+EXTRAS ?= test
+RUN := $(VENV)/bin
+PYTEST_ARGS ?= -n 2
+
+.PHONY: demo test lint docs clean
+
+## explore a systolic array for ResNet-50, and leave store, plot and report in results/demo
+demo: $(VENV)/.installed
+	$(RUN)/python examples/demo.py results/demo
+
+## all tests; one folder: make test TESTS=tests/simulator
+TESTS ?= tests
+test: $(VENV)/.installed
+	$(RUN)/python -m pytest -c tests/pytest.ini $(PYTEST_ARGS) $(TESTS)
+
+## style, types and import directions, on what is installed in $(VENV)
+lint:
+	$(RUN)/ruff check .
+	cd $(VENV) && bin/python -m mypy --config-file $(CURDIR)/pyproject.toml -p cyclescape
+	cd $(VENV) && bin/lint-imports --config $(CURDIR)/pyproject.toml
+
+# Compiled kernels that an earlier installation left behind would shadow the new sources.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	find . -name '*.nb[ci]' -not -path './.git/*' -delete
+	$(RUN)/python -m pip install --quiet --upgrade pip
+	$(RUN)/python -m pip install --quiet -c constraints.txt -e '.[$(EXTRAS)]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info results
+	find . -name '*.nb[ci]' -not -path './.git/*' -delete

@@ -1,0 +1,1 @@
+"""Streaming machines: graphs of nodes and FIFOs that run at the rate of the data."""

@@ -1,0 +1,62 @@
+"""How fast the systolic array is simulated."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...errors import DesignError
+from ...simulator.accelerator import Accelerator
+from ...simulator.benchmark import Measurement, cpu_ratio, cpu_seconds
+from ...simulator.design import Design
+from ...simulator.space import Space
+from ...traces.catalog import load
+
+__all__ = ["bench"]
+
+_DESIGNS = 600
+
+
+def bench(machine: Accelerator) -> Iterator[Measurement]:
+    """Yield every figure that is claimed anywhere, measured now."""
+    resnet18, resnet50 = load("resnet18"), load("resnet50")
+    size = {"rows": 128, "cols": 128, "dataflow": "ws", "filter_sram_kib": 512, "ifmap_sram_kib": 512}
+    ideal = machine.design.make({**size, "memory": "ideal"})
+    port = machine.design.make({**size, "bandwidth_bytes_per_cycle": 16})
+    yield Measurement(
+        "ResNet-18, 128x128 weight stationary, ideal memory", 1e3 * cpu_seconds(lambda: machine.run([ideal], resnet18)),
+        "ms", at_most=10, note="SCALE-Sim 3.0.0 took 104 CPU s for its stall-free run of this network and array",
+    )
+    yield Measurement(
+        "the same with 16 bytes per cycle", 1e3 * cpu_seconds(lambda: machine.run([port], resnet18)), "ms", at_most=50,
+    )
+    designs = draw(machine, _DESIGNS)
+    seconds = cpu_seconds(lambda: machine.run(designs, resnet50), repeats=3)
+    yield Measurement(
+        f"ResNet-50, {_DESIGNS} designs drawn from the shipped space, reports included", _DESIGNS / seconds,
+        "designs/s", at_least=300,
+    )
+    few = designs[:1]
+    yield Measurement(
+        "SimPy engine by compiled engine, ResNet-18, one of those designs",
+        cpu_ratio(lambda: machine.run(few, resnet18), lambda: machine.run(few, resnet18, engine="simpy"), repeats=1),
+        "x", note="the reference walks every fold",
+    )
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    yield Measurement("peak memory of this process, compilers and tables included", peak, "MiB", at_most=300)
+
+
+def draw(machine: Accelerator, count: int) -> list[Design]:
+    """Return valid designs drawn uniformly from the machine's space."""
+    space, rng, designs = Space(machine.design), np.random.default_rng(0), []  # type: ignore[var-annotated]
+    while len(designs) < count:
+        for point in space.sample(rng, 1):
+            try:
+                designs.append(space.design(point))
+            except DesignError:
+                continue
+    return designs

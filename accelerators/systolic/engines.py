@@ -1,0 +1,172 @@
+"""The two executions of a design's jobs, with the same results column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import mapping, program, tiling
+from .components import STALLS, Fold, JobRun, Plan, Step, Tiling, ideal_job, simulate_job
+from .design import ACCUMULATOR_BITS, SystolicDesign
+from .lowering import JobTable, field
+from .program import RESULT
+from .timing import LEVELS, N_ACC, N_STATE, run
+
+__all__ = ["compiled", "compiled_folds", "design_row", "job_plan", "reference", "run_job"]
+
+KIB_HALF_BITS = 1024 * 8 // 2
+
+
+def design_row(design: SystolicDesign) -> list[int]:
+    """Return a design as a row of `program.PARAMETERS`."""
+    return [
+        design.rows, design.cols, mapping.dataflow_code(design.dataflow),
+        design.ifmap_sram_kib * KIB_HALF_BITS, design.filter_sram_kib * KIB_HALF_BITS,
+        design.ofmap_sram_kib * KIB_HALF_BITS, design.activation_sram_kib * KIB_HALF_BITS,
+        design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles, design.element_bits,
+        design.vector_lanes, int(design.memory == "ideal"),
+    ]
+
+
+def compiled(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
+    """Return results of shape (designs, jobs, len(RESULT)), int64."""
+    table = np.array([design_row(design) for design in designs], np.int64).reshape(len(designs), -1)
+    results = np.zeros((len(designs), len(jobs.use), len(RESULT)), np.int64)
+    tiling.solve(table, jobs.unique, jobs.use, results)
+    return results
+
+
+def reference(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
+    """Likewise, with the times and stalls of every job from the SimPy components.
+
+    The tilings are those that the compiled search chose: which tiling to take is a decision made before
+    the machine runs, and not part of the machine.
+    """
+    results = compiled(designs, jobs)
+    first_stall, port = RESULT.index("stall_ifmap_cycles"), RESULT.index("port_busy_cycles")
+    for design, rows in zip(designs, results, strict=True):
+        for j, row in enumerate(rows):
+            if row[0] < 0:
+                continue
+            seen = run_job(design, jobs, j, row)
+            row[0] = seen.cycles
+            row[first_stall:port] = [seen.stalls[name] for name in STALLS]
+            row[port] = sum(end - start for _, start, end in seen.transfers)
+    return results
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The numbers of one job that a plan is made of."""
+
+    job: np.ndarray
+    design: SystolicDesign
+    result: np.ndarray
+
+    def of(self, name: str) -> int:
+        return int(self.job[field(name)])
+
+    def chosen(self, name: str) -> int:
+        return int(self.result[RESULT.index(name)])
+
+    def bits(self, name: str) -> int:
+        return self.of(name) or self.design.element_bits
+
+
+def job_plan(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> Plan:
+    """Return job j's program, for the tiling written in its result row."""
+    shape = _Shape(jobs.unique[jobs.use[j]], design, result)
+    return _vector_plan(shape) if shape.of("vector") else _product_plan(shape)
+
+
+def run_job(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> JobRun:
+    """Run job j on the SimPy components."""
+    plan = job_plan(design, jobs, j, result)
+    if design.memory == "ideal":
+        return ideal_job(plan)
+    return simulate_job(plan, design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles)
+
+
+def _product_plan(shape: _Shape) -> Plan:
+    design, flow = shape.design, mapping.dataflow_code(shape.design.dataflow)
+    on_chip = {kind: bool(shape.chosen(f"{kind}_on_chip")) for kind in ("ifmap", "filter", "ofmap")}
+    filter_bits = shape.bits("in_bits" if shape.of("filter_activation") else "weight_bits")
+
+    def tile_bits(kind: str, x: int, y: int) -> int:
+        if kind == "ifmap":
+            return 0 if on_chip["ifmap"] else int(program.patch_elements(shape.job, x, y)) * shape.bits("in_bits")
+        if kind == "filter":
+            return 0 if on_chip["filter"] else x * y * filter_bits
+        if kind == "psum":
+            return x * y * ACCUMULATOR_BITS
+        return x * y * shape.bits("out_bits")
+
+    def tile_folds(m: int, n: int, k: int) -> tuple[int, int]:
+        sr, sc, t = mapping.fold_shape(flow, m, n, k)
+        down, across = mapping.fold_counts(sr, sc, design.rows, design.cols)
+        return down * across, mapping.fold_period(flow, design.rows, design.cols, t)
+
+    order = "".join("mnk"[dim] for dim in program.ORDERS[shape.chosen("order")])
+    tile = Tiling(
+        shape.chosen("tile_groups"), shape.chosen("tile_m"), shape.chosen("tile_n"), shape.chosen("tile_k"), order
+    )
+    sizes = [shape.of(name) for name in ("m", "n", "k")]
+    return Plan.of(shape.of("groups"), sizes, tile, tile_bits, tile_folds, stored=not on_chip["ofmap"])
+
+
+def _vector_plan(shape: _Shape) -> Plan:
+    elements, chunk = shape.of("out_elements"), shape.chosen("tile_m")
+    near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
+    before_last = (elements - 1) // chunk
+
+    def share(total: int, position: int) -> int:
+        """Every chunk but the last takes its proportion, rounded down; the last takes the rest."""
+        each = total * chunk // elements
+        return each if position < before_last else total - before_last * each
+
+    steps = []
+    for position in range(before_last + 1):
+        steps.append(Step(
+            ifmap_bits=share(shape.of("in_elements") - near, position) * shape.bits("in_bits"),
+            filter_bits=0,
+            opens_output=True,
+            psum_bits=0,
+            closed_bits=chunk * shape.bits("out_bits") if position else 0,
+            folds=1,
+            fold_cycles=-(-share(shape.of("vector_ops"), position) // shape.design.vector_lanes),
+        ))
+    last_bits = (elements - before_last * chunk) * shape.bits("out_bits")
+    return Plan(tuple(steps), last_bits, stored=not shape.chosen("ofmap_on_chip"))
+
+
+def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> list[Fold]:
+    """Return every fold of job j as the compiled recurrence times it, none jumped over."""
+    plan = job_plan(design, jobs, j, result)
+    if design.memory == "ideal":
+        return ideal_job(plan).folds
+    shape = _Shape(jobs.unique[jobs.use[j]], design, result)
+    row = np.array(design_row(design), np.int64)
+    trips, dims = np.zeros(LEVELS, np.int64), np.zeros(3, np.int64)
+    ifmap, filters, outputs, psums = (np.zeros((2, 2), np.int64) for _ in range(4))
+    cycles = np.zeros((2, 2, 2), np.int64)
+    tables = (trips, dims, ifmap, filters, outputs, psums, cycles)
+    kept = shape.chosen("ofmap_on_chip")
+    groups, last_groups = shape.chosen("tile_groups"), 1
+    if shape.of("vector"):
+        near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
+        program.plan_vector(shape.job, row, near, kept, shape.chosen("tile_m"), *tables)
+    else:
+        tile = [shape.chosen(name) for name in program.PLAN]
+        near_flags = (shape.chosen("ifmap_on_chip"), shape.chosen("filter_on_chip"), kept)
+        program.plan_product(shape.job, row, *near_flags, *tile, *tables)
+        last_groups = shape.of("groups") - (int(trips[0]) - 1) * groups
+    starts = np.zeros(len(plan.steps), np.int64)
+    run(trips, dims, groups, last_groups, ifmap, filters, outputs, psums, cycles, row[program.BANDWIDTH],
+        row[program.LATENCY], np.zeros(N_ACC, np.int64), starts, np.zeros((2 * LEVELS, N_STATE + N_ACC), np.int64))
+    return [
+        Fold(i, int(begin) + f * step.fold_cycles, int(begin) + (f + 1) * step.fold_cycles)
+        for i, (begin, step) in enumerate(zip(starts, plan.steps, strict=True))
+        for f in range(step.folds)
+    ]

@@ -1,0 +1,170 @@
+"""What explores: `ask` for points, `tell` their outcomes. Samplers, policies and grids all look like this."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from ..errors import InputError
+from ..simulator.objective import Objective, Outcome
+from ..simulator.space import Index, Space
+
+__all__ = ["Point", "Searcher", "make_searcher", "register", "searcher_names", "searcher_summary"]
+
+GROUP = "cyclescape.searchers"
+"""Entry points of further searchers: `Searcher` classes, or callables with the same arguments."""
+
+_BUILT_IN = {
+    "auto": "auto:auto",
+    "gp": "optuna_searchers:Gp",
+    "grid": "model_free:Grid",
+    "random": "model_free:Random",
+    "tpe": "optuna_searchers:Tpe",
+}
+_registered: dict[str, Callable[..., Searcher]] = {}
+
+Point = dict[str, Any]
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+
+class Searcher(ABC):
+    """Base of all searchers. Equal arguments and outcomes give equal proposals.
+
+    `space` is what may be proposed, `objective` what is asked for, `budget` how many designs will be paid
+    for. Further keyword arguments of a subclass are its hyper-parameters, given as `name:key=value,...`.
+    """
+
+    name: ClassVar[str] = ""
+    oblivious: ClassVar[bool] = False
+    """Whether outcomes change nothing, so that it may be asked for any number of points at once."""
+
+    def __init__(self, space: Space, objective: Objective, *, budget: int, seed: int) -> None:
+        self.space, self.objective, self.budget, self.seed = space, objective, budget, seed
+        self.rng = np.random.default_rng([seed, *self.name.encode()])
+        self.seen: set[Index] = set()
+        """Every point that was proposed or told, as indices."""
+
+    @abstractmethod
+    def ask(self, n: int) -> list[Point]:
+        """Propose up to n points; none at all if there is nothing left to propose."""
+
+    def tell(self, points: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]) -> None:
+        """Learn how points did, whoever proposed them."""
+        for point in points:
+            index = self.index(point)
+            if index is not None:
+                self.seen.add(index)
+
+    def index(self, point: Mapping[str, Any]) -> Index | None:
+        """The point's place in the space; None if it is off the grid."""
+        try:
+            return self.space.index(point)
+        except (InputError, KeyError):
+            return None
+
+    def unseen(self) -> Index | None:
+        """A point drawn uniformly from those not seen yet; None if there are none. It counts as seen."""
+        for _ in range(64):
+            index = tuple(int(i) for i in self.rng.integers(0, np.array(self.space.sizes)))
+            if index not in self.seen:
+                self.seen.add(index)
+                return index
+        # So many misses mean that a good part of the space is seen, which therefore is small.
+        left = [i for i in map(self.space.unrank, range(len(self.space))) if i not in self.seen]
+        if not left:
+            return None
+        index = left[int(self.rng.integers(len(left)))]
+        self.seen.add(index)
+        return index
+
+    def nearest_unseen(self, index: Index) -> Index | None:
+        """A point not seen yet that is fewest steps away from a point (itself, if it is one); then seen.
+
+        Beyond some thousand neighbours it is drawn from the whole space.
+        """
+        ring, reached = [index], {index}
+        while ring and len(reached) < 4096:
+            free = [there for there in ring if there not in self.seen]
+            if free:
+                near = free[int(self.rng.integers(len(free)))]
+                self.seen.add(near)
+                return near
+            ring = [there for here in ring for there in self.space.neighbours(here) if there not in reached]
+            ring = list(dict.fromkeys(ring))
+            reached.update(ring)
+        return self.unseen()
+
+
+def register(name: str) -> Callable[[Factory], Factory]:
+    """Add a searcher from a script or notebook, as a decorator. A plugin uses an entry point."""
+
+    def add(factory: Factory) -> Factory:
+        _registered[name] = factory
+        return factory
+
+    return add
+
+
+def searcher_names() -> tuple[str, ...]:
+    """Names of every searcher, without importing any."""
+    return tuple(sorted({*_BUILT_IN, *_registered, *(point.name for point in entry_points(group=GROUP))}))
+
+
+def searcher_summary(name: str) -> str:
+    """The first line of what a searcher says of itself."""
+    return (inspect.getdoc(_find(name)) or "").partition("\n")[0]
+
+
+def make_searcher(spec: str, space: Space, objective: Objective, *, budget: int, seed: int) -> Searcher:
+    """Build a searcher from `name` or `name:key=value,...`; raises `InputError`."""
+    name, _, text = spec.strip().partition(":")
+    factory = _find(name)
+    options = dict(_option(spec, part) for part in text.split(",") if part.strip())
+    accepted = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    accepted = [option for option in accepted if option not in ("budget", "seed")]
+    for option in options:
+        if option not in accepted:
+            raise InputError(
+                f"agent {spec!r}: no option {option!r} (accepted: {', '.join(accepted) or 'none'})"
+            )
+    searcher = factory(space, objective, budget=budget, seed=seed, **options)
+    if not isinstance(searcher, Searcher):
+        raise InputError(f"agent {spec!r}: {type(searcher).__name__} is not a Searcher")
+    return searcher
+
+
+def _find(name: str) -> Callable[..., Any]:
+    if name in _registered:
+        return _registered[name]
+    if name in _BUILT_IN:
+        module, _, attribute = _BUILT_IN[name].partition(":")
+        factory: Callable[..., Any] = getattr(import_module(f".{module}", __package__), attribute)
+        return factory
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            plugin: Callable[..., Any] = point.load()
+            return plugin
+    known = searcher_names()
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise InputError(f"agent {name!r} is not known{hint} (accepted: {', '.join(known)})")
+
+
+def _option(spec: str, text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"agent {spec!r}: {text.strip()!r} is not understood (accepted: key=value)")
+    value = value.strip()
+    for read in (int, float):
+        try:
+            return key.strip(), read(value)
+        except ValueError:
+            continue
+    return key.strip(), {"true": True, "false": False}.get(value.lower(), value)

@@ -1,0 +1,203 @@
+"""A study: what was asked, every design that was tried and how it did, the front, the best, a plot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import InputError, explain
+from ..simulator.objective import Objective, Outcome
+from ..simulator.report import Report
+from ..simulator.store import ResultStore
+from .pareto import hypervolume, nondominated
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["Asked", "Study", "Trial"]
+
+
+class Asked(BaseModel):
+    """Everything that decides the course of a study; JSON both ways, and its digest is the study's id."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accelerator: str
+    workloads: tuple[str, ...]
+    digests: tuple[str, ...]
+    """Digests of the workloads, in the same order."""
+    objective: Objective
+    agent: str
+    budget: int
+    seed: int
+    batch: int
+    """Designs that were asked for at once (0: as many as convenient, where it changes nothing)."""
+    fixed: dict[str, Any] = {}
+    values: dict[str, tuple[Any, ...]] = {}
+    """The explored values of each parameter."""
+    settings: dict[str, Any] = {}
+    """What else decides the numbers, such as the engine."""
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One design that was paid for."""
+
+    number: int
+    point: Mapping[str, Any]
+    """Values of the explored parameters."""
+    outcome: Outcome
+    agent: str
+    """Who proposed it; "random" where an agent failed to."""
+    note: str | None = None
+    """What went wrong with the agent, if anything did."""
+    keys: tuple[str, ...] = ()
+    """Keys in the store, one for each workload; empty without a store."""
+
+
+@dataclass
+class Study:
+    """The course and the result of a search. Rows come in the order in which designs were tried.
+
+    Designs that a surrogate answered are in the history, marked, and never on the front.
+    """
+
+    asked: Asked
+    trials: list[Trial] = field(default_factory=list)
+    repeats: int = 0
+    """Proposals that were known already, answered from memory and not charged."""
+    stopped: str = ""
+    """Why the study ended before its budget, if so."""
+
+    @property
+    def objective(self) -> Objective:
+        """What was asked for."""
+        return self.asked.objective
+
+    @property
+    def costs(self) -> np.ndarray:
+        """float64[trials, objectives]: log10; +inf where a design may not be on a front."""
+        rows = [
+            t.outcome.costs if counts(t.outcome) else np.full_like(t.outcome.costs, np.inf)
+            for t in self.trials
+        ]
+        return np.array(rows, dtype=float).reshape(len(rows), len(self.objective.terms))
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per design: explored parameters, objectives, feasible, reward, slacks, metrics, reason.
+
+        With several workloads a metric is a column for each, called `metric@workload`.
+        """
+        return self._frame(range(len(self.trials)))
+
+    def front(self) -> pd.DataFrame:
+        """Designs that no other beats among those that keep every constraint, by their first objective."""
+        costs = self.costs
+        members = np.flatnonzero(nondominated(costs)) if len(costs) else np.empty(0, dtype=int)
+        order = members[np.lexsort(costs[members].T[::-1])] if len(members) else members
+        return self._frame(order)
+
+    def best(self) -> pd.Series | None:
+        """The best feasible design as a row of the history (with several objectives by their mean cost)."""
+        costs = self.costs.mean(axis=1)
+        if not np.isfinite(costs).any():
+            return None
+        return self._frame([int(np.argmin(costs))]).iloc[0]
+
+    def design(self, number: int) -> dict[str, Any]:
+        """Every parameter that was set for a trial: fixed and explored ones."""
+        return {**self.asked.fixed, **self.trials[number].point}
+
+    def hypervolume(self, reference: np.ndarray) -> float:
+        """Volume under the front, in decades, up to a reference point of log10 costs."""
+        return hypervolume(self.costs, reference)
+
+    def plot(self) -> Figure:
+        """The Pareto front, or for a single objective the best value over the designs tried."""
+        from .plots import convergence_figure, pareto_figure
+
+        return pareto_figure([self]) if self.objective.multi else convergence_figure([self])
+
+    def _frame(self, numbers: Any) -> pd.DataFrame:
+        import pandas as pd
+
+        rows = [self._row(self.trials[int(number)]) for number in numbers]
+        if rows:
+            columns = dict.fromkeys(name for row in rows for name in row if name not in _LAST)
+            return pd.DataFrame(rows, columns=[*columns, *_LAST])
+        return pd.DataFrame(columns=["number", *self.asked.values, *self.objective.names, "feasible", *_LAST])
+
+    def _row(self, trial: Trial) -> dict[str, Any]:
+        outcome = trial.outcome
+        row: dict[str, Any] = {"number": trial.number, **trial.point, **outcome.values}
+        row |= {"feasible": outcome.feasible, "reward": self.objective.reward(outcome)}
+        row |= {f"slack {text}": slack for text, slack in outcome.slacks.items()}
+        for name, report in zip(self.asked.workloads, outcome.reports, strict=True):
+            suffix = f"@{name}" if len(self.asked.workloads) > 1 else ""
+            for metric, value in report.metrics.items():
+                row.setdefault(metric + suffix, value)
+        row |= {"bottleneck": outcome.bottleneck, "surrogate": outcome.surrogate, "agent": trial.agent}
+        return row | {"reason": outcome.reason, "note": trial.note}
+
+    @classmethod
+    def load(cls, path: str | Path, study: str | None = None) -> Study:
+        """Read a study (the latest, or the one of that id) back from a store; raises `InputError`."""
+        with ResultStore(path, readonly=True) as store:
+            known = store.studies()
+            if not known:
+                raise InputError(f"{path}: the store holds no study")
+            if study is not None and study not in known:
+                raise InputError(f"{path}: no study {study!r} (accepted: {', '.join(known)})")
+            name = study or list(known)[-1]
+            try:
+                asked = Asked.model_validate_json(known[name])
+            except ValidationError as error:
+                raise InputError(f"{path}: study {name!r} is not readable: {explain(error)}") from None
+            rows = store.trials(name)
+            keys = list(dict.fromkeys(rows["key"]))
+            return cls(asked, _trials(asked, rows, store.reports(keys), store.designs(keys)))
+
+
+_LAST = ("bottleneck", "surrogate", "agent", "reason", "note")
+
+
+def counts(outcome: Outcome) -> bool:
+    """Whether an outcome may be on a front: simulated, and every constraint kept."""
+    return outcome.feasible and not outcome.surrogate
+
+
+def _trials(
+    asked: Asked, rows: pd.DataFrame, reports: Mapping[str, Report], designs: Mapping[str, str]
+) -> list[Trial]:
+    trials = []
+    for number, parts in rows.groupby("number", sort=True):
+        keys = tuple(parts["key"])
+        if any(key not in reports for key in keys) or len(keys) != len(asked.workloads):
+            continue  # the evaluation was lost to a power cut, or is another shard's
+        values = json.loads(designs[keys[0]])
+        note = parts["note"].iloc[0]
+        trials.append(
+            Trial(
+                int(str(number)),
+                {name: values[name] for name in asked.values},
+                asked.objective.outcome([reports[key] for key in keys]),
+                str(parts["agent"].iloc[0]),
+                note if isinstance(note, str) else None,
+                keys,
+            )
+        )
+    return trials

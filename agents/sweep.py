@@ -1,0 +1,255 @@
+"""Sweeps: every point of a grid, or a sample of the space, on one or several workloads, into a store.
+
+    accelerator: systolic
+    workloads: [resnet18, mobilenet_v1]
+    set: {frequency_mhz: 700}              # parameters that stay
+    grid: {rows: [16, 32, 64], cols: all}  # every combination; "all" is what the machine declares
+    sample: {n: 1000, seed: 0}             # instead of every combination so many, without repeats
+    time_limit_s: 60
+
+A sweep resumes by itself: what the store holds is not simulated again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..errors import InputError, Interrupted, explain
+from ..simulator.accelerator import Accelerator
+from ..simulator.evaluator import Cached, make_evaluator
+from ..simulator.problem import check_values, workloads_of
+from ..simulator.registry import accelerator as find
+from ..simulator.space import Space
+from ..simulator.store import ResultStore, StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Progress", "Sample", "Sweep", "SweepSpec", "sweep"]
+
+_LARGEST = 4 * 2**20  # bytes of a specification file
+_REPORT_S = 0.2
+
+
+class Sample(BaseModel):
+    """So many points, drawn uniformly without repeats."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n: Annotated[int, Field(ge=1)]
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class SweepSpec(BaseModel):
+    """What to sweep; see the module for an example."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    accelerator: str
+    workloads: Annotated[tuple[Any, ...], Field(min_length=1)]
+    preset: str | None = None
+    set: dict[str, Any] = {}
+    grid: dict[str, tuple[Any, ...] | Literal["all"]] | Literal["all"] = {}
+    sample: Sample | None = None
+    time_limit_s: Annotated[float, Field(gt=0)] | None = None
+    engine: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_workload(cls, given: Any) -> Any:
+        """Accept `workload: NAME` and a single name under `workloads`."""
+        if isinstance(given, Mapping):
+            given = dict(given)
+            if "workload" in given and "workloads" not in given:
+                given["workloads"] = given.pop("workload")
+            if "workloads" in given and not isinstance(given["workloads"], list | tuple):
+                given["workloads"] = [given["workloads"]]
+        return given
+
+    @classmethod
+    def read(cls, given: str | Path | Mapping[str, Any] | SweepSpec) -> SweepSpec:
+        """Read a YAML file or take a mapping; raises `InputError` with file and field."""
+        if isinstance(given, SweepSpec):
+            return given
+        where = "sweep" if isinstance(given, Mapping) else str(given)
+        values = given if isinstance(given, Mapping) else _yaml(Path(given))
+        if not isinstance(values, Mapping):
+            raise InputError(
+                f"{where}: a mapping is wanted (accepted: accelerator, workloads, set, grid, ...)"
+            )
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            accepted = ", ".join(cls.model_fields)
+            raise InputError(f"{where}: {explain(error)} (accepted fields: {accepted})") from None
+
+    def space(self, machine: Accelerator) -> Space:
+        """The points of the sweep; raises `InputError` for a parameter or value that cannot be."""
+        known = machine.design.parameters()
+        fixed = dict(self.set)
+        if self.preset is not None:
+            fixed = machine.design.make(fixed, preset=self.preset).model_dump()
+        grid = {name: "all" for name in known if known[name].explored} if self.grid == "all" else self.grid
+        if not grid and self.sample is not None:
+            grid = {name: "all" for name in known if known[name].explored and name not in self.set}
+        if not grid:
+            raise InputError(
+                "sweep: nothing varies (accepted: grid: {parameter: [values] or all}, or sample: {n: N})"
+            )
+        values: dict[str, tuple[Any, ...]] = {}
+        for name, listed in grid.items():
+            if name in self.set:
+                raise InputError(f"sweep: {name} is both set and swept")
+            if listed == "all":
+                listed = known[name].explored if name in known else ()
+                if name in known and not listed:
+                    raise InputError(f"sweep: {name}: the machine declares no values to explore; list them")
+            values[name] = tuple(dict.fromkeys(listed))
+            fixed.pop(name, None)
+        check_values(machine.design, fixed, values)
+        for name, parameter in known.items():
+            if name not in values:
+                fixed.setdefault(name, parameter.default)
+        return Space(machine.design, fixed, values)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep is. Rows are designs times workloads."""
+
+    total: int
+    done: int
+    reused: int
+    """Rows that the store had already."""
+    failed: int
+    seconds: float
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that remain at the rate so far (infinite before the first new row)."""
+        fresh = self.done - self.reused
+        return self.seconds / fresh * (self.total - self.done) if fresh else float("inf")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A finished sweep."""
+
+    path: Path
+    progress: Progress
+
+    def frame(self) -> pd.DataFrame:
+        """Everything in the store, as `load` gives it."""
+        with ResultStore(self.path, readonly=True) as store:
+            return store.frame()
+
+
+def sweep(
+    spec: str | Path | Mapping[str, Any] | SweepSpec,
+    out: str | Path,
+    *,
+    jobs: int = 1,
+    progress: Callable[[Progress], None] | None = None,
+) -> Sweep:
+    """Run a sweep in `jobs` processes into the store in `out`; resumes by itself, safe to kill.
+
+    Raises `InputError` for a wrong specification, and `Interrupted` on Ctrl-C with what is kept.
+    """
+    asked = SweepSpec.read(spec)
+    if jobs < 1:
+        raise InputError(f"jobs {jobs}: must be at least 1")
+    machine = find(asked.accelerator)
+    workloads = workloads_of(asked.workloads)
+    for workload in workloads:
+        machine.check(workload, asked.engine)
+    space = asked.space(machine)
+    count = min(len(space), asked.sample.n) if asked.sample else len(space)
+    inner = make_evaluator(
+        "direct" if jobs == 1 else f"pool:{jobs}",
+        machine,
+        time_limit_s=asked.time_limit_s,
+        engine=asked.engine,
+    )
+    with inner, ResultStore(out) as store:
+        evaluator = Cached(inner, store, time_limit_s=asked.time_limit_s)
+        _write_asked(Path(out), asked, workloads)
+        done = failed = 0
+        start = last = time.monotonic()
+
+        def state() -> Progress:
+            return Progress(count * len(workloads), done, evaluator.hits, failed, time.monotonic() - start)
+
+        try:
+            for workload in workloads:
+                for report in evaluator.stream(
+                    ({**space.fixed, **p} for p in points(space, asked.sample)), workload
+                ):
+                    done += 1
+                    failed += not report.ok
+                    if progress is not None and time.monotonic() - last >= _REPORT_S:
+                        last = time.monotonic()
+                        progress(state())
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted after {done} of {count * len(workloads)} rows; they are kept in {out}: "
+                "run the same sweep again to go on"
+            ) from None
+        if progress is not None:
+            progress(state())
+        return Sweep(Path(out), state())
+
+
+def points(space: Space, sample: Sample | None) -> Iterator[dict[str, Any]]:
+    """Every point of the space, or a sample of it, one by one."""
+    size = len(space)
+    if sample is None or sample.n >= size:
+        yield from space.grid()
+        return
+    rng = np.random.default_rng(sample.seed)
+    if size <= 4 * sample.n:
+        yield from (space.point(space.unrank(int(rank))) for rank in rng.permutation(size)[: sample.n])
+        return
+    drawn: set[tuple[int, ...]] = set()
+    while len(drawn) < sample.n:
+        index = tuple(int(i) for i in rng.integers(0, np.array(space.sizes)))
+        if index not in drawn:
+            drawn.add(index)
+            yield space.point(index)
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror} (accepted: a YAML file)") from None
+    if len(data) > _LARGEST:
+        raise InputError(f"{path}: larger than {_LARGEST >> 20} MiB, which no sweep needs")
+    try:
+        return yaml.safe_load(data)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}") from None
+
+
+def _write_asked(folder: Path, asked: SweepSpec, workloads: tuple[Any, ...]) -> None:
+    """Keep what was asked beside the store, for people to read; whole or not at all."""
+    target = folder / "sweep.json"
+    partial = target.with_name(f".sweep.json.{os.getpid()}")
+    shown = asked.model_copy(update={"workloads": tuple(workload.name for workload in workloads)})
+    try:
+        partial.write_text(json.dumps(shown.model_dump(mode="json"), indent=2) + "\n")
+        os.replace(partial, target)
+    except OSError as error:
+        raise StoreError(f"{target}: {error.strerror} (accepted: a directory that can be written)") from None

@@ -1,0 +1,64 @@
+"""The commands, and what happens when one of them fails.
+
+Every command takes --json: stdout then carries one JSON document and nothing else. Progress and warnings go
+to stderr. What is the user's to mend is one line on stderr and exit code 2.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+import typer
+
+from ..errors import CyclescapeError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="cyclescape",
+    help="Simulate accelerators cycle by cycle and explore their design spaces.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; never ends in a traceback for what a user can mend."""
+    from . import checks, explore, listing, run  # noqa: F401  (each adds its commands)
+
+    warnings.showwarning = _warn
+    try:
+        app(standalone_mode=True)
+    except CyclescapeError as error:
+        _stop(str(error), 2)
+    except KeyboardInterrupt:
+        _stop("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _stop(f"{where}{error.strerror or error}", 2)
+
+
+def _stop(message: str, code: int) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    ctx: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version and exit.")
+) -> None:
+    if version:
+        from ..simulator.report import version as installed
+
+        print(installed())
+        raise typer.Exit

@@ -1,0 +1,72 @@
+"""`cyclescape validate` and `cyclescape bench`: what is claimed, shown to hold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..errors import InputError
+from .app import app
+from .output import JsonOption, print_json, print_table
+
+_SHOWN = 20
+
+
+@app.command()
+def validate(
+    kind: str = typer.Argument(..., help="The machine; see `cyclescape list`."),
+    table: Path = typer.Argument(None, help="A table of the shipped one's form; the shipped one if not given."),
+    differences: bool = typer.Option(False, help="Print every deliberate difference, not only how many."),
+    json: bool = JsonOption,
+) -> None:
+    """Rerun the checks against reference numbers; exit 0 only if every row holds."""
+    from ..simulator.registry import accelerator
+
+    outcome = accelerator(kind).validate(table)
+    if json:
+        print_json(outcome.to_dict())
+    else:
+        print(outcome)
+        print_table("", outcome.summary(), ["field", "checks", "held", "largest_error"])
+        for note in outcome.notes:
+            print(f"  - {note}")
+        failures = [asdict(check) for check in outcome.failures]
+        if failures:
+            print_table(f"{len(failures)} do not hold", failures[:_SHOWN], ["row", "field", "expected", "got", "note"])
+        if outcome.differences:
+            listed = [asdict(difference) for difference in outcome.differences]
+            more = "" if differences else f" (the first {min(_SHOWN, len(listed))}; --differences shows all)"
+            shown = listed if differences else listed[:_SHOWN]
+            columns = ["row", "field", "theirs", "ours", "reason"]
+            print_table(f"{len(listed)} deliberate differences{more}", shown, columns)
+    if not outcome.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    kind: str = typer.Argument(None, help="The machine; every machine that has a benchmark if not given."),
+    json: bool = JsonOption,
+) -> None:
+    """Measure speed here and now, side by side: CPU time, medians."""
+    from ..simulator.registry import accelerator, accelerator_names
+
+    rows: list[dict[str, Any]] = []
+    for name in [kind] if kind else accelerator_names():
+        try:
+            measured = list(accelerator(name).bench())
+        except InputError:
+            if kind:
+                raise
+            continue
+        rows += [{"machine": name, **asdict(m), "ok": m.ok} for m in measured]
+    if json:
+        print_json(rows)
+        return
+    for row in rows:
+        limit = {"at_most": "<=", "at_least": ">="}
+        row["bar"] = ", ".join(f"{sign} {row[key]:g}" for key, sign in limit.items() if row[key] is not None)
+    print_table("speed", rows, ["machine", "name", "value", "unit", "bar", "ok", "note"])

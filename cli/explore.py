@@ -1,0 +1,125 @@
+"""`cyclescape search`, `sweep` and `report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from .app import app
+from .output import JsonOption, print_json
+from .progress import bar
+from .settings import parameter_values
+
+if TYPE_CHECKING:
+    from ..agents.study import Study
+    from ..agents.sweep import Progress
+
+_FREE = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command(context_settings=_FREE)
+def search(
+    ctx: typer.Context,
+    accelerator: str = typer.Argument(..., help="The machine; see `cyclescape list`."),
+    workload: str = typer.Option(None, "--workload", "-w", help="A workload, or several joined by ';'."),
+    objective: str = typer.Option("edp", help="What to make small, or several: time_s,energy_j."),
+    constraint: list[str] = typer.Option([], "--constraint", "-c", help="A limit such as 'area_mm2<=20'."),
+    agent: str = typer.Option("auto", help="Who proposes designs; see `cyclescape list agents`."),
+    budget: int = typer.Option(100, help="Designs to simulate; repeats are not counted."),
+    seed: int = typer.Option(0, help="The same seed gives the same search."),
+    settings: list[str] = typer.Option([], "--set", "-s", help="Pin a parameter: name=value; --name value too."),
+    aggregate: str = typer.Option(None, help="Over several workloads: sum, geomean or worst."),
+    evaluator: str = typer.Option("direct", help="direct, pool:N or cached:DIR."),
+    time_limit: float = typer.Option(None, "--time-limit", help="Seconds for one evaluation."),
+    out: Path = typer.Option(None, help="Keep everything here; the same command then goes on where it stopped."),
+    json: bool = JsonOption,
+) -> None:
+    """Search the design space of a machine for a workload, and print the Pareto front."""
+    from ..agents.search import search as run_search
+    from ..api import accelerator as find
+
+    machine = find(accelerator)
+    fixed = parameter_values(machine, settings, ctx.args)
+    with bar(f"{agent} on {accelerator}", "designs") as update:
+
+        def progress(study: Study) -> None:
+            update(len(study.trials), budget, _best(study))
+
+        study = run_search(
+            machine, workload, objective=objective, constraints=constraint, agent=agent, budget=budget, seed=seed,
+            fixed=fixed, aggregate=aggregate, evaluator=evaluator, time_limit_s=time_limit, out=out, progress=progress,
+        )
+    if out is not None:
+        study.plot().savefig(out / "plot.png", dpi=160)
+        _page(out)
+    if json:
+        front = study.front()
+        print_json({
+            "asked": study.asked.model_dump(mode="json"), "trials": len(study.trials), "repeats": study.repeats,
+            "stopped": study.stopped, "front": front.astype(object).where(front.notna(), None).to_dict("records"),
+        })
+    else:
+        from ..pages.terminal import show_study
+
+        show_study(study, out)
+
+
+def _best(study: Study) -> str:
+    best = study.best()
+    if best is None:
+        return "nothing feasible yet"
+    names = study.objective.names
+    return ", ".join(f"{name} {best[name]:.4g}" for name in names)
+
+
+@app.command()
+def sweep(
+    spec: Path = typer.Argument(..., help="A YAML file: accelerator, workloads, set, grid or sample."),
+    out: Path = typer.Option(..., help="Folder for the store; a sweep that was stopped goes on there."),
+    jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Processes."),
+    json: bool = JsonOption,
+) -> None:
+    """Simulate every point of a grid or sample; resumes by itself and is safe to kill."""
+    from ..agents.sweep import SweepSpec
+    from ..agents.sweep import sweep as run_sweep
+
+    asked = SweepSpec.read(spec)
+    with bar(f"sweep of {asked.accelerator}", "rows") as update:
+
+        def progress(state: Progress) -> None:
+            update(state.done, state.total, f"{state.failed} failed" if state.failed else "")
+
+        done = run_sweep(asked, out, jobs=jobs, progress=progress)
+    state = done.progress
+    summary = {
+        "out": str(out), "rows": state.done, "reused": state.reused, "failed": state.failed, "seconds": state.seconds,
+    }
+    if json:
+        print_json(summary)
+    else:
+        print(
+            f"{state.done} rows in {out} ({state.reused} were there already, {state.failed} have a reason instead of "
+            f"numbers); {state.seconds:.1f} s"
+        )
+
+
+@app.command()
+def report(
+    directory: Path = typer.Argument(..., help="The folder of a search or sweep."),
+    out: Path = typer.Option(None, help="Where to write; DIRECTORY/report.html if not given."),
+    json: bool = JsonOption,
+) -> None:
+    """Write one self-contained HTML page: front, convergence, sensitivity, table."""
+    page = _page(directory, out)
+    if json:
+        print_json({"report": str(page)})
+    else:
+        print(page)
+
+
+def _page(directory: Path, out: Path | None = None) -> Path:
+    from ..pages.study_page import write_study_page
+
+    return write_study_page(directory, out)

@@ -1,0 +1,36 @@
+"""The main job: which systolic array for ResNet-50, in at most 20 mm2?
+
+A Bayesian searcher and random search get the same budget; the store, a plot and a report are left in the folder
+given on the command line.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cyclescape as cs
+from cyclescape.agents.plots import pareto_figure
+from cyclescape.cli.progress import bar
+from cyclescape.pages.study_page import write_study_page
+from cyclescape.pages.terminal import show_study
+
+BUDGET = 300
+
+
+def main(out: Path) -> None:
+    """Search twice, show both fronts in one plot, and write the report."""
+    studies = []
+    for agent in ("random", "tpe"):
+        with bar(f"{agent} search", "designs") as update:
+            studies.append(cs.search(
+                "systolic", "resnet50", objective="time_s,energy_j", constraints=["area_mm2<=20"], agent=agent,
+                budget=BUDGET, seed=0, out=out, progress=lambda study, update=update: update(len(study.trials), BUDGET),
+            ))
+    pareto_figure(studies).savefig(out / "plot.png", dpi=160)
+    show_study(studies[-1], out)
+    print(f"plot: {out / 'plot.png'}\nreport: {write_study_page(out)}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "results/demo"))

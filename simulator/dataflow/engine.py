@@ -1,0 +1,77 @@
+"""Run a network: check it, choose the engine, say which and why."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...errors import InputError
+from ..network import Network
+from .compiled import run_events, run_worklist
+from .deadlock import refuse_deadlock
+from .run import Run
+from .simpy_engine import run_simpy
+from .static import run_static
+from .values import compute, with_schedules
+
+__all__ = ["ENGINES", "choose_engine", "simulate"]
+
+Engine = Literal["auto", "simpy", "worklist", "events", "static"]
+ENGINES: tuple[str, ...] = ("auto", "simpy", "worklist", "events", "static")
+
+
+def choose_engine(network: Network) -> tuple[Engine, str]:
+    """The fastest engine that can run a network, and why it is that one."""
+    kinds = {node.kind for node in network.nodes.values()}
+    if "process" in kinds:
+        return "simpy", "a node is a free process"
+    if "arbiter" in kinds:
+        if "rule" in kinds:
+            return "simpy", "values decide what happens after an arbiter"
+        return "events", "an arbiter goes by the order in time"
+    return "worklist", "nothing depends on the order in time"
+
+
+def simulate(
+    network: Network, engine: str = "auto", *, record: bool = False, values: bool = False, check: bool = True
+) -> Run:
+    """Run a network to its end or to a deadlock.
+
+    `record` keeps the ready and send time of every firing; `values` what nodes without outputs receive
+    (SimPy keeps both anyway). Without them a steady state that repeats is skipped (exactly). With
+    `check` a deadlock that is certain is refused before the run. Raises `NetworkError`, and `InputError` for
+    an engine that cannot run the network.
+    """
+    network.check()
+    if engine not in ENGINES:
+        raise InputError(f"engine {engine!r}: accepted: {', '.join(ENGINES)}")
+    chosen, why = choose_engine(network)
+    if engine != "auto":
+        able = {"simpy": ("simpy",), "events": ("simpy", "events"), "worklist": ENGINES}[chosen]
+        if engine not in able:
+            raise InputError(f"engine {engine!r} cannot run network {network.name!r}: {why}; use {able[-1]}")
+        chosen, why = engine, "as asked"  # type: ignore[assignment]
+    if chosen == "simpy":
+        if check:
+            refuse_deadlock(network)
+        return _noted(run_simpy(network), why)
+    timed = with_schedules(network) if chosen != "events" else network
+    if check:
+        refuse_deadlock(timed)
+    if chosen == "events":
+        run = run_events(timed, record)
+    elif chosen == "static":
+        found = None if record else run_static(timed)
+        if found is None:
+            reason = "it keeps no firings" if record else "rates are not static, or it gets stuck"
+            raise InputError(f"engine 'static' cannot run network {network.name!r}: {reason}; use worklist")
+        run = found
+    else:
+        run = run_worklist(timed, record, skip=not record)
+    if values:
+        run.received = compute(network).received
+    return _noted(run, why)
+
+
+def _noted(run: Run, why: str) -> Run:
+    run.note = f"{run.engine}: {why}" + (f"; {run.note}" if run.note else "")
+    return run

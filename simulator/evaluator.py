@@ -1,0 +1,280 @@
+"""Whoever turns designs into reports: in this process, from a store, or in worker processes.
+
+An evaluator never raises for a design. One that breaks a machine's rules, crashes the model, gives no
+number or takes too long gets `Report.failed(reason)`, here and nowhere else. Named by a string, so that
+an environment's specification stays JSON:
+
+    direct                       in this process
+    cached:DIR                   from the store in DIR, which keeps what is new
+    pool:4                       in four worker processes (`pool` alone: one for each core)
+    cached:DIR|pool:4            the store in front of the workers
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from importlib.metadata import entry_points
+from itertools import islice
+from typing import Any, Self
+
+from ..errors import DesignError, InputError
+from .accelerator import Accelerator
+from .design import Design
+from .record import Record, key_of
+from .report import Report, Table
+from .store import ResultStore
+
+__all__ = ["Cached", "Direct", "Evaluator", "Values", "make_evaluator", "run_batch"]
+
+Values = Design | Mapping[str, Any]
+"""A design, or the values of one that is yet to be validated."""
+
+GROUP = "cyclescape.evaluators"
+"""Entry points of further evaluators: callables (machine, argument, *, time_limit_s, engine) -> Evaluator."""
+
+_BLOCK = 2048  # designs that are looked up in a store at once
+_COMMIT_S = 0.5  # results wait no longer than this before they are safe in the store
+_COMMIT_ROWS = 500
+
+
+class Evaluator(ABC):
+    """Base of all evaluators of one machine. Reports come in the order of the designs."""
+
+    width: int = 1
+    """How many designs it works on at once; an agent that asks for fewer leaves workers idle."""
+
+    def __init__(self, machine: Accelerator, engine: str | None = None) -> None:
+        self.machine, self.engine = machine, engine
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What else decides the numbers, and so is part of the key of a stored result."""
+        return {"engine": self.engine or self.machine.engines[0]}
+
+    @abstractmethod
+    def stream(self, designs: Iterable[Values], workload: Any) -> Generator[Report]:
+        """Yield one report for each design, in order, reading the designs only as far ahead as useful.
+
+        Raises `InputError` if the machine cannot run such a workload or engine at all.
+        """
+
+    def evaluate(self, designs: Sequence[Values], workload: Any) -> list[Report]:
+        """Return one report for each design."""
+        return list(self.stream(designs, workload))
+
+    def close(self) -> None:  # noqa: B027  (most have nothing to close)
+        """End worker processes and close files."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Pace:
+    """How many designs to take at once, so that a batch lasts about `target_s`."""
+
+    def __init__(self, target_s: float, most: int = 4096) -> None:
+        self.target_s, self.most, self.size = target_s, most, 1
+
+    def note(self, designs: int, seconds: float) -> None:
+        """Learn from a batch; the size at most doubles, since the first batches also compile."""
+        if designs:
+            fitting = int(designs * self.target_s / max(seconds, 1e-9))
+            self.size = max(1, min(fitting, 2 * self.size, self.most))
+
+
+class Direct(Evaluator):
+    """Simulates in this process."""
+
+    def __init__(self, machine: Accelerator, engine: str | None = None) -> None:
+        super().__init__(machine, engine)
+        self._pace = Pace(target_s=0.25)
+
+    def stream(self, designs: Iterable[Values], workload: Any) -> Generator[Report]:
+        """Yield reports, whose tables of operators are there as the machine made them."""
+        engine = self.machine.check(workload, self.engine)
+        source = iter(designs)
+        while batch := list(islice(source, self._pace.size)):
+            start = time.perf_counter()
+            reports = run_batch(self.machine, batch, workload, engine)
+            self._pace.note(len(batch), time.perf_counter() - start)
+            yield from reports
+
+
+class Cached(Evaluator):
+    """A store in front of another evaluator. What is new is in the store within about half a second."""
+
+    def __init__(self, inner: Evaluator, store: ResultStore, *, time_limit_s: float | None = None) -> None:
+        super().__init__(inner.machine, inner.engine)
+        self.inner, self.store, self.width = inner, store, inner.width
+        self.time_limit_s = time_limit_s
+        self.hits = 0
+        """Reports that the store answered so far."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those of the evaluator behind the store."""
+        return self.inner.settings
+
+    def key(self, design: Values, workload: Any) -> str:
+        """The key under which the store keeps a design's result."""
+        valid = validated(self.machine, design)
+        return key_of(self.machine, _identity(self.machine, design, valid), workload, self.settings)
+
+    def stream(self, designs: Iterable[Values], workload: Any) -> Generator[Report]:
+        """Yield stored reports where there are, and simulate the rest; a design given twice runs once."""
+        self.machine.check(workload, self.engine)
+        source = iter(designs)
+        while block := list(islice(source, _BLOCK)):
+            yield from self._block(block, workload)
+
+    def _block(self, block: list[Values], workload: Any) -> Generator[Report]:
+        valid = [validated(self.machine, design) for design in block]
+        asked = [_identity(self.machine, d, v) for d, v in zip(block, valid, strict=True)]
+        keys = [key_of(self.machine, design, workload, self.settings) for design in asked]
+        known = {
+            key: r for key, r in self.store.reports(list(dict.fromkeys(keys))).items() if self._lasting(r)
+        }
+        missing = {key: i for i, key in reversed(list(enumerate(keys))) if key not in known}
+        order = sorted(missing.values())
+        fresh = self.inner.stream([asked[i] for i in order], workload)
+        new: list[Record] = []
+        committed = time.monotonic()
+        try:
+            for i, key in enumerate(keys):
+                if missing.get(key) == i:
+                    known[key] = next(fresh)
+                    new.append(Record(self.machine, asked[i], workload, self.settings, known[key], key))
+                    if len(new) >= _COMMIT_ROWS or time.monotonic() - committed > _COMMIT_S:
+                        self._commit(new)
+                        committed = time.monotonic()
+                else:
+                    self.hits += 1
+                    design = asked[i]
+                    if known[key].ok and key not in missing and isinstance(design, Design):
+                        known[key].table = resimulated(self.machine, design, workload, self.engine)
+                yield known[key]
+        finally:
+            fresh.close()
+            self._commit(new)
+
+    def _commit(self, new: list[Record]) -> None:
+        self.store.put(new)
+        new.clear()
+
+    def _lasting(self, report: Report) -> bool:
+        limit = report.retry_above_s
+        return limit is None or (self.time_limit_s is not None and 0 < self.time_limit_s <= limit)
+
+    def close(self) -> None:
+        """Close the store and what is behind it."""
+        self.inner.close()
+        self.store.close()
+
+
+def validated(machine: Accelerator, design: Values) -> Design | Report:
+    """Return the design, or the report that says which rule it breaks."""
+    if isinstance(design, Design):
+        return design
+    try:
+        return machine.design.make(design)
+    except DesignError as error:
+        return Report.failed(str(error))
+
+
+def _identity(machine: Accelerator, design: Values, valid: Design | Report) -> Values:
+    """What a result is kept under: the design, or all the values that together break a rule."""
+    if isinstance(valid, Design):
+        return valid
+    return {name: p.default for name, p in machine.design.parameters().items()} | dict(design)
+
+
+def run_batch(machine: Accelerator, designs: Sequence[Values], workload: Any, engine: str) -> list[Report]:
+    """Simulate designs in one call; where that fails, one by one, so that only the guilty ones fail."""
+    valid = [validated(machine, design) for design in designs]
+    ready = [design for design in valid if isinstance(design, Design)]
+    reports = iter(_run(machine, ready, workload, engine))
+    return [design if isinstance(design, Report) else next(reports) for design in valid]
+
+
+def _run(machine: Accelerator, designs: Sequence[Design], workload: Any, engine: str) -> list[Report]:
+    if not designs:
+        return []
+    try:
+        reports = machine.run(designs, workload, engine=engine)
+        if len(reports) != len(designs):
+            raise RuntimeError(f"{machine.name} gave {len(reports)} reports for {len(designs)} designs")
+        return [checked(report) for report in reports]
+    except (Exception, SystemExit) as error:
+        if len(designs) > 1:
+            return [report for design in designs for report in _run(machine, [design], workload, engine)]
+        if isinstance(error, DesignError):
+            return [Report.failed(str(error))]
+        text = " ".join(str(error).split())
+        return [Report.failed(f"the model raised {type(error).__name__}{': ' if text else ''}{text}")]
+
+
+def checked(report: Report) -> Report:
+    """Return the report with plain numbers, or a failed one if a metric is no finite number."""
+    if not report.ok:
+        return report
+    metrics: dict[str, float] = {}
+    for name, value in report.metrics.items():
+        plain = value.item() if hasattr(value, "item") else value
+        if isinstance(plain, bool) or not isinstance(plain, int | float) or not math.isfinite(plain):
+            return Report.failed(f"metric {name} is {plain}, not a finite number")
+        metrics[name] = plain
+    if not metrics:
+        return Report.failed("the model gave no metrics")
+    report.metrics = metrics
+    report.breakdown = {cause: int(cycles) for cause, cycles in report.breakdown.items()}
+    return report
+
+
+def resimulated(machine: Accelerator, design: Design, workload: Any, engine: str | None) -> Table:
+    """A table that simulates again when it is first read: stores and workers hand on the numbers only."""
+    return Table(lambda: machine.run([design], workload, engine=engine)[0].table.columns)
+
+
+def make_evaluator(
+    spec: str | Evaluator,
+    machine: Accelerator,
+    *,
+    time_limit_s: float | None = None,
+    engine: str | None = None,
+) -> Evaluator:
+    """Build an evaluator from its name; raises `InputError`.
+
+    A time limit needs a process that can be ended, so that `direct` with one is a pool of one.
+    """
+    if isinstance(spec, Evaluator):
+        return spec
+    if time_limit_s is not None and not time_limit_s > 0:
+        raise InputError(f"time limit {time_limit_s} s: must be above 0")
+    head, bar, behind = spec.partition("|")
+    kind, _, argument = head.strip().partition(":")
+    if kind == "cached":
+        if not argument:
+            raise InputError("evaluator 'cached': which directory? (accepted: cached:DIR)")
+        inner = make_evaluator(behind.strip() or "direct", machine, time_limit_s=time_limit_s, engine=engine)
+        return Cached(inner, ResultStore(argument), time_limit_s=time_limit_s)
+    if bar:
+        raise InputError(f"evaluator {spec!r}: only cached:DIR can stand in front of another")
+    if kind == "direct" and not argument and time_limit_s is None:
+        return Direct(machine, engine)
+    if kind == "pool" or (kind == "direct" and not argument):
+        from .pool import Pool, workers_of
+
+        workers = 1 if kind == "direct" else workers_of(argument)
+        return Pool(machine, workers, time_limit_s=time_limit_s, engine=engine)
+    plugins: dict[str, Any] = {point.name: point for point in entry_points(group=GROUP)}
+    if kind not in plugins:
+        accepted = ", ".join(["direct", "cached:DIR", "pool:N", *(f"{name}:..." for name in sorted(plugins))])
+        raise InputError(f"evaluator {spec!r} is not known (accepted: {accepted})")
+    factory: Callable[..., Evaluator] = plugins[kind].load()
+    return factory(machine, argument, time_limit_s=time_limit_s, engine=engine)

@@ -1,0 +1,110 @@
+"""A problem to explore: a machine's space of designs, workloads, an objective, and who evaluates.
+
+Environments and agents stand on this one object. Straight down and straight up: point -> design ->
+evaluator -> reports -> outcome.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from ..errors import InputError
+from .accelerator import Accelerator
+from .design import Design
+from .evaluator import Evaluator, make_evaluator
+from .formula import split
+from .objective import Aggregate, Objective, Outcome
+from .registry import accelerator as find
+from .space import Space
+
+__all__ = ["Problem", "check_values", "workloads_of"]
+
+
+def workloads_of(given: Any) -> tuple[Any, ...]:
+    """Return workloads for a name, several names joined by ";", a workload, or a sequence of those."""
+    parts = (
+        split(given, ";")
+        if isinstance(given, str)
+        else given
+        if isinstance(given, list | tuple)
+        else (given,)
+    )
+    if not parts:
+        raise InputError("no workload is given (accepted: a name, a file, or a Workload)")
+    return tuple(_load(part) if isinstance(part, str) else part for part in parts)
+
+
+def _load(spec: str) -> Any:
+    from ..traces.catalog import load
+
+    return load(spec)
+
+
+def check_values(
+    design: type[Design], fixed: Mapping[str, Any], values: Mapping[str, Sequence[Any]] | None = None
+) -> None:
+    """Raise `InputError` for a parameter that is not there, or a value that no design could have.
+
+    Values that only contradict others are left to each design's own check.
+    """
+    known = design.parameters()
+    for name, listed in [*((name, (value,)) for name, value in fixed.items()), *(values or {}).items()]:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise InputError(f"{name}: unknown parameter{hint} (accepted: {', '.join(known)})")
+        for value in listed:
+            try:
+                design.model_validate({**fixed, name: value})
+            except ValidationError as error:
+                if any(item["loc"][:1] == (name,) for item in error.errors(include_url=False)):
+                    raise InputError(f"{name}={value!r}: accepted: {known[name].valid}") from None
+
+
+class Problem:
+    """What is explored and what is asked of it; raises `InputError` where the parts do not fit together."""
+
+    def __init__(
+        self,
+        accelerator: str | Accelerator,
+        workloads: Any = None,
+        objective: str | Sequence[str] | Objective = "edp",
+        constraints: str | Sequence[str] = (),
+        *,
+        aggregate: Aggregate | None = None,
+        weights: Sequence[float] | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        values: Mapping[str, Sequence[Any]] | None = None,
+        evaluator: str | Evaluator = "direct",
+        time_limit_s: float | None = None,
+        engine: str | None = None,
+    ) -> None:
+        self.machine = find(accelerator) if isinstance(accelerator, str) else accelerator
+        self.workloads = workloads_of(self.machine.default_workload if workloads is None else workloads)
+        self.objective = Objective.parse(objective, constraints, aggregate=aggregate, weights=weights)
+        self.objective.check(self.machine.metrics, len(self.workloads))
+        for workload in self.workloads:
+            self.machine.check(workload, engine)
+        check_values(self.machine.design, fixed or {}, values or {})
+        self.space = Space(self.machine.design, fixed, values)
+        self.evaluator = make_evaluator(evaluator, self.machine, time_limit_s=time_limit_s, engine=engine)
+
+    def evaluate(self, points: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        """Judge points of the space (or any values of parameters); never raises for a point."""
+        designs = [{**self.space.fixed, **point} for point in points]
+        by_workload = [self.evaluator.evaluate(designs, workload) for workload in self.workloads]
+        return [self.objective.outcome(reports) for reports in zip(*by_workload, strict=True)]
+
+    def close(self) -> None:
+        """End what the evaluator holds."""
+        self.evaluator.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,56 @@
+"""What the tests share: settings of hypothesis, two small machines and a small workload."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from cyclescape.simulator import registry
+from cyclescape.simulator.accelerator import Accelerator
+from cyclescape.traces.operators import Gemm
+from cyclescape.traces.workload import Workload
+
+# Reproducible, and never judged by wall time.
+settings.register_profile("laws", deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+settings.load_profile("laws")
+
+PLUGINS = Path(__file__).parent / "plugins"
+if str(PLUGINS) not in sys.path:
+    sys.path.append(str(PLUGINS))
+
+
+def _registered(machine: type[Accelerator], monkeypatch: pytest.MonkeyPatch) -> Accelerator:
+    monkeypatch.setitem(registry._registered, machine.name, machine)
+    registry._load.cache_clear()
+    return machine()
+
+
+@pytest.fixture
+def roofline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Accelerator]:
+    from roofline import Roofline
+
+    yield _registered(Roofline, monkeypatch)
+    registry._load.cache_clear()
+
+
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Accelerator]:
+    from faulty import Faulty
+
+    yield _registered(Faulty, monkeypatch)
+    registry._load.cache_clear()
+
+
+@pytest.fixture
+def mlp() -> Workload:
+    return Workload(
+        name="mlp",
+        operators=(Gemm(name="a", m=64, n=256, k=512), Gemm(name="b", m=64, n=1024, k=256, inputs=("a",))),
+    )
+
+
+@pytest.fixture
+def gemv() -> Workload:
+    return Workload(name="gemv", operators=(Gemm(name="a", m=1, n=2048, k=2048),))

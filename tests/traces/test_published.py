@@ -1,0 +1,54 @@
+"""MACs and parameters of every network against published figures; each row of the table names its source.
+
+A value without a unit must be met exactly. One with a unit must be met to its last digit. `difference`
+is what a known and explained difference adds to it.
+"""
+
+import csv
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from cyclescape.traces import catalog
+
+_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
+with (Path(__file__).parent / "published.csv").open(newline="") as table:
+    ROWS = list(csv.DictReader(table))
+
+
+def _number(text: str) -> tuple[int, int]:
+    """Return the value and the size of its last digit."""
+    unit = _UNITS.get(text[-1], 1)
+    digits = Decimal(text.rstrip("KMGB"))
+    return int(digits * unit), int(Decimal(1).scaleb(digits.as_tuple().exponent) * unit)
+
+
+def _count(workload: object, quantity: str) -> int:
+    if quantity == "conv_macs":
+        return sum(op.macs for op in workload.operators if op.kind == "conv")
+    if quantity == "conv_weights":
+        return sum(op.weight_elements for op in workload.operators if op.kind == "conv")
+    return getattr(workload, quantity)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['workload']} {row['quantity']} {row['value']}")
+def test_count_is_as_published(row: dict[str, str]) -> None:
+    value, last_digit = _number(row["value"])
+    difference, _ = _number(row["difference"])
+    assert row["source"], "every figure has a source"
+    assert bool(difference) == bool(row["why"]), "every difference is explained"
+    ours = _count(catalog.load(row["workload"]), row["quantity"])
+    assert abs(ours - difference - value) * 2 <= last_digit - (last_digit == 1), f"{ours:,} against {row['value']}"
+
+
+def test_every_network_is_in_the_table() -> None:
+    listed = {row["workload"].partition(":")[0] for row in ROWS}
+    assert listed == {entry.name for entry in catalog.entries("network") if not entry.name.startswith(".")}
+
+
+@pytest.mark.parametrize("quantity", ["macs", "params"])
+def test_every_network_has_each_quantity(quantity: str) -> None:
+    for entry in catalog.entries("network"):
+        rows = [r for r in ROWS if r["workload"].partition(":")[0] == entry.name and r["quantity"] == quantity]
+        never_published = quantity == "macs" and entry.name == "m2-bert-base"
+        assert rows or entry.name.startswith(".") or never_published, entry.name

@@ -1,0 +1,36 @@
+"""Import of ONNX files: the graph with its branches, shapes found from the inputs, weights never read.
+
+The `onnx` library is an extra and is imported when a file is read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from ...errors import MissingExtraError
+from ..catalog import file_format
+from ..workload import Workload
+
+__all__ = ["read"]
+
+DimensionSize = Annotated[int, Field(ge=1, le=2**32, description="size of a dynamic dimension, by its name")]
+
+
+@file_format(".onnx", "ONNX model; dynamic dimensions are arguments by name, batch is the first of every input",
+             kind="network", source="onnx.ai, operators of the default domain")
+def read(name: str, path: Path, **sizes: DimensionSize) -> Workload:
+    """Import a model.
+
+    Raises `InputError` in one line for a file that is truncated, cyclic, not ONNX, has a dimension of unknown
+    size or an operator whose work is not known; `MissingExtraError` without the `onnx` library.
+    """
+    try:
+        import onnx  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("reading an ONNX file", "onnx") from None
+    from .graph import convert
+
+    return convert(name, path, sizes)

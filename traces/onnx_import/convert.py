@@ -1,0 +1,115 @@
+"""What each ONNX operator is as work: a converter for every operator that an import accepts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from ...errors import explain
+from ..operators import Operator
+from ..workload import UniqueNames
+from .node import Node
+from .values import Value
+
+__all__ = ["CONVERTERS", "Converter", "Record", "Refused", "Work", "converts"]
+
+_OPERATOR: TypeAdapter[Any] = TypeAdapter(Operator)
+
+
+class Refused(Exception):
+    """A node that cannot be expressed; the message says why and what would be accepted."""
+
+
+@dataclass
+class Record:
+    """An operator in the making: a later node may still be folded into it."""
+
+    fields: dict[str, Any]
+    output: str
+    """The tensor that holds exactly its output."""
+
+    @property
+    def name(self) -> str:
+        """The operator's name."""
+        return str(self.fields["name"])
+
+
+class Work:
+    """The operators found so far."""
+
+    def __init__(self, opset: int, readers: Counter[str]) -> None:
+        self.opset = opset
+        self.extra_params = 0
+        self._readers = readers
+        self._records: dict[str, Record] = {}
+        self._unique = UniqueNames()
+
+    def add(self, node: Node, kind: str, inputs: list[Value], *, suffix: str = "", **fields: Any) -> None:
+        """Add an operator that makes the node's first output from these values."""
+        name = self._unique((node.name[:150] or kind) + suffix)
+        sources = tuple(source for value in inputs for source in value.sources)
+        self._records[name] = Record({"kind": kind, "name": name, "inputs": sources, **fields}, node.output.name)
+        for output in node.outputs:
+            output.sources = (name,)
+
+    def foldable(self, value: Value) -> Record | None:
+        """Return the operator whose output is this value, if nothing but one node reads it."""
+        record = self._records.get(value.sources[0]) if len(value.sources) == 1 else None
+        return record if record is not None and record.output == value.name and self._readers[value.name] == 1 else None
+
+    def fold(self, node: Node, record: Record, **fields: Any) -> None:
+        """Let an earlier operator do a node's work, so that its output is the node's."""
+        record.fields.update(fields)
+        record.output = node.output.name
+        node.output.sources = (record.name,)
+
+    def operators(self) -> tuple[Operator, ...]:
+        """Return the operators; raises `Refused` for one that cannot be."""
+        return tuple(self._operator(record) for record in self._records.values())
+
+    @staticmethod
+    def _operator(record: Record) -> Operator:
+        try:
+            operator: Operator = _OPERATOR.validate_python(record.fields)
+        except ValidationError as error:
+            raise Refused(f"node {record.name!r}: {explain(error)}") from None
+        return operator
+
+
+Converter = Callable[[Work, Node], None]
+CONVERTERS: dict[str, Converter] = {}
+
+
+def converts(kinds: str) -> Callable[[Converter], Converter]:
+    """Register a converter for operators, given as names with blanks between."""
+
+    def register(converter: Converter) -> Converter:
+        CONVERTERS.update(dict.fromkeys(kinds.split(), converter))
+        return converter
+
+    return register
+
+
+# What only moves or renames elements, or answers about shapes, is read where it lies.
+@converts(
+    "Reshape Flatten Squeeze Unsqueeze Identity Dropout Cast CastLike Transpose Concat Split Slice Pad Expand Tile "
+    "DepthToSpace SpaceToDepth Shape Size GatherElements GatherND ScatterElements ScatterND Reverse ReverseSequence "
+    "ConstantOfShape Range EyeLike Trilu OneHot BitCast Col2Im CenterCropPad"
+)
+def _moves(work: Work, node: Node) -> None:
+    """Leave the outputs where the inputs are."""
+
+
+@converts("Gather")
+def _gather(work: Work, node: Node) -> None:
+    """Look rows of a constant table up; any other gathering is a movement."""
+    table, rows = node.input(0), node.input(1)
+    if table.constant and node.attribute("axis", 0) == 0 and len(table.shape) == 2:
+        work.add(node, "embedding", [rows], entries=table.shape[0], width=table.shape[1], tokens=rows.elements)
+
+
+from . import elementwise, products, windows  # noqa: E402, F401

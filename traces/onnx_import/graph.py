@@ -1,0 +1,296 @@
+"""From an ONNX model to a workload: order the nodes, find the shapes, convert what does work."""
+
+from __future__ import annotations
+
+import difflib
+import heapq
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from ...errors import InputError
+from ..workload import Workload
+from .convert import CONVERTERS, Refused, Work
+from .file import Model, open_model
+from .node import Node
+from .values import Value, constant_value, fold, infer
+
+__all__ = ["convert"]
+
+MAX_NODES = 100_000
+_CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
+_DEFAULT_DOMAIN = ("", "ai.onnx")
+
+
+def convert(name: str, path: Path, sizes: Mapping[str, int]) -> Workload:
+    """Import the model at `path` as a workload of that name, with these sizes of its dynamic dimensions."""
+    model = open_model(path)
+    return _Importer(path, model, sizes).run(name)
+
+
+class _Importer:
+    """One import. Every error names the file and the node."""
+
+    def __init__(self, path: Path, model: Model, sizes: Mapping[str, int]) -> None:
+        self._path, self._graph, self._opset, self._sizes = path, model.proto.graph, model.opset, dict(sizes)
+        self._functions = {(function.domain, function.name) for function in model.proto.functions}
+        self._values: dict[str, Value] = {}
+        self._readers: Counter[str] = Counter()
+        self._stated = {info.name: info.type for info in (*self._graph.value_info, *self._graph.output)}
+
+    def run(self, name: str) -> Workload:
+        """Return the workload."""
+        nodes = self._ordered()
+        for tensor in self._graph.initializer:
+            self._values[tensor.name] = self._constant(tensor)
+        self._read_inputs(nodes)
+        self._readers = Counter(source for node in nodes for source in node.input)
+        self._readers.update(output.name for output in self._graph.output)
+        work = Work(self._opset, self._readers)
+        for proto in nodes:
+            self._visit(proto, work)
+        try:
+            operators = work.operators()
+        except Refused as reason:
+            raise InputError(f"{self._path}: {reason}") from None
+        if not operators:
+            raise InputError(f"{self._path}: no node of the model does any work on its inputs")
+        return Workload(name=name, operators=operators, source=str(self._path), extra_params=work.extra_params)
+
+    def _constant(self, tensor: onnx.TensorProto, name: str = "") -> Value:
+        try:
+            return constant_value(tensor, name)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{self._path}: tensor {name or tensor.name!r} cannot be read: {_line(error)}") from None
+
+    # Order
+
+    def _ordered(self) -> list[onnx.NodeProto]:
+        """Return the nodes that the outputs need, each after those it reads, else in the order of the file."""
+        protos = list(self._graph.node)
+        if len(protos) > MAX_NODES:
+            raise InputError(f"{self._path}: {len(protos):,} nodes (accepted: at most {MAX_NODES:,})")
+        maker: dict[str, int] = {}
+        for index, proto in enumerate(protos):
+            for output in filter(None, proto.output):
+                if output in maker:
+                    raise InputError(f"{self._path}: tensor {output!r} is made twice, by {_label(protos[maker[output]])} "
+                                     f"and {_label(proto)}")
+                maker[output] = index
+        needed = self._needed(protos, maker)
+        given = {tensor.name for tensor in (*self._graph.initializer, *self._graph.input)}
+        waiting: dict[int, int] = {}
+        followers: dict[int, list[int]] = {index: [] for index in needed}
+        for index in needed:
+            before = set()
+            for source in filter(None, protos[index].input):
+                if source in maker:
+                    before.add(maker[source])
+                elif source not in given:
+                    raise InputError(f"{self._path}: {_label(protos[index])} reads {source!r}, which nothing makes")
+            waiting[index] = len(before)
+            for producer in before:
+                followers[producer].append(index)
+        ready = [index for index, count in waiting.items() if not count]
+        heapq.heapify(ready)
+        order = []
+        while ready:
+            index = heapq.heappop(ready)
+            order.append(index)
+            for follower in followers[index]:
+                waiting[follower] -= 1
+                if not waiting[follower]:
+                    heapq.heappush(ready, follower)
+        if len(order) < len(needed):
+            cycle = _cycle({index for index, count in waiting.items() if count}, protos, maker)
+            shown = " -> ".join(_label(protos[index]) for index in cycle[:4]) + (" -> ..." if len(cycle) > 4 else "")
+            raise InputError(f"{self._path}: the graph has a cycle: {shown} (accepted: a graph without one)")
+        return [protos[index] for index in order]
+
+    def _needed(self, protos: list[onnx.NodeProto], maker: Mapping[str, int]) -> set[int]:
+        """Return the nodes that some output of the graph rests on."""
+        pending = [maker[output.name] for output in self._graph.output if output.name in maker]
+        needed: set[int] = set()
+        while pending:
+            index = pending.pop()
+            if index not in needed:
+                needed.add(index)
+                pending += [maker[source] for source in protos[index].input if source in maker]
+        if not needed:
+            raise InputError(f"{self._path}: no output of the graph is made by a node")
+        return needed
+
+    # Inputs
+
+    def _read_inputs(self, nodes: list[onnx.NodeProto]) -> None:
+        """Set the shapes of the network's inputs, with the sizes that were given for dynamic dimensions."""
+        used = {source for node in nodes for source in node.input}
+        inputs = [entry for entry in self._graph.input if entry.name not in self._values and entry.name in used]
+        dynamic: dict[str, str] = {}
+        shapes: dict[str, list[int | str]] = {}
+        for entry in inputs:
+            kind = entry.type
+            if not kind.HasField("tensor_type") or not kind.tensor_type.HasField("shape"):
+                raise InputError(f"{self._path}: input {entry.name!r} has no shape (accepted: a tensor with one; "
+                                 "dimensions may be dynamic)")
+            dims = shapes[entry.name] = []
+            for at, dim in enumerate(kind.tensor_type.shape.dim):
+                size = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
+                key = "batch" if at == 0 and "batch" in self._sizes else dim.dim_param.strip() or f"{entry.name}_{at}"
+                dims.append(size if size is not None and key != "batch" else key)
+                if size is None or key == "batch":
+                    for part in _parts(key):
+                        dynamic.setdefault(part, entry.name)
+        self._check_sizes(dynamic)
+        for entry in inputs:
+            shape = tuple(
+                dim if isinstance(dim, int) else sum(int(p) if p.isdecimal() else self._sizes[p] for p in _parts(dim))
+                for dim in shapes[entry.name]
+            )
+            self._values[entry.name] = Value(entry.name, entry.type.tensor_type.elem_type, shape, ("",))
+
+    def _check_sizes(self, dynamic: Mapping[str, str]) -> None:
+        """Raise `InputError` unless there is a size for each dynamic dimension, and for nothing else."""
+        form = f"{self._path}:" + ",".join(f"{key}=N" for key in dynamic)
+        missing = [key for key in dynamic if key not in self._sizes]
+        if missing:
+            raise InputError(
+                f"{self._path}: dimension {missing[0]!r} of input {dynamic[missing[0]]!r} is dynamic and has no size "
+                f"(accepted: {form})"
+            )
+        for key in self._sizes:
+            if key not in dynamic:
+                close = difflib.get_close_matches(key, dynamic, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                accepted = form if dynamic else "no size but batch; every dimension is fixed"
+                raise InputError(f"{self._path}: {key}: no input has this dimension{hint} (accepted: {accepted})")
+
+    # Nodes
+
+    def _visit(self, proto: onnx.NodeProto, work: Work) -> None:
+        """Find what a node makes, and add the work it does."""
+        where = f"{self._path}: {_label(proto)}"
+        inputs = [self._values[name] if name else None for name in proto.input]
+        outputs = self._constant_node(proto) or self._outputs(proto, inputs, where)
+        node = Node(proto, inputs, outputs)
+        if any(value is not None and not value.constant for value in inputs):
+            converter = CONVERTERS.get(proto.op_type) if proto.domain in _DEFAULT_DOMAIN else None
+            if converter is None:
+                raise InputError(
+                    f"{where}: the work of operator {proto.op_type} is not known (accepted: {', '.join(sorted(CONVERTERS))}; "
+                    "replace the node by such ones before importing)"
+                )
+            try:
+                converter(work, node)
+            except Refused as reason:
+                raise InputError(f"{where}: {reason}") from None
+        for value in outputs:
+            self._values[value.name] = value
+
+    def _constant_node(self, proto: onnx.NodeProto) -> list[Value] | None:
+        """Return the output of a Constant whose value is a tensor."""
+        if proto.op_type != "Constant" or proto.domain not in _DEFAULT_DOMAIN:
+            return None
+        for attribute in proto.attribute:
+            if attribute.name == "value":
+                return [self._constant(attribute.t, proto.output[0])]
+        return None
+
+    def _outputs(self, proto: onnx.NodeProto, inputs: list[Value | None], where: str) -> list[Value]:
+        """Return the outputs with their shapes, and their content where shapes may depend on it."""
+        self._check_operator(proto, where)
+        known = {value.name: value for value in inputs if value is not None}
+        try:
+            found = infer(proto, known, self._opset)
+        except onnx.defs.SchemaError:
+            raise InputError(
+                f"{where}: operator {proto.op_type} is not in operator set {self._opset} of ONNX (accepted: "
+                "standard operators)"
+            ) from None
+        except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, TypeError) as error:
+            batch = " (the file may fix its batch)" if "batch" in self._sizes else ""
+            raise InputError(f"{where}: its inputs do not fit: {_line(error)}{batch}") from None
+        outputs = []
+        for at, name in enumerate(proto.output):
+            if not name or (at and not self._readers[name]):
+                continue
+            kind, dims = found.get(name, (0, None))
+            shape = self._shape(name, dims, where)
+            constant = all(value is None or value.constant for value in inputs)
+            try:
+                content = fold(proto, inputs, shape, self._opset)
+            except Exception as error:
+                raise InputError(f"{where}: it cannot be computed from its constants: {_line(error)}") from None
+            if content is not None:
+                constant, shape = True, content.shape
+            sources = () if constant else _sources(inputs)
+            outputs.append(Value(name, kind, shape, sources, content))
+        return outputs
+
+    def _check_operator(self, proto: onnx.NodeProto, where: str) -> None:
+        if (proto.domain, proto.op_type) in self._functions:
+            raise InputError(f"{where}: {proto.op_type} is a function of the file (accepted: a model whose functions are "
+                             "inlined, see onnx.inliner.inline_local_functions)")
+        if proto.domain not in _DEFAULT_DOMAIN:
+            raise InputError(f"{where}: operator {proto.domain}.{proto.op_type} is no standard operator (accepted: the "
+                             "default domain; export the model without fused or vendor operators)")
+        if proto.op_type in _CONTROL_FLOW:
+            raise InputError(f"{where}: {proto.op_type} depends on data or repeats a graph (accepted: a model without "
+                             "control flow; fix its conditions and fold constants before importing)")
+
+    def _shape(self, name: str, dims: list[int | None] | None, where: str) -> tuple[int, ...]:
+        """Return a static shape: inferred, or where that fails, as the file states it."""
+        stated = self._stated.get(name)
+        if dims is None and stated is not None and stated.HasField("tensor_type") and stated.tensor_type.HasField("shape"):
+            dims = [None] * len(stated.tensor_type.shape.dim)
+        if dims is not None and None in dims and stated is not None and len(stated.tensor_type.shape.dim) == len(dims):
+            dims = [self._stated_size(dim) if size is None else size
+                    for size, dim in zip(dims, stated.tensor_type.shape.dim)]
+        if dims is None or None in dims:
+            shown = "unknown" if dims is None else str(["?" if size is None else size for size in dims]).replace("'", "")
+            raise InputError(f"{where}: the shape of its output {name!r} depends on data (found: {shown}; accepted: a model "
+                             "whose shapes follow from those of its inputs)")
+        return tuple(size for size in dims if size is not None)
+
+    def _stated_size(self, dim: Any) -> int | None:
+        if dim.HasField("dim_value"):
+            return int(dim.dim_value)
+        return self._sizes.get(dim.dim_param)
+
+
+def _sources(inputs: list[Value | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(source for value in inputs if value is not None for source in value.sources))
+
+
+def _parts(key: str) -> list[str]:
+    """Return the terms of a dimension such as "past + new"."""
+    return [part.strip() for part in key.split("+")] if "+" in key else [key]
+
+
+def _label(proto: onnx.NodeProto) -> str:
+    name = proto.name or next(iter(proto.output), "")
+    return f"node {name[:80]!r} ({proto.op_type})"
+
+
+def _line(error: BaseException) -> str:
+    """Return the first line of a library's message, without its prefixes."""
+    text = " ".join(str(error).split())
+    for prefix in ("[ShapeInferenceError] ", "[TypeInferenceError] "):
+        text = text.rpartition(prefix)[2]
+    return text[:200] or type(error).__name__
+
+
+def _cycle(left: set[int], protos: list[onnx.NodeProto], maker: Mapping[str, int]) -> list[int]:
+    """Return nodes that wait for each other in a circle, the first again at the end."""
+    path: list[int] = []
+    seen: dict[int, int] = {}
+    index = min(left)
+    while index not in seen:
+        seen[index] = len(path)
+        path.append(index)
+        index = next(maker[source] for source in protos[index].input if maker.get(source) in left)
+    return [*reversed(path[seen[index]:]), path[-1]]
+
