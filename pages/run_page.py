@@ -34,6 +34,7 @@ def write_run_page(report: Report, design: Design, workload: Any, out: str | Pat
     machine = machine_of(design)
     columns = report.table.columns
     operators = operators_of(report)
+    several = operators if operators and len(operators["names"]) > 1 else None
     roofline = _roofline(report, machine, design, workload)
     sums = part_sums(report.metrics)
     in_parts = {name for _, _, items in sums for _, name in items}
@@ -47,9 +48,9 @@ def write_run_page(report: Report, design: Design, workload: Any, out: str | Pat
              "items": [{"label": label, "value": report.metrics[name]} for label, name in items]}
             for title, total, items in sums
         ],
-        "operators": operators,
+        "operators": several,
         "roofline": roofline,
-        "table": _table(columns) if operators else None,
+        "table": _table(columns) if several else None,
     }  # fmt: skip
     context = {
         "machine": machine.name,
@@ -60,10 +61,10 @@ def write_run_page(report: Report, design: Design, workload: Any, out: str | Pat
             (_capital(quantity(name).label), quantity(name).show(value), machine.metrics.get(name, ""))
             for name, value in report.metrics.items() if name not in in_parts
         ],
-        "operators": operators and _operators_note(operators),
+        "operators": several and _operators_note(several),
         "roofline": roofline and ("The whole run and its operators" + (
             ", under its peak and the bandwidth of its memory." if roofline["peak"] else "; the machine names no peak.")),
-        "table": operators and "Click a heading to sort." + (
+        "table": several and "Click a heading to sort." + (
             f" The {_MOST_ROWS:,} slowest of {len(columns['name']):,}." if len(columns["name"]) > _MOST_ROWS else ""),
         "parameters": [
             (p.name, f"{getattr(design, p.name)} {p.unit}".strip(), p.description)

@@ -81,9 +81,9 @@ def run_tables(report: Report) -> list[RenderableType]:
 
 
 def operator_table(report: Report, top: int | None = _SLOWEST) -> Table | None:
-    """The slowest operators, with their share and what bounds them; None where the report has none."""
+    """The slowest operators, with their share and what bounds them; None where there are not several."""
     found = operators_of(report, MOST_OPERATORS if top is not None else None)
-    if found is None:
+    if found is None or len(found["names"]) < 2:
         return None
     by_cause = np.array(found["cycles"], float)
     totals = by_cause.sum(axis=0)
@@ -149,7 +149,8 @@ def front_table(
         table.add_column(clean(quantity(name).label), justify="right", style="bold", no_wrap=True)
     shown = [name for name in parameters if name in frame.columns]
     for name in shown:
-        table.add_column(clean(quantity(name).label), justify="right", overflow="fold")
+        label = quantity(name).label
+        table.add_column(clean(label), justify="right", overflow="fold", min_width=min(12, max(map(len, label.split()))))
     for _, row in frame.head(most).iterrows():
         values = [quantity(name).show(float(row[name])).replace(" ", "\u00a0") for name in objective.names]
         table.add_row(str(row["number"]), *values, *(clean(str(row[name])) for name in shown))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from . import engines
 from .components import JobRun, ideal_job, simulate_job
 from .design import SystolicDesign
 from .lowering import JobTable, field, lower
-from .program import RESULT
+from .program import ORDERS, RESULT
 
 __all__ = ["MOST_SPANS", "systolic_timeline"]
 
@@ -23,9 +24,7 @@ MOST_SPANS = 200_000
 """Beyond this the folds of a step become one span, and then whole jobs do; a viewer stays usable."""
 
 _FOLDS, _STEPS, _JOB = range(3)
-"""How finely a job is drawn."""
-_PER_STEP = 5
-"""Spans of a step beside its folds, at most: three loads, a store, a wait."""
+"""How finely a job is drawn: every fold, all folds of a tile as one, or the whole job as one."""
 
 
 def systolic_timeline(design: SystolicDesign, workload: Workload, most_spans: int = MOST_SPANS) -> Timeline:
@@ -35,7 +34,7 @@ def systolic_timeline(design: SystolicDesign, workload: Workload, most_spans: in
     if (rows[:, 0] < 0).any():
         stuck = workload.operators[jobs.operator[int(np.argmax(rows[:, 0] < 0))]]
         raise InputError(f"operator {stuck.name!r}: no tile of it fits the scratchpads")
-    detail, costs = _detail(jobs, rows, most_spans)
+    detail, costs = _detail(design, jobs, rows, most_spans)
     notes = []
     if merged := sum(level == _STEPS for level in detail):
         notes.append(f"in {merged} of {len(detail)} jobs all folds of a tile are one span")
@@ -51,35 +50,48 @@ def systolic_timeline(design: SystolicDesign, workload: Workload, most_spans: in
     )
 
 
-def _detail(jobs: JobTable, rows: np.ndarray, most: int) -> tuple[list[int], list[int]]:
+def _detail(design: SystolicDesign, jobs: JobTable, rows: np.ndarray, most: int) -> tuple[list[int], list[int]]:
     """Choose how finely each job is drawn: the one with most spans gives way until all fit."""
-    steps = [_steps(jobs, j, row) for j, row in enumerate(rows)]
-    costs = [int(row[RESULT.index("folds")]) + _PER_STEP * n for row, n in zip(rows, steps)]
+    sizes = [_sizes(design, jobs, j, row) for j, row in enumerate(rows)]
+    costs = [int(row[RESULT.index("folds")]) + others for row, (_, others) in zip(rows, sizes)]
     detail = [_FOLDS] * len(rows)
     heap = [(-cost, j) for j, cost in enumerate(costs)]
     heapq.heapify(heap)
-    total = sum(costs) + len(rows)
+    total = sum(costs)
     while total > most and heap:
         cost, j = heapq.heappop(heap)
-        merged = (_PER_STEP + 1) * steps[j]
-        if detail[j] == _FOLDS and 2 * merged <= -cost:
-            detail[j] = _STEPS
-            heapq.heappush(heap, (-merged, j))
+        steps, others = sizes[j]
+        if detail[j] == _FOLDS and steps + others < -cost:
+            detail[j], fewer = _STEPS, steps + others
+            heapq.heappush(heap, (-fewer, j))
         else:
-            detail[j], merged = _JOB, 1
-        total += cost + merged
+            detail[j], fewer = _JOB, 1
+        total += cost + fewer
     return detail, costs
 
 
-def _steps(jobs: JobTable, j: int, row: np.ndarray) -> int:
-    """Return the number of a job's steps without building its plan."""
+def _sizes(design: SystolicDesign, jobs: JobTable, j: int, row: np.ndarray) -> tuple[int, int]:
+    """Return a job's steps, and how many transfers and (at most) waits it has, without building its plan."""
     job, chosen = jobs.unique[jobs.use[j]], dict(zip(RESULT, row.tolist()))
+    stored = not chosen["ofmap_on_chip"]
     if job[field("vector")]:
-        return -(-int(job[field("out_elements")]) // chosen["tile_m"])
-    steps = -(-int(job[field("groups")]) // chosen["tile_groups"])
-    for name in "mnk":
-        steps *= -(-int(job[field(name)]) // chosen[f"tile_{name}"])
-    return steps
+        steps = -(-int(job[field("out_elements")]) // chosen["tile_m"])
+        return steps, 0 if design.memory == "ideal" else (3 if stored else 2) * steps + 1
+    trips = [-(-int(job[field("groups")]) // chosen["tile_groups"])]
+    order = ["mnk"[dim] for dim in ORDERS[chosen["order"]]]
+    trips += [-(-int(job[field(dim)]) // chosen[f"tile_{dim}"]) for dim in order]
+
+    def changes(dims: str) -> int:
+        """How often the tile of an operand changes: the trips down to the innermost loop that moves it."""
+        inner = max((i for i, dim in enumerate(order, 1) if dim in dims and trips[i] > 1), default=0)
+        return prod(trips[: inner + 1])
+
+    if design.memory == "ideal":
+        return prod(trips), 0
+    opens, tiles = changes("mn"), trips[0] * prod(t for t, dim in zip(trips[1:], order) if dim in "mn")
+    loads = changes("mk") * (not chosen["ifmap_on_chip"]) + changes("kn") * (not chosen["filter_on_chip"])
+    psums = opens - tiles  # each visit to an output tile but its first reads it back
+    return prod(trips), loads + psums + opens * stored + min(prod(trips), loads + opens) + 1
 
 
 def _operators(workload: Workload, jobs: JobTable, rows: np.ndarray) -> Iterator[Span]:
