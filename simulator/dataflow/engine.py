@@ -51,7 +51,7 @@ def simulate(
         able = {"simpy": ("simpy", "hosted"), "events": ("simpy", "events", "hosted"), "worklist": ENGINES}[chosen]
         if engine not in able:
             raise InputError(f"engine {engine!r} cannot run network {network.name!r}: {why}; use {' or '.join(able)}")
-        chosen, why = engine, "as asked"  # type: ignore[assignment]
+        chosen, why = engine, "as asked"
     if chosen == "simpy":
         if check:
             refuse_deadlock(network)
