@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .fills import gauges as gauges
     from .hosted import Region as Region
     from .hosted import run_hosted as run_hosted
+    from .memories import memory_port as memory_port
+    from .memories import scratchpad as scratchpad
     from .random_networks import random_network as random_network
     from .rules import Filter as Filter
     from .rules import RepeatBy as RepeatBy
@@ -52,6 +54,7 @@ _HOME = {
     "engine": ("ENGINES", "choose_engine", "simulate"),
     "fills": ("Gauge", "gauges"),
     "hosted": ("Region", "run_hosted"),
+    "memories": ("memory_port", "scratchpad"),
     "random_networks": ("random_network",),
     "rules": ("Filter", "RepeatBy", "Select", "Switch"),
     "run": ("Blocked", "Run"),

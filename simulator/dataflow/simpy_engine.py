@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
@@ -24,9 +25,7 @@ class Firing(Component):
         super().__init__(sim, node.name)
         self.node, self.inputs, self.outputs = node, inputs, outputs
         self.endless = node.firings is None
-        self.ready: list[int] = []
-        self.send: list[int] = []
-        self.choices: list[int] = []
+        self.ready, self.send, self.choices = array("q"), array("q"), array("q")
         self.received: list[Any] = []
         self.end = 0
         self.function = node.function() if node.function is not None else None
@@ -241,7 +240,7 @@ def collect(network: Network, made: Sequence[Component], stuck: Sequence[Compone
         {c.name: len(c.ready) for c in nodes},
         tuple(Blocked(c.name, *_need(c)) for c in stuck),
         {c.name: np.array(c.ready, np.int64) for c in nodes},
-        {c.name: np.array(c.send + [-1] * (len(c.ready) - len(c.send)), np.int64) for c in nodes},
+        {c.name: np.array(c.send + array("q", [-1] * (len(c.ready) - len(c.send))), np.int64) for c in nodes},
         {c.name: np.array(c.choices, np.int64) for c in nodes if c.node.kind == "arbiter"},
         {c.name: c.received for c in nodes if not c.outputs},
     )
