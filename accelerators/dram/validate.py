@@ -100,9 +100,8 @@ def check_runs(rows: list[dict[str, str]], where: str, extra: dict[str, Device] 
         name = row.get("case_id") or f"line {rows.index(row) + 2}"
         chosen = _changed(_device(row["device"], extra or {}), row.get("timing_override", ""), f"{where}, {name}")
         system = DramSystem(chosen, int(row["channels"]), row["mapping"], "ramulator-2.1", settings=_settings(row))
-        run = system.run(
-            _trace(row["trace"], f"{where}, {name}"), drain=False, every=int(row["mem_ratio"]), slow=int(row.get("fe_ratio") or 1)
-        )
+        every, slow = int(row["mem_ratio"]), int(row.get("fe_ratio") or 1)
+        run = system.run(_trace(row["trace"], f"{where}, {name}"), drain=False, every=every, slow=slow)
         got: dict[str, int] = {"cycles": run.last_accept_cycle}
         got |= {column: run.counters[counter] for column, counter in _COUNTERS.items()}
         got |= {column: run.counts[command] for column, command in _COUNTS.items()}
@@ -128,7 +127,8 @@ def check_drained(rows: list[dict[str, str]], extra: dict[str, Device] | None = 
         }
         for column, value in got.items():
             yield Check.equal(name, column, int(row[column]), value)
-        yield Check.close(name, "avg_read_latency", float(row["avg_read_latency"]), float(run.read_latency.mean()), absolute=5.1e-5)
+        mean = float(run.read_latency.mean())
+        yield Check.close(name, "avg_read_latency", float(row["avg_read_latency"]), mean, absolute=5.1e-5)
 
 
 def check_probes(devices: list[Device], steps: int = 600) -> Iterator[Check]:
@@ -200,4 +200,5 @@ def validate(table: Path | None = None, timings: Path | None = None) -> Validati
         "the checker of the probes shares neither code nor table with the scheduler",
         "untried against the reference: staggered refresh, per-bank refresh on GDDR6",
     )
-    return Validation("dram against Ramulator 2.1", "908 runs, 30 drained runs, 6 command traces (commit c5b1c3a)", tuple(checks), (), notes)
+    source = "908 runs, 30 drained runs, 6 command traces (commit c5b1c3a)"
+    return Validation("dram against Ramulator 2.1", source, tuple(checks), (), notes)

@@ -59,7 +59,7 @@ class DramSystem:
         """The compiled timing rules."""
         return Timing(self.device, "strict" if self.convention == "default" else "ramulator-2.1")
 
-    def decode(self, trace: AddressTrace, *, wrap: bool = True) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def decode(self, trace: AddressTrace, *, wrap: bool = True) -> tuple[NDArray[np.int64], ...]:
         """Channel, bank (over all channels) and row of every request.
 
         With `wrap` addresses beyond the device fold back, as Ramulator has it; else they raise `InputError`.
@@ -73,7 +73,8 @@ class DramSystem:
             )
         at = self.map.decode(trace.address)
         o = self.device.organisation
-        bank = (((at["channel"] * o.ranks + at["rank"]) * o.sids + at["sid"]) * o.bankgroups + at["group"]) * o.banks + at["bank"]
+        sid = (at["channel"] * o.ranks + at["rank"]) * o.sids + at["sid"]
+        bank = (sid * o.bankgroups + at["group"]) * o.banks + at["bank"]
         return at["channel"], bank, at["row"]
 
     def run(self, trace: AddressTrace, *, drain: bool = True, every: int = 1, slow: int = 1, commands: int = 0) -> DramRun:

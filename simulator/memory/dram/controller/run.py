@@ -113,7 +113,7 @@ def _best_work(m: Any, x: Any, s: int, c: int, t: int, row_slot: bool, column_sl
 @njit(cache=True, nogil=True)
 def _send_refresh(m: Any, x: Any, out: Any, s: int, b: int, cmd: int, t: int) -> None:
     issue(m, out, s, cmd, b, -1, t)
-    if cmd == REFAB or cmd == REFPB:
+    if cmd in (REFAB, REFPB):
         refreshed(m, x, s, b, rank_of(m, x, s, b), cmd, t)
 
 

@@ -177,7 +177,7 @@ def second_activate(m: Any, out: Any, s: int, t: int) -> None:
 def send(m: Any, x: Any, out: Any, s: int, c: int, e: int, cmd: int, t: int) -> None:
     """Issue the next command of a request."""
     b = m[e + E_BANK]
-    if cmd == RD or cmd == WR:
+    if cmd in (RD, WR):
         if m[K_FAMILY] == LPDDR5 and t >= m[s + C_CLOCK_SYNCED]:
             issue(m, out, s, CAS, b, m[e + E_ROW], t)
             m[s + C_CAS_SLOT] = e

@@ -137,7 +137,7 @@ def _raise_all(m: Any, s: int, b: int, cmd: int, t: int) -> None:
         _raise(m, b + B_READY, m[K_BANK_TABLE] + offset, t)
         if m[K_SIDS] > 1:
             _raise_stack(m, b, cmd, t)
-    if cmd == ACT or cmd == REFPB:
+    if cmd in (ACT, REFPB):
         _raise_windows(m, r, cmd, t)
     if m[K_RANKS] > 1:
         other = m[s + C_FIRST_RANK]
@@ -194,7 +194,7 @@ def issue(m: Any, out: Any, s: int, cmd: int, b: int, row: int, t: int) -> None:
         _open(m, b, ACTIVATING if family == LPDDR5 else row, t)
     elif cmd == ACT2:
         set_row(m, b, row)
-    elif cmd == RD or cmd == WR:
+    elif cmd in (RD, WR):
         m[b + B_ACCESSES] += 1
     elif cmd == PRE:
         _close(m, b, t)
@@ -206,12 +206,12 @@ def issue(m: Any, out: Any, s: int, cmd: int, b: int, row: int, t: int) -> None:
         first = m[m[b + B_RANK] + R_FIRST_BANK]
         for i in range(m[K_BANKS] // m[K_RANKS]):
             _close(m, first + i * B_SIZE, t)
-    if family == HBM3 and t & 1 and (cmd <= PREA or cmd == REFAB or cmd == REFPB):
+    if family == HBM3 and t & 1 and (cmd <= PREA or cmd in (REFAB, REFPB)):
         m[s + C_PAIR_TICK] = t + m[K_ACT_LENGTH] if cmd == ACT else t + 1
         m[s + C_PAIR_RANK] = m[b + B_RANK]
-        m[s + C_PAIR_BANK] = -1 if cmd == PREA or cmd == REFAB else b
+        m[s + C_PAIR_BANK] = -1 if cmd in (PREA, REFAB) else b
     if family == LPDDR5 and RD <= cmd <= WRA:
-        busy = m[K_READ_LATENCY] if cmd == RD or cmd == RDA else m[K_WRITE_BUSY]
+        busy = m[K_READ_LATENCY] if cmd in (RD, RDA) else m[K_WRITE_BUSY]
         m[s + C_CLOCK_SYNCED] = max(m[s + C_CLOCK_SYNCED], t + busy + m[K_CLOCK_TRAIL])
 
 

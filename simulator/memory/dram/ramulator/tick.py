@@ -261,7 +261,7 @@ def _second_activate(m: Any, out: Any, s: int, t: int) -> None:
 def _send(m: Any, out: Any, s: int, e: int, cmd: int, t: int) -> None:
     """Issue the next command of a request."""
     b = m[e + E_BANK]
-    if cmd == RD or cmd == WR:
+    if cmd in (RD, WR):
         if m[K_FAMILY] == LPDDR5 and t >= m[s + C_CLOCK_SYNCED]:
             if m[s + C_OWED] >= 0 and m[s + C_DEADLINE] <= t + 1:
                 _second_activate(m, out, s, t)

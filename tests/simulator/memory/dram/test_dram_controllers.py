@@ -129,7 +129,7 @@ def test_write_watermarks_gather_writes():
     trace = address_trace("random", 2_000, writes="every3", footprint=1 << 24)
     turns = {}
     for scheduler in ("FrFcfs", "GrpFrFcfsWm"):
-        knobs = Knobs(scheduler=scheduler, request_buffer_size=32, scheduler_buffer="Shared", low_watermark=2, high_watermark=12)
+        knobs = Knobs(scheduler=scheduler, request_buffer_size=32, scheduler_buffer="Shared", high_watermark=12)
         frame = DramSystem(device("DDR4_2400R"), knobs=knobs).run(trace, commands=20_000).command_frame()
         ways = frame["command"][frame["command"].isin(ACCESSES)].str[0]
         turns[scheduler] = int((ways != ways.shift()).sum())

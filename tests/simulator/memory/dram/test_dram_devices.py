@@ -30,7 +30,7 @@ def test_an_own_table_loads(tmp_path):
 
 @pytest.mark.parametrize(("changes", "words"), [
     ({"timing": {"nRAS": 10}}, "nRAS=10 is less than nRCD=16"),
-    ({"timing": {"nRDC": 10}}, "timing.nRDC: unknown parameter; did you mean 'nRCD'"),
+    ({"timing": {"nRRDLL": 10}}, "timing.nRRDLL: unknown parameter; did you mean 'nRRDL'"),
     ({"standard": "DDR9"}, "standard='DDR9'"),
     ({"timing": {"nFAW": -1}}, "nFAW=-1"),
     ({"organisation": {"density_mbit": 1, "dq": 8, "channel_width": 64, "bankgroups": 3, "banks": 4, "rows": 8, "columns": 64}},
