@@ -68,7 +68,9 @@ that ACT waited for the activation limits."""
 CAUSES = ("busy", "queue_empty", "refresh", "bank_group", "turnaround", "activation_limit", "row_cycle", "other")
 """Where the ticks of a data bus go."""
 BUSY, EMPTY, REFRESH, BANK_GROUP, TURNAROUND, ACTIVATION, ROW_CYCLE, OTHER = range(len(CAUSES))
-Y_END, Y_BUFFERED, Y_EMPTY_SINCE, Y_EMPTY, Y_REFRESH, Y_LAST_CLOCK, Y_LAST_WRITE, Y_LAST_GROUP, Y_LAST_RANK, Y_COUNTS = range(10)
+(
+    Y_END, Y_BUFFERED, Y_EMPTY_SINCE, Y_EMPTY, Y_REFRESH, Y_LAST_CLOCK, Y_LAST_WRITE, Y_LAST_GROUP, Y_LAST_RANK, Y_COUNTS,
+) = range(10)
 Y_SIZE = Y_COUNTS + len(CAUSES)
 """A data bus (of a channel; HBM: of a pseudo-channel): end of its last burst, and where its ticks went."""
 L_HEAD, L_TAIL, L_LAST, L_SIZE = range(4)
