@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
 
-from ..errors import CyclescapeError
+from ..errors import CyclescapeError, Interrupted
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "resumable"]
 
 app = typer.Typer(
     name="cyclescape",
@@ -42,6 +44,16 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _stop(f"{where}{error.strerror or error}", 2)
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Let Ctrl-C end a search or sweep with what is kept and how to go on (typer itself says nothing)."""
+    try:
+        yield
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        sys.exit(130)
 
 
 def _stop(message: str, code: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .app import app
+from .app import app, resumable
 from .output import JsonOption, print_json
 from .progress import bar
 from .settings import parameter_values
@@ -42,7 +42,7 @@ def search(
 
     machine = find(accelerator)
     fixed = parameter_values(machine, settings, ctx.args)
-    with bar(f"{agent} on {accelerator}", "designs") as update:
+    with resumable(), bar(f"{agent} on {accelerator}", "designs") as update:
 
         def progress(study: Study) -> None:
             update(len(study.trials), budget, _best(study))
@@ -86,7 +86,7 @@ def sweep(
     from ..agents.sweep import sweep as run_sweep
 
     asked = SweepSpec.read(spec)
-    with bar(f"sweep of {asked.accelerator}", "rows") as update:
+    with resumable(), bar(f"sweep of {asked.accelerator}", "rows") as update:
 
         def progress(state: Progress) -> None:
             update(state.done, state.total, f"{state.failed} failed" if state.failed else "")
