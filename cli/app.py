@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
 
-from ..errors import CyclescapeError
+from ..errors import CyclescapeError, Interrupted
 
-__all__ = ["Halted", "app", "main"]
+__all__ = ["app", "main", "resumable"]
 
 app = typer.Typer(
     name="cyclescape",
@@ -25,12 +27,21 @@ app = typer.Typer(
 )
 
 
-UsageError = typer.BadParameter.__mro__[1].__mro__[1]
-"""Typer's own errors: an unknown command, a missing argument."""
+CommandError: type[Exception] = typer.BadParameter.__mro__[2]
+"""Base of typer's own errors (an unknown command, a missing argument), which it does not export."""
 
 
 class Halted(CyclescapeError):
     """Ctrl-C in the middle of something that is kept; the message says how to go on."""
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Let Ctrl-C end a search or sweep with what is kept and how to go on (typer itself would say nothing)."""
+    try:
+        yield
+    except Interrupted as stop:
+        raise Halted(str(stop)) from None
 
 
 def main() -> None:
@@ -44,7 +55,7 @@ def main() -> None:
         _stop(str(halted), 130)
     except CyclescapeError as error:
         _stop(str(error), 2)
-    except UsageError as error:
+    except CommandError as error:
         _stop(error.format_message(), 2)  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
         _stop("interrupted", 130)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import typer
 
 from ..pages.progress import bar
-from ..errors import Interrupted
-from .app import Halted, app
+from .app import app, resumable
 from .output import JsonOption, print_json
 from .settings import parameter_values
 
 if TYPE_CHECKING:
     from ..agents.study import Study
     from ..agents.sweep import Progress
-
-T = TypeVar("T")
-
 
 class Aggregation(StrEnum):
     """How one number is made of several workloads' numbers."""
@@ -56,15 +51,16 @@ def search(
 
     machine = find(accelerator)
     fixed = parameter_values(machine, settings, ctx.args)
-    with bar(f"{agent} on {accelerator}", "designs") as update:
+    with resumable(), bar(f"{agent} on {accelerator}", "designs") as update:
 
         def progress(study: Study) -> None:
             update(len(study.trials), budget, _best(study))
 
-        study = _kept(lambda: run_search(
+        study = run_search(
             machine, workload, objective=objective, constraints=constraint, agent=agent, budget=budget, seed=seed,
-            fixed=fixed, aggregate=aggregate.value if aggregate else None, evaluator=evaluator, time_limit_s=time_limit, out=out, progress=progress,
-        ))
+            fixed=fixed, aggregate=aggregate.value if aggregate else None, evaluator=evaluator, time_limit_s=time_limit,
+            out=out, progress=progress,
+        )
     if out is not None:
         study.plot().savefig(out / "plot.png", dpi=160)
         _page(out, study=study.asked.digest)
@@ -78,14 +74,6 @@ def search(
         from ..pages.terminal import show_study
 
         show_study(study, out)
-
-
-def _kept(work: Callable[[], T]) -> T:
-    """Let Ctrl-C end with what is kept and how to go on."""
-    try:
-        return work()
-    except Interrupted as stop:
-        raise Halted(str(stop)) from None
 
 
 def _best(study: Study) -> str:
@@ -107,12 +95,12 @@ def sweep(
     from ..agents.sweep import SweepSpec
     from ..agents.sweep import sweep as run_sweep
 
-    with bar(f"sweep of {SweepSpec.read(spec).accelerator}", "rows") as update:
+    with resumable(), bar(f"sweep of {SweepSpec.read(spec).accelerator}", "rows") as update:
 
         def progress(state: Progress) -> None:
             update(state.done, state.total, f"{state.failed} failed" if state.failed else "")
 
-        done = _kept(lambda: run_sweep(spec, out, jobs=jobs, progress=progress))
+        done = run_sweep(spec, out, jobs=jobs, progress=progress)
     state = done.progress
     summary = {
         "out": str(out), "rows": state.done, "reused": state.reused, "failed": state.failed, "seconds": state.seconds,

@@ -17,8 +17,8 @@ from .lowering import JobTable, field, lower
 from .program import ORDERS, RESULT
 
 if TYPE_CHECKING:
-    from ...simulator.timeline import Timeline
     from ...simulator.benchmark import Measurement
+    from ...simulator.timeline import Timeline
     from ...simulator.validation import Validation
 
 __all__ = ["CAUSES", "Systolic"]
