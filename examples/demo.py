@@ -15,7 +15,7 @@ from cyclescape.pages.progress import bar
 from cyclescape.pages.study_page import write_study_page
 from cyclescape.pages.terminal import show_study
 
-BUDGET = 300
+BUDGET = 150
 
 
 def main(out: Path) -> None:
