@@ -168,7 +168,10 @@ def sweep(
     workloads = workloads_of(asked.workloads)
     for workload in workloads:
         machine.check(workload, asked.engine)
-    space = asked.space(machine)
+    try:
+        space = asked.space(machine)
+    except InputError as error:
+        raise InputError(f"{spec}: {error}" if isinstance(spec, str | Path) else str(error)) from None
     count = min(len(space), asked.sample.n) if asked.sample else len(space)
     inner = make_evaluator(
         "direct" if jobs == 1 else f"pool:{jobs}",

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
-from ..errors import CyclescapeError, Interrupted
+from ..errors import CyclescapeError
 
-__all__ = ["app", "main", "resumable"]
+__all__ = ["Halted", "app", "main"]
 
 app = typer.Typer(
     name="cyclescape",
@@ -27,16 +25,28 @@ app = typer.Typer(
 )
 
 
+UsageError = typer.BadParameter.__mro__[1].__mro__[1]
+"""Typer's own errors: an unknown command, a missing argument."""
+
+
+class Halted(CyclescapeError):
+    """Ctrl-C in the middle of something that is kept; the message says how to go on."""
+
+
 def main() -> None:
     """Run the command line; never ends in a traceback for what a user can mend."""
     from . import checks, explore, listing, run  # noqa: F401  (each adds its commands)
 
     warnings.showwarning = _warn
     try:
-        app(standalone_mode=True)
+        sys.exit(app(standalone_mode=False) or 0)
+    except Halted as halted:
+        _stop(str(halted), 130)
     except CyclescapeError as error:
         _stop(str(error), 2)
-    except KeyboardInterrupt:
+    except UsageError as error:
+        _stop(error.format_message(), 2)  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
         _stop("interrupted", 130)
     except BrokenPipeError:
         sys.stderr.close()
@@ -46,17 +56,7 @@ def main() -> None:
         _stop(f"{where}{error.strerror or error}", 2)
 
 
-@contextmanager
-def resumable() -> Iterator[None]:
-    """Let Ctrl-C end a search or sweep with what is kept and how to go on (typer itself says nothing)."""
-    try:
-        yield
-    except Interrupted as error:
-        print(error, file=sys.stderr)
-        sys.exit(130)
-
-
-def _stop(message: str, code: int) -> None:
+def _stop(message: str, code: int) -> NoReturn:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 

@@ -67,7 +67,12 @@ class Values:
 
 @dataclass(frozen=True)
 class Choices:
-    """Explore every member of a Literal or a bool, which have no order."""
+    """Explore members of a Literal or a bool, which have no order: the listed ones, or all of them."""
+
+    listed: tuple[Value, ...]
+
+    def __init__(self, *listed: Value) -> None:
+        object.__setattr__(self, "listed", listed)
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Parameter:
                 if len(explored) > 2 and min(mark.listed) > 0 and mark.listed[-1] / mark.listed[0] >= 8:
                     scale = "log2"
             elif isinstance(mark, Choices):
-                explored, ordered = _members(name, field.annotation), False
+                explored, ordered = mark.listed or _members(name, field.annotation), False
         return cls(
             name, field.annotation, field.get_default(call_default_factory=True), field.description or "",
             unit, explored, ordered, scale, _accepted(field),  # type: ignore[arg-type]

@@ -185,7 +185,8 @@ def address_trace(
             raise InputError(f"{key}: pattern {pattern!r} takes {', '.join(own) or 'no parameters of its own'}")
         if value < 1 and key != "hot":
             raise InputError(f"{key}={value}: accepted: >= 1")
-    for key, value, least in (("n", n, 1), ("line", line, 1), ("footprint", footprint, line), ("base", base, 0), ("every", every, 0)):
+    bounds = {"n": (n, 1), "line": (line, 1), "footprint": (footprint, line), "base": (base, 0), "every": (every, 0)}
+    for key, (value, least) in bounds.items():
         if value < least:
             raise InputError(f"{key}={value}: accepted: >= {least}")
     _permille(writes)

@@ -11,24 +11,95 @@ from typing import Any
 from numba import njit
 
 from ..commands import ACT, ACT2, CAS, PRE, RD, RDA, REFAB, REFPB, WR, WRA
-from .choose import ANY, COLUMN, ROW, best_active, best_queued, head_of_maintenance, mode_turns
-from .issue import earliest, issue
-from .queues import unlink
-from .state import (
-    ANSWERS, B_ACCESSES, B_ACTIVE, B_MARKED, B_RANK, B_SIZE, C_ACTIVE, C_CAS_CLOCK, C_CAS_SLOT, C_CLOCK, C_CLOCK_SYNCED,
-    C_CONFLICTS, C_DEADLINE, C_ERROR, C_FIRST_BANK, C_FIRST_RANK, C_FREE, C_HITS, C_LATENCY_SUM, C_LEFT, C_MAINT,
-    C_MAINT_COUNT, C_MAINT_HEAD, C_MISSES, C_N_ACTIVE, C_N_READ, C_N_WRITE, C_NEXT_REFRESH, C_OWED, C_PEND_COUNT,
-    C_PEND_HEAD, C_PENDING, C_PLAN, C_PLAN_CLOCK, C_PLAN_COMMAND, C_RANK_STEP, C_READ_AREA, C_READ_CONFLICTS,
-    C_READ_HITS, C_READ_MISSES, C_READ_SINCE, C_READS, C_REFRESH_BANK, C_REFRESH_RANK, C_ROW_PLAN, C_ROW_PLAN_CLOCK,
-    C_ROW_PLAN_COMMAND, C_WAKE, C_WRITE_AREA, C_WRITE_SINCE, C_WRITES, C_WRITING, E_ARRIVAL, E_BANK, E_COUNTED, E_ID,
-    E_NEXT, E_QUEUED, E_ROW, E_WRITE, FAR, HBM2, HBM3, K_ACTIVATE_DEADLINE, K_ACTIVE_DEPTH, K_BANKS, K_BANKS_PER_SID,
-    K_CAP, K_CAS, K_DONE, K_FAMILY, K_INTERVAL, K_RANKS, K_READ_LATENCY, K_REFRESH, K_SET_REST, LPDDR5,
-    MAINTENANCE_DEPTH, R_ACTIVE, R_FIRST_BANK, R_SET_FREE, RING, B_ROW,
+from ..core.issue import classify, earliest, issue
+from ..core.queues import unlink
+from ..core.state import (
+    ANSWERS,
+    B_ACCESSES,
+    B_ACTIVE,
+    B_MARKED,
+    B_QUEUE,
+    B_RANK,
+    B_SIZE,
+    C_ACTIVE,
+    C_CAS_CLOCK,
+    C_CAS_SLOT,
+    C_CLOCK,
+    C_CLOCK_SYNCED,
+    C_DEADLINE,
+    C_ERROR,
+    C_FIRST_BANK,
+    C_FIRST_RANK,
+    C_FREE,
+    C_LATENCY_SUM,
+    C_LEFT,
+    C_MAINT,
+    C_MAINT_COUNT,
+    C_MAINT_HEAD,
+    C_N_ACTIVE,
+    C_N_READ,
+    C_N_WRITE,
+    C_NEXT_REFRESH,
+    C_OWED,
+    C_PEND_COUNT,
+    C_PEND_HEAD,
+    C_PENDING,
+    C_PLAN,
+    C_PLAN_CLOCK,
+    C_PLAN_COMMAND,
+    C_RANK_STEP,
+    C_READ_AREA,
+    C_READ_SINCE,
+    C_READS,
+    C_REFRESH_BANK,
+    C_REFRESH_RANK,
+    C_ROW_PLAN,
+    C_ROW_PLAN_CLOCK,
+    C_ROW_PLAN_COMMAND,
+    C_WAKE,
+    C_WRITE_AREA,
+    C_WRITE_SINCE,
+    C_WRITES,
+    C_WRITING,
+    E_ARRIVAL,
+    E_BANK,
+    E_COUNTED,
+    E_ID,
+    E_NEXT,
+    E_QUEUED,
+    E_ROW,
+    E_WRITE,
+    FAR,
+    HBM2,
+    K_ACTIVATE_DEADLINE,
+    K_ACTIVE_DEPTH,
+    K_BANKS,
+    K_BANKS_PER_SID,
+    K_CAP,
+    K_CAS,
+    K_DONE,
+    K_FAMILY,
+    K_INTERVAL,
+    K_RANKS,
+    K_READ_LATENCY,
+    K_REFRESH,
+    K_SET_REST,
+    LPDDR5,
+    MAINTENANCE_DEPTH,
+    Q_N,
+    Q_SIZE,
+    R_ACTIVE,
+    R_FIRST_BANK,
+    R_SET_FREE,
+    RING,
 )
+from .choose import ANY, COLUMN, ROW, best_active, best_queued, candidate, head_of_maintenance, mode_turns
 
-__all__ = ["answer", "hand_out", "tick"]
+__all__ = ["amend_row_plan", "answer", "hand_out", "tick"]
 
 ERROR_MAINTENANCE, ERROR_ANSWERS = 1, 2
+_NO_ROW = -2
+"""A row plan that says: nothing to send as things stand."""
 
 
 @njit(cache=True, nogil=True)
@@ -155,25 +226,6 @@ def answer(m: Any, s: int, depart: int, latency: int, t: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _count(m: Any, s: int, e: int) -> None:
-    """Hit, miss or conflict, as the bank stands when the first command for the request issues."""
-    if m[e + E_COUNTED]:
-        return
-    m[e + E_COUNTED] = 1
-    row = m[m[e + E_BANK] + B_ROW]
-    read = 1 - m[e + E_WRITE]
-    if row == m[e + E_ROW]:
-        m[s + C_HITS] += 1
-        m[s + C_READ_HITS] += read
-    elif row < 0:
-        m[s + C_MISSES] += 1
-        m[s + C_READ_MISSES] += read
-    else:
-        m[s + C_CONFLICTS] += 1
-        m[s + C_READ_CONFLICTS] += read
-
-
-@njit(cache=True, nogil=True)
 def _access(m: Any, out: Any, s: int, e: int, cmd: int, t: int) -> None:
     """Serve a request: its data goes over the bus, and it is gone."""
     b = m[e + E_BANK]
@@ -209,7 +261,7 @@ def _second_activate(m: Any, out: Any, s: int, t: int) -> None:
 def _send(m: Any, out: Any, s: int, e: int, cmd: int, t: int) -> None:
     """Issue the next command of a request."""
     b = m[e + E_BANK]
-    if cmd == RD or cmd == WR:
+    if cmd in (RD, WR):
         if m[K_FAMILY] == LPDDR5 and t >= m[s + C_CLOCK_SYNCED]:
             if m[s + C_OWED] >= 0 and m[s + C_DEADLINE] <= t + 1:
                 _second_activate(m, out, s, t)
@@ -218,12 +270,12 @@ def _send(m: Any, out: Any, s: int, e: int, cmd: int, t: int) -> None:
             m[s + C_CAS_SLOT] = e
             m[s + C_CAS_CLOCK] = t
             return
-        _count(m, s, e)
+        classify(m, s, e)
         if m[K_CAP] > 0 and m[b + B_ACCESSES] >= m[K_CAP]:
             cmd = WRA if cmd == WR else RDA
         _access(m, out, s, e, cmd, t)
         return
-    _count(m, s, e)
+    classify(m, s, e)
     if cmd == ACT and m[e + E_QUEUED] and m[s + C_N_ACTIVE] < m[K_ACTIVE_DEPTH]:
         _leave_queue(m, s, e, t)
     issue(m, out, s, cmd, b, m[e + E_ROW], t)
@@ -253,6 +305,7 @@ def _send_maintenance(m: Any, out: Any, s: int, b: int, cmd: int, t: int) -> Non
 def _turn(m: Any, s: int) -> None:
     if mode_turns(m, s):
         m[s + C_WRITING] = 1 - m[s + C_WRITING]
+        m[s + C_ROW_PLAN] = -1
 
 
 @njit(cache=True, nogil=True)
@@ -292,7 +345,7 @@ def _lpddr5(m: Any, out: Any, s: int, t: int, wake: int) -> int:
         cmd = RD + m[e + E_WRITE]
         when = max(max(t, m[s + C_CAS_CLOCK] + m[K_CAS]), earliest(m, m[e + E_BANK], cmd))
         if when <= t:
-            _count(m, s, e)
+            classify(m, s, e)
             _access(m, out, s, e, cmd, t)
             m[s + C_CAS_SLOT] = -1
             return t + 1
@@ -304,36 +357,75 @@ def _lpddr5(m: Any, out: Any, s: int, t: int, wake: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _two_buses(m: Any, out: Any, s: int, t: int, wake: int) -> int:
-    """HBM: a column command, then a row command. Returns when to look again."""
-    sent = False
-    if m[K_FAMILY] == HBM2 or t & 1:
-        when, e, cmd = best_active(m, s, t, COLUMN)
-        if when > t and m[s + C_MAINT_COUNT] == 0:
-            _turn(m, s)
-            queued, queued_e, queued_cmd = best_queued(m, s, m[s + C_WRITING], t, COLUMN)
-            if queued < when:
-                when, e, cmd = queued, queued_e, queued_cmd
-        if when <= t:
-            _send(m, out, s, e, cmd, t)
-            sent = True
+def amend_row_plan(m: Any, s: int, b: int, t: int) -> None:
+    """HBM2: bank `b` changed in a way that touches no other bank's next row command."""
+    plan = m[s + C_ROW_PLAN]
+    if plan == -1:
+        return
+    if plan >= 0 and m[plan + E_BANK] == b:
+        m[s + C_ROW_PLAN] = -1
+        return
+    if m[b + B_QUEUE + m[s + C_WRITING] * Q_SIZE + Q_N] == 0:
+        return
+    when, e, cmd = candidate(m, s, b, m[s + C_WRITING], t, ROW)
+    clock = m[s + C_ROW_PLAN_CLOCK]
+    if e >= 0 and (when < clock or (when == clock and m[e + E_ID] < m[plan + E_ID])):
+        m[s + C_ROW_PLAN], m[s + C_ROW_PLAN_COMMAND], m[s + C_ROW_PLAN_CLOCK] = e, cmd, when
+
+
+@njit(cache=True, nogil=True)
+def _column_slot(m: Any, out: Any, s: int, t: int) -> int:
+    """HBM: send an access if one is ready; returns its clock, t if one went out."""
+    when, e, cmd = best_active(m, s, t, COLUMN)
+    if when > t and m[s + C_MAINT_COUNT] == 0:
+        _turn(m, s)
+        queued, queued_e, queued_cmd = best_queued(m, s, m[s + C_WRITING], t, COLUMN)
+        if queued < when:
+            when, e, cmd = queued, queued_e, queued_cmd
+    if when <= t:
+        b = m[e + E_BANK]
+        _send(m, out, s, e, cmd, t)
+        if m[s + C_N_ACTIVE] == 0:
+            m[s + C_ROW_PLAN] = -1  # bars on precharges are tested only while there are active requests
         else:
-            m[s + C_PLAN], m[s + C_PLAN_COMMAND], m[s + C_PLAN_CLOCK] = e, cmd, when
-            wake = min(wake, when)
-    else:
-        wake = t + 1
+            amend_row_plan(m, s, b, t)
+    return when
+
+
+@njit(cache=True, nogil=True)
+def _row_slot(m: Any, out: Any, s: int, t: int) -> int:
+    """HBM: send a row command if one is ready; returns its clock, t if one went out."""
     if m[s + C_MAINT_COUNT] > 0:
+        m[s + C_ROW_PLAN] = -1
         when, b, cmd = head_of_maintenance(m, s, t)
         if when <= t:
             _send_maintenance(m, out, s, b, cmd, t)
-            sent = True
+        return when
+    _turn(m, s)
+    planned = m[K_FAMILY] == HBM2 and m[K_CAP] == 0
+    if planned and m[s + C_ROW_PLAN] != -1:
+        when, e, cmd = m[s + C_ROW_PLAN_CLOCK], m[s + C_ROW_PLAN], m[s + C_ROW_PLAN_COMMAND]
     else:
-        _turn(m, s)
         when, e, cmd = best_queued(m, s, m[s + C_WRITING], t, ROW)
-        if when <= t:
-            _send(m, out, s, e, cmd, t)
-            sent = True
-    return t + 1 if sent else min(wake, when)
+    if when <= t:
+        _send(m, out, s, e, cmd, t)
+        m[s + C_ROW_PLAN] = -1
+    elif planned:
+        m[s + C_ROW_PLAN] = e if e >= 0 else _NO_ROW
+        m[s + C_ROW_PLAN_COMMAND], m[s + C_ROW_PLAN_CLOCK] = cmd, when
+    return when
+
+
+@njit(cache=True, nogil=True)
+def _two_buses(m: Any, out: Any, s: int, t: int, wake: int) -> int:
+    """HBM: a column command, then a row command. Returns when to look again."""
+    column = t + 1
+    if m[K_FAMILY] == HBM2 or t & 1:
+        column = _column_slot(m, out, s, t)
+    row = _row_slot(m, out, s, t)
+    if column <= t or row <= t:
+        return t + 1
+    return min(wake, min(column, row))
 
 
 @njit(cache=True, nogil=True)

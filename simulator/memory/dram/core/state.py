@@ -1,4 +1,4 @@
-"""The state of a Ramulator 2.1 memory system: one vector of int64.
+"""The state of a memory system: one vector of int64.
 
 A record is an offset into the vector `m`, and a field is a constant added to it: `m[b + B_ROW]` is the
 open row of the bank at offset `b`. Links between records are offsets, too. So a kernel takes one array,
@@ -36,8 +36,8 @@ ONE_BUS, LPDDR5, HBM2, HBM3 = range(4)
     K_WRITE_QUEUE, K_LOW, K_HIGH, K_ROW_HIT_FIRST, K_CAP, K_REFRESH, K_INTERVAL, K_READ_LATENCY, K_WRITE_BUSY,
     K_CLOCK_TRAIL, K_ACTIVATE_DEADLINE, K_CAS, K_SET_REST, K_ACT_LENGTH, K_FIRST_CHANNEL, K_FIRST_BANK, K_RANK_TABLE,
     K_OTHER_RANK, K_GROUP_TABLE, K_SID_TABLE, K_OTHER_SID, K_BANK_TABLE, K_WINDOWS, K_N_WINDOWS, K_DONE, K_LOG,
-    K_LOG_LINES, K_SIZE,
-) = range(37)
+    K_LOG_LINES, K_READ_CLOSE, K_WRITE_CLOSE, K_N_LOG, K_SIZE,
+) = range(40)
 """The head of the vector: settings, and offsets of the tables. A table holds `RULES` numbers per command."""
 
 (
@@ -45,17 +45,21 @@ ONE_BUS, LPDDR5, HBM2, HBM3 = range(4)
     C_REFRESH_BANK, C_REFRESH_RANK, C_OWED, C_DEADLINE, C_CAS_SLOT, C_CAS_CLOCK, C_CLOCK_SYNCED, C_PAIR_TICK,
     C_PAIR_RANK, C_PAIR_BANK, C_PEND_HEAD, C_PEND_COUNT, C_LATENCY_SUM, C_READS, C_WRITES, C_FORWARDED, C_COALESCED,
     C_HITS, C_MISSES, C_CONFLICTS, C_READ_HITS, C_READ_MISSES, C_READ_CONFLICTS, C_READ_AREA, C_WRITE_AREA,
-    C_READ_SINCE, C_WRITE_SINCE, C_N_LOG, C_ERROR, C_FREE, C_INDEX, C_FIRST_BANK, C_FIRST_RANK, C_RANK_STEP,
+    C_READ_SINCE, C_WRITE_SINCE, C_ERROR, C_FREE, C_INDEX, C_FIRST_BANK, C_FIRST_RANK, C_RANK_STEP,
     C_PLAN, C_PLAN_COMMAND, C_PLAN_CLOCK, C_ROW_PLAN, C_ROW_PLAN_COMMAND, C_ROW_PLAN_CLOCK,
     C_ACTIVE, C_MAINT, C_PENDING, C_OCCUPIED, C_N_OCCUPIED, C_N_OCCUPIED_WRITE, C_N_HITS, C_N_HITS_WRITE, C_COUNTS,
-) = range(59)
+) = range(58)
 """A channel. C_ACTIVE .. C_OCCUPIED are offsets of its lists; C_COUNTS starts one counter per command."""
 C_SIZE = C_COUNTS + len(COMMANDS)
 
-R_OPEN, R_ACTIVE, R_FIRST_BANK, R_FIRST_GROUP, R_INDEX, R_SET_FREE, R_READY = range(7)
-"""A rank (HBM: pseudo-channel): banks not closed, active requests, and its earliest clock for every gate."""
+(
+    R_OPEN, R_ACTIVE, R_FIRST_BANK, R_FIRST_GROUP, R_INDEX, R_SET_FREE, R_SINCE, R_UNTIL, R_ACTIVE_TICKS, R_BANK_TICKS,
+    R_COUNTS, R_READY,
+) = range(12)
+"""A rank (HBM: pseudo-channel): banks not closed, active requests, ticks with any bank open and summed over banks,
+and its earliest clock for every gate. R_COUNTS is the offset of its command counters."""
 
-B_CHANNEL, B_RANK, B_GROUP, B_INDEX, B_SID, B_ROW, B_ACTIVE, B_ACCESSES, B_MARKED, B_READY = range(10)
+B_CHANNEL, B_RANK, B_GROUP, B_INDEX, B_SID, B_ROW, B_ACTIVE, B_ACCESSES, B_MARKED, B_SINCE, B_READY = range(11)
 """A bank. B_GROUP is the offset of its group's earliest clocks; two Q records follow B_READY."""
 B_QUEUE = B_READY + GATES
 Q_HEAD, Q_TAIL, Q_HIT, Q_MISS, Q_N, Q_POSITION, Q_SIZE = range(7)
@@ -119,6 +123,7 @@ def make_state(timing: Timing, channels: int, settings: Settings, requests: int,
     rank_step = R_READY + GATES + len(timing.windows) * WINDOW
     first_channel = arena.take(channels * C_SIZE)
     first_rank = arena.take(channels * o.ranks * rank_step)
+    first_count = arena.take(channels * o.ranks * len(COMMANDS))
     groups = o.ranks * o.sids * o.bankgroups
     first_group = arena.take(channels * groups * GATES)
     first_bank = arena.take(channels * banks * B_SIZE)
@@ -150,6 +155,7 @@ def make_state(timing: Timing, channels: int, settings: Settings, requests: int,
             r = m[s + C_FIRST_RANK] + rank * rank_step
             m[r + R_INDEX], m[r + R_FIRST_BANK] = rank, m[s + C_FIRST_BANK] + rank * o.banks_per_rank * B_SIZE
             m[r + R_FIRST_GROUP] = first_group + (ch * groups + rank * o.sids * o.bankgroups) * GATES
+            m[r + R_COUNTS] = first_count + (ch * o.ranks + rank) * len(COMMANDS)
             m[r + R_READY + GATES : r + rank_step] = NONE
         for bank in range(banks):
             b = m[s + C_FIRST_BANK] + bank * B_SIZE
@@ -207,4 +213,6 @@ def _configure(m: NDArray[np.int64], timing: Timing, settings: Settings, family:
     m[K_READ_LATENCY] = timing.ticks("nCL") + timing.ticks("BL")
     m[K_WRITE_BUSY] = timing.ticks("nCWL") + timing.ticks("BL")
     m[K_CLOCK_TRAIL], m[K_ACTIVATE_DEADLINE], m[K_CAS] = (timing.ticks(n) for n in ("nWCKPST", "nAAD", "nCAS"))
+    m[K_READ_CLOSE] = timing.ticks("RTP")
+    m[K_WRITE_CLOSE] = m[K_WRITE_BUSY] + timing.ticks("nWR")
     m[K_SET_REST], m[K_ACT_LENGTH] = timing.ticks("nRFCpb"), timing.length("ACT")

@@ -10,14 +10,74 @@ from numba import njit
 from ..commands import ACT, ACT2, CAS, GATES, PRE, PREA, RD, RDA, REFAB, REFPB, WR, WRA
 from .queues import set_row
 from .state import (
-    ACTIVATING, B_ACCESSES, B_GROUP, B_INDEX, B_MARKED, B_RANK, B_READY, B_ROW, B_SID, B_SIZE, C_CLOCK_SYNCED, C_COUNTS,
-    C_FIRST_RANK, C_INDEX, C_N_LOG, C_PAIR_BANK, C_PAIR_RANK, C_PAIR_TICK, C_RANK_STEP, CLOSED, HBM3, K_ACT_LENGTH,
-    K_BANK_TABLE, K_BANKS, K_CLOCK_TRAIL, K_FAMILY, K_GROUP_TABLE, K_GROUPS_PER_SID, K_LOG, K_LOG_LINES, K_N_WINDOWS,
-    K_OTHER_RANK, K_OTHER_SID, K_RANK_TABLE, K_RANKS, K_READ_LATENCY, K_SID_TABLE, K_SIDS, K_WINDOWS, K_WRITE_BUSY,
-    LPDDR5, R_FIRST_BANK, R_FIRST_GROUP, R_OPEN, R_READY, RULES, WINDOW,
+    ACTIVATING,
+    B_ACCESSES,
+    B_GROUP,
+    B_INDEX,
+    B_MARKED,
+    B_RANK,
+    B_READY,
+    B_ROW,
+    B_SID,
+    B_SINCE,
+    B_SIZE,
+    C_CLOCK_SYNCED,
+    C_CONFLICTS,
+    C_COUNTS,
+    C_FIRST_RANK,
+    C_HITS,
+    C_INDEX,
+    C_MISSES,
+    C_PAIR_BANK,
+    C_PAIR_RANK,
+    C_PAIR_TICK,
+    C_RANK_STEP,
+    C_READ_CONFLICTS,
+    C_READ_HITS,
+    C_READ_MISSES,
+    CLOSED,
+    E_BANK,
+    E_COUNTED,
+    E_ROW,
+    E_WRITE,
+    HBM3,
+    K_ACT_LENGTH,
+    K_BANK_TABLE,
+    K_BANKS,
+    K_CLOCK_TRAIL,
+    K_FAMILY,
+    K_GROUP_TABLE,
+    K_GROUPS_PER_SID,
+    K_LOG,
+    K_LOG_LINES,
+    K_N_LOG,
+    K_N_WINDOWS,
+    K_OTHER_RANK,
+    K_OTHER_SID,
+    K_RANK_TABLE,
+    K_RANKS,
+    K_READ_CLOSE,
+    K_READ_LATENCY,
+    K_SID_TABLE,
+    K_SIDS,
+    K_WINDOWS,
+    K_WRITE_BUSY,
+    K_WRITE_CLOSE,
+    LPDDR5,
+    R_ACTIVE_TICKS,
+    R_BANK_TICKS,
+    R_COUNTS,
+    R_FIRST_BANK,
+    R_FIRST_GROUP,
+    R_OPEN,
+    R_READY,
+    R_SINCE,
+    R_UNTIL,
+    RULES,
+    WINDOW,
 )
 
-__all__ = ["at", "earliest", "issue"]
+__all__ = ["at", "classify", "earliest", "issue"]
 
 
 @njit(cache=True, nogil=True)
@@ -77,7 +137,7 @@ def _raise_all(m: Any, s: int, b: int, cmd: int, t: int) -> None:
         _raise(m, b + B_READY, m[K_BANK_TABLE] + offset, t)
         if m[K_SIDS] > 1:
             _raise_stack(m, b, cmd, t)
-    if cmd == ACT or cmd == REFPB:
+    if cmd in (ACT, REFPB):
         _raise_windows(m, r, cmd, t)
     if m[K_RANKS] > 1:
         other = m[s + C_FIRST_RANK]
@@ -88,48 +148,87 @@ def _raise_all(m: Any, s: int, b: int, cmd: int, t: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _close(m: Any, b: int) -> None:
+def _close(m: Any, b: int, t: int) -> None:
+    """Close the row of a bank, its precharge beginning at clock t."""
     if m[b + B_ROW] != CLOSED:
-        m[m[b + B_RANK] + R_OPEN] -= 1
+        r = m[b + B_RANK]
+        m[r + R_BANK_TICKS] += t - m[b + B_SINCE]
+        m[r + R_UNTIL] = max(m[r + R_UNTIL], t)
+        m[r + R_OPEN] -= 1
+        if m[r + R_OPEN] == 0:
+            m[r + R_ACTIVE_TICKS] += m[r + R_UNTIL] - m[r + R_SINCE]
         set_row(m, b, CLOSED)
     m[b + B_ACCESSES] = 0
     m[b + B_MARKED] = 0
 
 
 @njit(cache=True, nogil=True)
+def _open(m: Any, b: int, row: int, t: int) -> None:
+    r = m[b + B_RANK]
+    if m[r + R_OPEN] == 0:
+        m[r + R_SINCE] = max(t, m[r + R_UNTIL])  # an auto-precharge may have begun later than its access
+    m[r + R_OPEN] += 1
+    m[b + B_SINCE] = t
+    set_row(m, b, row)
+
+
+@njit(cache=True, nogil=True)
 def _log(m: Any, out: Any, s: int, cmd: int, b: int, row: int, t: int) -> None:
-    if m[s + C_N_LOG] < m[K_LOG_LINES]:
-        at = m[K_LOG] + 5 * m[s + C_N_LOG]
+    if m[K_N_LOG] < m[K_LOG_LINES]:
+        at = m[K_LOG] + 5 * m[K_N_LOG]
         out[at], out[at + 1], out[at + 2], out[at + 3], out[at + 4] = t, cmd, m[b + B_INDEX], row, m[s + C_INDEX]
-    m[s + C_N_LOG] += 1
+    m[K_N_LOG] += 1
 
 
 @njit(cache=True, nogil=True)
 def issue(m: Any, out: Any, s: int, cmd: int, b: int, row: int, t: int) -> None:
     """Put a command on the bus of channel `s` at clock t: to bank `b`, or (PREab, REFab) to its rank."""
     m[s + C_COUNTS + cmd] += 1
+    m[m[m[b + B_RANK] + R_COUNTS] + cmd] += 1
     if m[K_LOG_LINES] > 0:
         _log(m, out, s, cmd, b, row, t)
     family = m[K_FAMILY]
     if cmd != ACT2 and cmd != CAS:
         _raise_all(m, s, b, cmd, t)
     if cmd == ACT:
-        m[m[b + B_RANK] + R_OPEN] += 1
-        set_row(m, b, ACTIVATING if family == LPDDR5 else row)
+        _open(m, b, ACTIVATING if family == LPDDR5 else row, t)
     elif cmd == ACT2:
         set_row(m, b, row)
-    elif cmd == RD or cmd == WR:
+    elif cmd in (RD, WR):
         m[b + B_ACCESSES] += 1
-    elif cmd == PRE or cmd == RDA or cmd == WRA:
-        _close(m, b)
+    elif cmd == PRE:
+        _close(m, b, t)
+    elif cmd == RDA:
+        _close(m, b, t + m[K_READ_CLOSE])
+    elif cmd == WRA:
+        _close(m, b, t + m[K_WRITE_CLOSE])
     elif cmd == PREA:
         first = m[m[b + B_RANK] + R_FIRST_BANK]
         for i in range(m[K_BANKS] // m[K_RANKS]):
-            _close(m, first + i * B_SIZE)
-    if family == HBM3 and t & 1 and (cmd <= PREA or cmd == REFAB or cmd == REFPB):
+            _close(m, first + i * B_SIZE, t)
+    if family == HBM3 and t & 1 and (cmd <= PREA or cmd in (REFAB, REFPB)):
         m[s + C_PAIR_TICK] = t + m[K_ACT_LENGTH] if cmd == ACT else t + 1
         m[s + C_PAIR_RANK] = m[b + B_RANK]
-        m[s + C_PAIR_BANK] = -1 if cmd == PREA or cmd == REFAB else b
+        m[s + C_PAIR_BANK] = -1 if cmd in (PREA, REFAB) else b
     if family == LPDDR5 and RD <= cmd <= WRA:
-        busy = m[K_READ_LATENCY] if cmd == RD or cmd == RDA else m[K_WRITE_BUSY]
+        busy = m[K_READ_LATENCY] if cmd in (RD, RDA) else m[K_WRITE_BUSY]
         m[s + C_CLOCK_SYNCED] = max(m[s + C_CLOCK_SYNCED], t + busy + m[K_CLOCK_TRAIL])
+
+
+@njit(cache=True, nogil=True)
+def classify(m: Any, s: int, e: int) -> None:
+    """Hit, miss or conflict, as the bank stands when the first command for the request issues."""
+    if m[e + E_COUNTED]:
+        return
+    m[e + E_COUNTED] = 1
+    row = m[m[e + E_BANK] + B_ROW]
+    read = 1 - m[e + E_WRITE]
+    if row == m[e + E_ROW]:
+        m[s + C_HITS] += 1
+        m[s + C_READ_HITS] += read
+    elif row < 0:
+        m[s + C_MISSES] += 1
+        m[s + C_READ_MISSES] += read
+    else:
+        m[s + C_CONFLICTS] += 1
+        m[s + C_READ_CONFLICTS] += read

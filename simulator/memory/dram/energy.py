@@ -1,0 +1,116 @@
+"""Energy by the DRAMPower formulas, per rank, from tables of supply currents.
+
+For each supply rail, with V its voltage, I its currents (JEDEC IDD numbers) and t from the run:
+
+    activate   V (Itheta - I1) tRAS       read   V (IDD4R - IDD3N) tBURST     refresh  V (IDD5B - IDD3N) tRFC
+    precharge  V (IDD0 - IDD2N) tRP       write  V (IDD4W - IDD3N) tBURST     per bank: the same by the banks
+    background V IDD2N with all banks closed, V Irho while any is open, V (I1 - Irho) for each open bank
+
+with Irho = rho (IDD3N - IDD2N) + IDD2N, I1 = (IDD3N + (B - 1) Irho) / B and Itheta = IDD0. The bank
+factor rho is 1 unless a table says otherwise, which gives the usual data-sheet formula. Interface
+energy (termination, toggling) is not part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ....errors import InputError, explain
+from .devices import Device
+from .results import DramRun, RankActivity
+
+__all__ = ["PARTS", "Currents", "Rail", "currents_of", "energy_j"]
+
+PARTS = ("activate", "precharge", "read", "write", "refresh", "background")
+Milliampere = Annotated[float, Field(ge=0, le=1e5)]
+
+
+class Rail(BaseModel):
+    """One supply rail of a chip: volts, and mA by JEDEC's names (0 where the table has none)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    voltage: Annotated[float, Field(gt=0, le=5)]
+    idd0: Milliampere = 0
+    idd2n: Milliampere = 0
+    idd3n: Milliampere = 0
+    idd4r: Milliampere = 0
+    idd4w: Milliampere = 0
+    idd5b: Milliampere = 0
+    idd6: Milliampere = 0
+    idd2p: Milliampere = 0
+    idd3p: Milliampere = 0
+
+
+class Currents(BaseModel):
+    """The currents of one chip, and where they were read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    devices: tuple[str, ...] = ()
+    dq: Annotated[int, Field(ge=1)]
+    """Data pins of the chip (or channel) that the currents belong to."""
+    rho: Annotated[float, Field(ge=0, le=1)] = 1.0
+    rails: Mapping[str, Rail]
+
+
+@cache
+def _tables() -> dict[str, Currents]:
+    text = (resources.files(__package__) / "currents" / "tables.yaml").read_text(encoding="utf-8")
+    return {name: Currents.model_validate(values) for name, values in yaml.safe_load(text).items()}
+
+
+def currents_of(device: Device, table: str | None = None) -> Currents | None:
+    """The currents of a device: those of the named table, or the shipped ones; None if there are none."""
+    if table is not None:
+        if table not in _tables():
+            raise InputError(f"current table {table!r} is not known (accepted: {', '.join(_tables())})")
+        return _tables()[table]
+    return next((currents for currents in _tables().values() if device.name in currents.devices), None)
+
+
+def parse_currents(values: Any, where: str) -> Currents:
+    """Check a user's own table; raises `InputError` in one line."""
+    try:
+        return Currents.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{where}: {explain(error)}") from None
+
+
+def energy_j(run: DramRun, currents: Currents) -> list[dict[str, float]]:
+    """Energy of each rank in joules, by `PARTS`; the ranks are in the order of `run.ranks`."""
+    return [_rank_energy_j(run.device, currents, rank, run.cycles) for rank in run.ranks]
+
+
+def _rank_energy_j(device: Device, currents: Currents, rank: RankActivity, cycles: int) -> dict[str, float]:
+    tick_s = device.tick_ps * 1e-12
+    clock_s = device.tck_ps * 1e-12
+    chips = device.organisation.channel_width / currents.dq
+    banks = device.organisation.banks_per_rank
+    n = rank.counts
+    precharges = n["PREpb"] + n["RDA"] + n["WRA"]
+    # a PREab closes as many banks as were still open, so every ACT has its precharge
+    precharges += max(0, n["ACT"] - precharges) if n["PREab"] else 0
+    out = dict.fromkeys(PARTS, 0.0)
+    for rail in currents.rails.values():
+        watt = rail.voltage * 1e-3 * chips
+        shared = currents.rho * (rail.idd3n - rail.idd2n) + rail.idd2n
+        one = (rail.idd3n + (banks - 1) * shared) / banks
+        burst_s = device.clocks("BL") * clock_s
+        refresh = watt * (rail.idd5b - rail.idd3n) * device.clocks("nRFC") * clock_s
+        out["activate"] += n["ACT"] * watt * (rail.idd0 - one) * device.timing["nRAS"] * clock_s
+        out["precharge"] += precharges * watt * (rail.idd0 - rail.idd2n) * device.timing["nRP"] * clock_s
+        out["read"] += (n["RD"] + n["RDA"]) * watt * (rail.idd4r - rail.idd3n) * burst_s
+        out["write"] += (n["WR"] + n["WRA"]) * watt * (rail.idd4w - rail.idd3n) * burst_s
+        out["refresh"] += (n["REFab"] + n["REFpb"] / banks) * refresh
+        out["background"] += tick_s * watt * (
+            (cycles - rank.active_ticks) * rail.idd2n + rank.active_ticks * shared + rank.bank_ticks * (one - shared)
+        )
+    return out
