@@ -297,6 +297,20 @@ class Network:
             pending = waiting
         return network
 
+    def __str__(self) -> str:
+        lines = [f"network {self.name!r}"]
+        for node in self.nodes.values():
+            sides = (node.inputs, node.outputs)
+            into, out = (", ".join(f"{p.name} {p.at} mod {p.every}" for p in side) for side in sides)
+            pace = f"interval {node.interval}, latency {node.latency}"
+            extra = f", {node.arbitration}" if node.arbitration else f", {node.schedule}" if node.schedule else ""
+            lines.append(f"  node {node.name}: {node.firings} firings, {pace}, ({into}) -> ({out}){extra}")
+        for fifo in self.fifos.values():
+            latencies = f"latencies {fifo.send_latency}, {fifo.response_latency}"
+            initial = f", {len(fifo.initial)} initial" if fifo.initial else ""
+            lines.append(f"  fifo {fifo.name}: depth {fifo.depth}, {latencies}{initial}")
+        return "\n".join(lines)
+
     def _check_rates(self, fifo: Fifo) -> None:
         (source, out), (target, into) = fifo.source, fifo.target
         sent, taken = self.nodes[source].tokens("outputs", out), self.nodes[target].tokens("inputs", into)

@@ -1,5 +1,6 @@
 """What the tests share: settings of hypothesis, two small machines and a small workload."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,3 +55,15 @@ def mlp() -> Workload:
 @pytest.fixture
 def gemv() -> Workload:
     return Workload(name="gemv", operators=(Gemm(name="a", m=1, n=2048, k=2048),))
+
+
+@pytest.fixture
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which the roofline machine is installed as a plugin; to be put on a path."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copy(PLUGINS / "roofline.py", folder)
+    info = folder / "roofline-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: roofline\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[cyclescape.accelerators]\nroofline = roofline:Roofline\n")
+    return folder

@@ -99,7 +99,7 @@ class Signature:
             elif argument.default is inspect.Parameter.empty:
                 raise InputError(f"{name}: missing (accepted: {argument.accepted})")
         if self.others is not None:
-            for name in given.keys() - self.arguments.keys():
+            for name in sorted(given.keys() - self.arguments.keys()):
                 like = self.others
                 bound[name] = Argument(name, like.annotation, like.default, "", like.accepted).parse(given[name])
         return bound

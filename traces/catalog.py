@@ -116,10 +116,11 @@ def file_format(suffix: str, description: str, *, kind: str, source: str = "") -
 
 
 def entries(kind: str | None = None) -> tuple[Entry, ...]:
-    """Return every named workload, then every file format, in the order in which they are declared."""
+    """Return every named workload, then every file format, each sorted by name."""
     _load_built_in()
     _load_plugins()
-    return tuple(e for e in (*_named.values(), *_formats.values()) if kind is None or e.kind == kind)
+    found = (sorted(registry.values(), key=lambda entry: entry.name) for registry in (_named, _formats))
+    return tuple(entry for part in found for entry in part if kind is None or entry.kind == kind)
 
 
 def names() -> tuple[str, ...]:
@@ -204,7 +205,7 @@ def _find(name: str) -> Entry:
     close = difflib.get_close_matches(_key(name), _named, n=1)
     hint = f"; did you mean {_named[close[0]].name!r}?" if close else ""
     raise InputError(
-        f"workload {name!r} is not known{hint} (accepted: {', '.join(e.name for e in _named.values())}, "
+        f"workload {name!r} is not known{hint} (accepted: {', '.join(sorted(e.name for e in _named.values()))}, "
         f"or a file {', '.join(_formats)})"
     )
 

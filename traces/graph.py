@@ -190,7 +190,8 @@ class Graph:
 
     # Matrix products
 
-    def linear(self, name: str, x: Tensor, features: int, *, bias: bool = True, activation: str | None = None) -> Tensor:
+    def linear(self, name: str, x: Tensor, features: int, *, bias: bool = True,
+               activation: str | None = None) -> Tensor:
         """Multiply every row with one constant matrix; the batch is folded into the rows."""
         shape = (*x.shape[:-1], features)
         y = self.add_operator(
@@ -211,7 +212,7 @@ class Graph:
         return self.add_operator(
             Attention, name, (*inputs, self.input(cached)) if cached else inputs,
             (batch, q_len, heads * (v.features // shared)),
-            batch=batch, heads=heads, kv_heads=kv_heads, q_len=q_len, kv_len=k.shape[1] + cached,
+            batch=batch, heads=heads, kv_heads=kv_heads, q_len=q_len, kv_len=k.shape[1] + cached, cached=cached,
             head_dim=q_features // heads, v_dim=v.features // shared, causal=causal,
         )
 

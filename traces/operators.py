@@ -243,8 +243,9 @@ class Gemm(_Base):
 class Attention(_Base):
     """Scaled dot-product attention: scores = Q K^T, softmax over each row, output = scores V.
 
-    Projections are operators of their own. With `kv_heads` < `heads` the keys and values are shared by
-    groups of heads. `causal` halves nothing: dense machines compute the masked half too.
+    Projections are operators of their own, and are its inputs; "" among the inputs is the cache. With
+    `kv_heads` < `heads` the keys and values are shared by groups of heads. `causal` halves nothing: dense
+    machines compute the masked half too.
     """
 
     kind: Literal["attention"] = "attention"
@@ -256,6 +257,8 @@ class Attention(_Base):
     head_dim: Size
     v_dim: Size | None = None
     causal: bool = False
+    cached: Annotated[int, Field(ge=0)] = 0
+    """Tokens, of `kv_len`, whose keys and values were made in an earlier run and come from memory."""
     shared_values: bool = False
     """The values are the first `v_dim` elements of the keys, read once (absorbed latent attention)."""
 
@@ -263,6 +266,8 @@ class Attention(_Base):
     def _consistent(self) -> Attention:
         if self.heads % (self.kv_heads or self.heads):
             raise ValueError(f"kv_heads={self.kv_heads} must divide heads={self.heads}")
+        if self.cached > self.kv_len:
+            raise ValueError(f"cached={self.cached} must not exceed kv_len={self.kv_len}")
         if self.shared_values and (self.v_dim or self.head_dim) > self.head_dim:
             raise ValueError(f"v_dim={self.v_dim} must not exceed head_dim={self.head_dim} when values are shared")
         return self

@@ -12,48 +12,72 @@ own maximum or sum, and hence where N scores have to be stored:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
-
-import numpy as np
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, get_args
 
 from ...errors import InputError
 from ...simulator.network import Network, Port
+from .values import Tensors, node_functions
 
-__all__ = ["GRAPHS", "Graph", "Tensors", "attention", "long_fifos", "softmax_attention"]
+__all__ = ["EDGES", "GRAPHS", "Edge", "Graph", "attention", "edge_of", "long_fifos"]
 
 Graph = Literal["naive", "scaled", "reordered", "reordered_scaled", "memory_free"]
 GRAPHS: tuple[Graph, ...] = get_args(Graph)
-Factory = Callable[[], Callable[..., Any]]
 
 
-@dataclass(frozen=True, eq=False)
-class Tensors:
-    """Queries, keys and values, each (batch, N, head_dim), float64."""
+class Edge(NamedTuple):
+    """A FIFO of a graph: how often a token passes, and what it is.
 
-    q: np.ndarray
-    k: np.ndarray
-    v: np.ndarray
+    `row`: once a row; `score`: once a score; `long`: once a score, and it may have to hold a row of them.
+    """
 
-    @classmethod
-    def random(cls, n: int, head_dim: int, batch: int = 1, seed: int = 0) -> Tensors:
-        """Draw all three from a standard normal distribution."""
-        rng = np.random.default_rng(seed)
-        return cls(*rng.standard_normal((3, batch, n, head_dim)))
+    source: str
+    target: str
+    rate: Literal["row", "score", "long"] = "score"
+    content: Literal["vector", "scalar", "pair"] = "scalar"
 
 
-def softmax_attention(tensors: Tensors, scaled_by: float = 1.0) -> np.ndarray:
-    """Dense attention in float64 with the row maximum subtracted; shape (batch, N, head_dim)."""
-    scores = np.einsum("bqd,bkd->bqk", tensors.q, tensors.k) * scaled_by
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.einsum("bqk,bkd->bqd", weights / weights.sum(axis=-1, keepdims=True), tensors.v)
+def _edges(front: tuple[Edge, ...], weights: str, total: str, out: str, *, divide_first: bool) -> tuple[Edge, ...]:
+    """A graph from what makes its weights on: the product with V, and the division by the total."""
+    if divide_first:
+        return (
+            *front, Edge(weights, "Div", "long"), Edge(total, "Div", "row"), Edge("Div", out),
+            Edge("V", out, content="vector"), Edge(out, "Sink", "row", "vector"),
+        )  # fmt: skip
+    return (
+        *front, Edge("V", out, content="vector"), Edge(out, "Div", "row", "vector"), Edge(total, "Div", "row"),
+        Edge("Div", "Sink", "row", "vector"),
+    )  # fmt: skip
+
+
+_SCORES = (Edge("Q", "QK", "row", "vector"), Edge("K", "QK", content="vector"))
+_EXP = (*_SCORES, Edge("QK", "Exp"))
+_SUB_EXP = (*_SCORES, Edge("QK", "SubExp", "long"), Edge("QK", "RowMax"), Edge("RowMax", "SubExp", "row"))
+_SCAN = (*_SCORES, Edge("QK", "ScanMax"), Edge("ScanMax", "RunSum", content="pair"))
+
+EDGES: Mapping[Graph, tuple[Edge, ...]] = {
+    "naive": _edges((*_EXP, Edge("Exp", "RowSum")), "Exp", "RowSum", "PV", divide_first=True),
+    "scaled": _edges((*_SUB_EXP, Edge("SubExp", "RowSum")), "SubExp", "RowSum", "PV", divide_first=True),
+    "reordered": _edges((*_EXP, Edge("Exp", "RowSum"), Edge("Exp", "PV")), "Exp", "RowSum", "PV", divide_first=False),
+    "reordered_scaled": _edges(
+        (*_SUB_EXP, Edge("SubExp", "RowSum"), Edge("SubExp", "PV")), "SubExp", "RowSum", "PV", divide_first=False
+    ),
+    "memory_free": _edges(
+        (*_SCAN, Edge("ScanMax", "RunOut", content="pair")), "ScanMax", "RunSum", "RunOut", divide_first=False
+    ),
+}
+"""The FIFOs of each graph. A node's ports stand in the order of its edges."""
+
+_SHARED = ("Q", "K", "V", "Sink")
+_VECTOR = ("Q", "K", "V", "Sink", "QK", "PV", "RunOut")
+"""Nodes that handle a head vector at each firing."""
 
 
 def attention(
     graph: Graph,
     n: int,
     *,
+    rows: int | None = None,
     head_dim: int = 1,
     batch: int = 1,
     lanes: int = 1,
@@ -68,7 +92,7 @@ def attention(
     unbounded: bool = False,
     tensors: Tensors | None = None,
 ) -> Network:
-    """Build a graph for sequences of `n` tokens.
+    """Build a graph for `batch` sequences of `n` keys and as many queries (or `rows` of them).
 
     `lanes` rows are worked on at once, by as many copies of the pipeline that share the stream of keys and
     values; `width` elements of a head vector (all, if None) pass in a cycle, so that products and vector
@@ -76,169 +100,67 @@ def attention(
     the same) of those with one token a row, `long_depth` (default N+2) of the ones named by `long_fifos`;
     `unbounded` makes all infinite. With `tensors` the nodes compute; without, they carry time alone.
     """
+    rows = n if rows is None else rows
     if graph not in GRAPHS:
         raise InputError(f"graph {graph!r}: accepted: {', '.join(GRAPHS)}")
-    if n < 2 or min(head_dim, batch, lanes, width or 1) < 1 or n % lanes:
-        raise InputError(f"attention: needs n={n} of at least 2, and lanes={lanes} that divide it")
-    if tensors is not None and tensors.q.shape != (batch, n, head_dim):
-        raise InputError(f"attention: tensors have shape {tensors.q.shape}, not {(batch, n, head_dim)}")
-    fifo: dict[str, Any] = {"send_latency": send_latency, "response_latency": response_latency}
-    short, row, long = depth, row_depth if row_depth is not None else depth, long_depth or n + 2
-    if unbounded:
-        short = row = long = None  # type: ignore[assignment]
-    net = Network(f"{graph} attention, N={n}")
-    rows, scores = batch * n // lanes, batch * n * n // lanes
-    pace: dict[str, Any] = {"interval": interval, "latency": latency}
-    vector = {**pace, "interval": interval * -(-head_dim // (width or head_dim))}
-    f = _functions(n, lanes, _score_outputs(graph), tensors)
-
-    net.node(
-        "Q",
-        batch * n,
-        outputs=[Port(f"q{i}", lanes, i) for i in range(lanes)],
-        function=f.get("queries"),
-        **vector,
-    )
-    net.node("K", scores, outputs=[f"k{i}" for i in range(lanes)], function=f.get("keys"), **vector)
-    net.node("V", scores, outputs=[f"v{i}" for i in range(lanes)], function=f.get("values"), **vector)
-    net.node("Sink", batch * n, [Port(f"o{i}", lanes, i) for i in range(lanes)], **vector)
-
-    for lane in range(lanes):
-        tag = f"_{lane}" if lanes > 1 else ""
-
-        def node(name: str, firings: int, *args: Any, tag: str = tag, **fields: Any) -> None:
-            net.node(name + tag, firings, *args, **{**pace, **fields})
-
-        def connect(a: str, b: str, depth: int | None, tag: str = tag) -> None:
-            (x, _, p), (y, _, q) = a.partition("."), b.partition(".")
-            shared = {"Q", "K", "V", "Sink"}
-            ends = [name if name in shared else name + tag for name in (x, y)]
-            parts = [f"{end}.{port}" if port else end for end, port in zip(ends, (p, q))]
-            net.connect(parts[0], parts[1], depth, name="->".join(ends), **fifo)
-
-        node(
-            "QK",
-            scores,
-            {"q": n, "k": 1},
-            ["s", "max"][: _score_outputs(graph)],
-            function=f.get("dot"),
-            **vector,
+    if min(n, rows, head_dim, batch, lanes, 1 if width is None else width) < 1 or rows % lanes:
+        raise InputError(f"attention: n={n} must be at least 1, and lanes={lanes} must divide rows={rows}")
+    if tensors is not None and (tensors.q.shape, tensors.k.shape) != ((batch, rows, head_dim), (batch, n, head_dim)):
+        raise InputError(
+            f"attention: tensors have shapes {tensors.q.shape} and {tensors.k.shape}, "
+            f"not {(batch, rows, head_dim)} and {(batch, n, head_dim)}"
         )
-        connect(f"Q.q{lane}", "QK.q", row)
-        connect(f"K.k{lane}", "QK.k", short)
-        weights = "QK.s"
-        if graph == "memory_free":
-            node("ScanMax", scores, ["s"], ["sum", "out"], function=f.get("scan_max"))
-            connect("QK", "ScanMax", short)
-            node("RunSum", scores, ["in"], {"sum": n}, function=f.get("running_sum"))
-            node("RunOut", scores, ["in", "v"], {"o": n}, function=f.get("running_out"), **vector)
-            connect("ScanMax.sum", "RunSum", short)
-            connect("ScanMax.out", "RunOut.in", short)
+    once_a_row_depth = depth if row_depth is None else row_depth
+    depths: dict[str, int | None] = {"score": depth, "row": once_a_row_depth, "long": long_depth or n + 2}
+    if unbounded:
+        depths = dict.fromkeys(depths)
+    functions = node_functions(lanes, len(_out(graph, "QK")), tensors) if tensors is not None else {}
+    per_lane = batch * rows // lanes
+    net = Network(f"{graph} attention, N={n}")
+    for name in dict.fromkeys(end for edge in EDGES[graph] for end in edge[:2]):
+        into, out = [edge for edge in EDGES[graph] if edge.target == name], _out(graph, name)
+        once_a_row = all(edge.rate == "row" for edge in (*into, *out))
+        vector = name in _VECTOR or (name == "Div" and once_a_row)
+        fields: dict[str, Any] = {
+            "latency": latency, "interval": interval * (-(-head_dim // (width or head_dim)) if vector else 1),
+            "function": functions.get(name),
+        }  # fmt: skip
+        if name in ("Q", "Sink"):  # rows go round the lanes
+            turns = [Port(f"p{lane}", lanes, lane) for lane in range(lanes)]
+            net.node(name, batch * rows, [] if out else turns, turns if out else [], **fields)
+        elif name in ("K", "V"):  # every lane gets every key
+            net.node(name, per_lane * n, [], [f"p{lane}" for lane in range(lanes)], **fields)
         else:
-            exp = "Exp"
-            if graph in ("scaled", "reordered_scaled"):
-                exp = "SubExp"
-                node("RowMax", scores, ["s"], {"max": n}, function=f.get("row_max"))
-                node(exp, scores, {"s": 1, "max": n}, ["out", "sum"], function=f.get("sub_exp"))
-                connect("QK.s", f"{exp}.s", long)
-                connect("QK.max", "RowMax", short)
-                connect("RowMax", f"{exp}.max", row)
-            else:
-                node(exp, scores, ["s"], ["out", "sum"], function=f.get("exp"))
-                connect("QK", exp, short)
-            node("RowSum", scores, ["e"], {"sum": n}, function=f.get("row_sum"))
-            connect(f"{exp}.sum", "RowSum", short)
-            weights = f"{exp}.out"
-        if graph in ("naive", "scaled"):
-            node("Div", scores, {"e": 1, "sum": n}, ["p"], function=f.get("divide"))
-            connect(weights, "Div.e", long)
-            connect("RowSum", "Div.sum", row)
-            node("PV", scores, ["p", "v"], {"o": n}, function=f.get("weighted_sum"), **vector)
-            connect("Div", "PV.p", short)
-            connect(f"V.v{lane}", "PV.v", short)
-            connect("PV", f"Sink.o{lane}", row)
-            continue
-        total, out = ("RunSum", "RunOut") if graph == "memory_free" else ("RowSum", "PV")
-        if graph != "memory_free":
-            node("PV", scores, ["p", "v"], {"o": n}, function=f.get("weighted_sum"), **vector)
-            connect(weights, "PV.p", short)
-        connect(f"V.v{lane}", f"{out}.v", short)
-        node("Div", rows, ["o", "sum"], ["out"], function=f.get("divide"), **vector)
-        connect(out, "Div.o", row)
-        connect(total, "Div.sum", row)
-        connect("Div", f"Sink.o{lane}", row)
+            rates = [{f"{e.source}{e.target}": n if e.rate == "row" and not once_a_row else 1 for e in side}
+                     for side in (into, out)]  # fmt: skip
+            for lane in range(lanes):
+                net.node(name + _tag(lane, lanes), per_lane * (1 if once_a_row else n), rates[0], rates[1], **fields)
+    for lane in range(lanes):
+        for edge in EDGES[graph]:
+            source, target = (end if end in _SHARED else end + _tag(lane, lanes) for end in edge[:2])
+            out_port, in_port = (f"p{lane}" if end in _SHARED else f"{edge.source}{edge.target}" for end in edge[:2])
+            net.connect(
+                f"{source}.{out_port}", f"{target}.{in_port}", depths[edge.rate], name=f"{source}->{target}",
+                send_latency=send_latency, response_latency=response_latency,
+            )  # fmt: skip
     return net
 
 
+def edge_of(graph: Graph, fifo: str) -> Edge:
+    """The edge that a FIFO of the built network stands for, whatever its lane."""
+    source, target = (end.partition("_")[0] for end in fifo.split("->"))
+    return next(edge for edge in EDGES[graph] if edge[:2] == (source, target))
+
+
 def long_fifos(graph: Graph, lanes: int = 1) -> tuple[str, ...]:
-    """Names of the FIFOs that must hold a row of scores."""
-    pairs = {
-        "naive": [("Exp", "Div")],
-        "scaled": [("QK", "SubExp"), ("SubExp", "Div")],
-        "reordered_scaled": [("QK", "SubExp")],
-    }.get(graph, [])
-    tags = [f"_{lane}" for lane in range(lanes)] if lanes > 1 else [""]
-    return tuple(f"{a}{tag}->{b}{tag}" for tag in tags for a, b in pairs)
+    """Names of the FIFOs that have to hold a row of scores."""
+    tags = [_tag(lane, lanes) for lane in range(lanes)]
+    return tuple(f"{e.source}{t}->{e.target}{t}" for t in tags for e in EDGES[graph] if e.rate == "long")
 
 
-def _score_outputs(graph: Graph) -> int:
-    """Whether scores go to a row maximum too."""
-    return 2 if graph in ("scaled", "reordered_scaled") else 1
+def _tag(lane: int, lanes: int) -> str:
+    return f"_{lane}" if lanes > 1 else ""
 
 
-def _functions(n: int, lanes: int, score_outputs: int, tensors: Tensors | None) -> Mapping[str, Factory]:
-    """What the nodes compute, by role; nothing without tensors."""
-    if tensors is None:
-        return {}
-    queries = tensors.q.reshape(-1, tensors.q.shape[-1])
-
-    def each(count: int, value: Any) -> Any:
-        return value if count == 1 else (value,) * count
-
-    def stream(data: np.ndarray) -> Factory:
-        """The keys or values of a sequence, once for each group of `lanes` rows."""
-        return lambda: lambda k: each(lanes, data[k // (n * n // lanes), k % n])
-
-    def fold(step: Callable[..., Any]) -> Factory:
-        """A function `step(carried, *tokens)` over a row; `carried` is None at the row's first element."""
-        return lambda: _Fold(n, step)
-
-    return {
-        "queries": lambda: lambda k: each(lanes, queries[k]),
-        "keys": stream(tensors.k),
-        "values": stream(tensors.v),
-        "dot": lambda: lambda k, q, key: each(score_outputs, float(q @ key)),
-        "exp": lambda: lambda k, s: (np.exp(s),) * 2,
-        "sub_exp": lambda: lambda k, s, top: (np.exp(s - top),) * 2,
-        "divide": lambda: lambda k, x, total: x / total,
-        "row_sum": fold(lambda total, e: e if total is None else total + e),
-        "row_max": fold(lambda top, s: s if top is None else max(top, s)),
-        "weighted_sum": fold(lambda o, p, v: p * v if o is None else o + p * v),
-        "running_sum": fold(lambda r, de: de[1] if r is None else r * de[0] + de[1]),
-        "running_out": fold(lambda o, de, v: de[1] * v if o is None else o * de[0] + de[1] * v),
-        "scan_max": lambda: _ScanMax(n),
-    }
-
-
-class _Fold:
-    """Carries its last result to the next firing, within a row of n."""
-
-    def __init__(self, n: int, step: Callable[..., Any]) -> None:
-        self.n, self.step, self.carried = n, step, None
-
-    def __call__(self, k: int, *tokens: Any) -> Any:
-        self.carried = self.step(self.carried if k % self.n else None, *tokens)
-        return self.carried
-
-
-class _ScanMax:
-    """The running maximum of a row: emits (rescaling of what was summed, weight of the new score)."""
-
-    def __init__(self, n: int) -> None:
-        self.n, self.top = n, 0.0
-
-    def __call__(self, k: int, s: float) -> tuple[tuple[float, float], tuple[float, float]]:
-        before = self.top if k % self.n else s
-        self.top = max(before, s)
-        token = (float(np.exp(before - self.top)), float(np.exp(s - self.top)))
-        return token, token
+def _out(graph: Graph, name: str) -> list[Edge]:
+    return [edge for edge in EDGES[graph] if edge.source == name]

@@ -115,12 +115,17 @@ def _jobs_of(op: object, sources: list[int], at: int) -> Iterator[tuple[dict[str
     elif isinstance(op, Attention):
         # One source stands for queries, keys and values together; three are named one by one.
         query, key, value = sources if len(sources) == 3 else [sources[0] if sources else -1] * 3
+        if op.cached:  # keys and values of earlier tokens come from memory, whoever made those of this one
+            key = value = -1
         scores, values = op.gemms
         yield _product(scores, bits) | {"filter_activation": 1}, [query, key]
-        yield _pass(op.score_elements, op.score_elements, op.vector_ops, bits), [at]
+        scored = _pass(op.score_elements, op.score_elements, op.vector_ops, bits)
+        yield scored | {"activations": op.score_elements}, [at]
         yield _product(values, bits) | {"filter_activation": 1}, [at + 1, value]
     else:
-        yield _pass(op.input_elements, op.output_elements, op.vector_ops, bits), sources  # type: ignore[attr-defined]
+        activations, constants = op.input_elements, op.weight_elements  # type: ignore[attr-defined]
+        job = _pass(activations + constants, op.output_elements, op.vector_ops, bits)  # type: ignore[attr-defined]
+        yield job | {"activations": activations}, sources
 
 
 def _product(gemm: GemmShape, bits: dict[str, int]) -> dict[str, int]:
@@ -147,8 +152,8 @@ def _place_on_chip(jobs: list[dict[str, int]], reads: list[list[int]]) -> None:
             continue
         near = [source == j - 1 for source in inputs]
         if job.get("vector"):
-            share = job["in_elements"] // max(1, len(inputs))
-            job["near_elements"] = job["in_elements"] if near and all(near) else share * sum(near)
+            share = job["activations"] // max(1, len(inputs))
+            job["near_elements"] = job["activations"] if near and all(near) else share * sum(near)
         elif job.get("filter_activation"):
             job["ifmap_near"] = int(bool(near) and near[0])
             job["filter_near"] = int(bool(near) and near[-1])

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bound import Bound as Bound
     from .bound import throughput_bound as throughput_bound
+    from .chrome_trace import timeline as timeline
     from .compiled import cycles_of as cycles_of
     from .deadlock import Deadlock as Deadlock
     from .deadlock import certain_deadlock as certain_deadlock
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from .engine import ENGINES as ENGINES
     from .engine import choose_engine as choose_engine
     from .engine import simulate as simulate
-    from .gauges import Gauge as Gauge
-    from .gauges import gauges as gauges
+    from .fills import Gauge as Gauge
+    from .fills import gauges as gauges
     from .hosted import Region as Region
     from .hosted import run_hosted as run_hosted
-    from .random_network import random_network as random_network
+    from .memories import memory_port as memory_port
+    from .memories import scratchpad as scratchpad
+    from .random_networks import random_network as random_network
     from .rules import Filter as Filter
     from .rules import RepeatBy as RepeatBy
     from .rules import Select as Select
@@ -40,7 +43,6 @@ if TYPE_CHECKING:
     from .run import Blocked as Blocked
     from .run import Run as Run
     from .simpy_engine import Ports as Ports
-    from .timeline import timeline as timeline
     from .values import compute as compute
 
 _HOME = {
@@ -50,15 +52,18 @@ _HOME = {
     "depths": ("DepthStudy", "minimal_depths"),
     "drawing": ("draw", "to_dot"),
     "engine": ("ENGINES", "choose_engine", "simulate"),
-    "gauges": ("Gauge", "gauges"),
+    "fills": ("Gauge", "gauges"),
     "hosted": ("Region", "run_hosted"),
-    "random_network": ("random_network",),
+    "memories": ("memory_port", "scratchpad"),
+    "random_networks": ("random_network",),
     "rules": ("Filter", "RepeatBy", "Select", "Switch"),
     "run": ("Blocked", "Run"),
     "simpy_engine": ("Ports",),
-    "timeline": ("timeline",),
+    "chrome_trace": ("timeline",),
     "values": ("compute",),
 }
+__all__ = sorted(name for names in _HOME.values() for name in names)
+
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 

@@ -10,6 +10,7 @@ the memory, never the result. Tokens of a region carry no values.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import numba as nb
@@ -94,10 +95,8 @@ class Region(Component):
             if self.start == DONE:
                 return
             self.asleep_until = FAR if self.start == FAR else max(self.start, int(env.now) + self.quantum)
-            try:
+            with suppress(simpy.Interrupt):
                 yield env.event() if self.start == FAR else env.timeout(self.asleep_until - env.now)
-            except simpy.Interrupt:
-                pass
             self.asleep_until = None
 
     def catch_up(self) -> None:

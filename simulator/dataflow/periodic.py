@@ -73,7 +73,7 @@ def advance_rounds(
 
     With `skip`, rounds whose outcome is proven by a repeated state are not run.
     """
-    node, port, fifo, _ = tables
+    node, _, fifo, _ = tables
     node_state, due, fifo_state, slot = state
     size = 0
     if skip:

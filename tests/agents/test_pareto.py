@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from cyclescape.agents.pareto import adrs, hypervolume, nondominated, reference_point
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from cyclescape.agents.pareto import adrs, hypervolume, nondominated, reference_point
 
 rows = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12).flatmap(
     lambda shape: hnp.arrays(float, (shape[0], min(shape[1], 4)), elements=st.integers(-3, 3).map(float))

@@ -1,4 +1,5 @@
 import pytest
+
 from cyclescape.agents.plots import label
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from pydantic import Field
+
 from cyclescape.errors import InputError
 from cyclescape.traces import catalog
 from cyclescape.traces.arguments import Batch
 from cyclescape.traces.graph import Graph
-from pydantic import Field
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,13 @@ import time
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cyclescape.errors import InputError
 from cyclescape.traces import catalog
 from cyclescape.traces.networks.experts import balanced_load
 from cyclescape.traces.workload import Workload
-from hypothesis import given
-from hypothesis import strategies as st
 
 ENTRIES = [entry for entry in catalog.entries("network") if not entry.name.startswith(".")]
 NAMES = [entry.name for entry in ENTRIES]
@@ -101,9 +102,20 @@ def test_decoding_token_by_token_is_the_work_of_the_causal_half(name: str) -> No
 
 
 @pytest.mark.parametrize("name", LANGUAGE)
+def test_decoding_reads_the_cache_from_memory(name: str) -> None:
+    prefill, decode = (catalog.load(name, phase=phase, seq_len=100) for phase in ("prefill", "decode"))
+    for op in (op for op in prefill.operators if op.kind == "attention"):
+        assert (op.q_len, op.kv_len, op.cached) == (100, 100, 0)
+        assert "" not in op.inputs
+    for op in (op for op in decode.operators if op.kind == "attention"):
+        assert (op.q_len, op.kv_len, op.cached) == (1, 100, 99)
+        assert "" in op.inputs
+
+
+@pytest.mark.parametrize("name", LANGUAGE)
 def test_only_the_last_position_is_scored_unless_asked(name: str) -> None:
     last, every = (catalog.load(name, seq_len=16, logits=logits) for logits in ("last", "all"))
-    head = [op for op in last.operators if op.name == "head"][0]
+    head = next(op for op in last.operators if op.name == "head")
     assert every.macs - last.macs == 15 * head.macs
     assert every.params == last.params
 

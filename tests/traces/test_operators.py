@@ -3,10 +3,11 @@
 from itertools import product
 
 import pytest
-from cyclescape.traces.operators import Attention, Conv, Elementwise, Gemm, Normalization, Pool
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
+from cyclescape.traces.operators import Attention, Conv, Elementwise, Gemm, Normalization, Pool
 
 small = st.integers(1, 7)
 
@@ -128,6 +129,7 @@ def test_pooling_looks_at_every_element_of_every_window() -> None:
         (Gemm, {"m": 1, "n": 1, "k": 0}, "greater than or equal to 1"),
         (Gemm, {"m": 1, "n": 1, "k": 4, "weight_sparsity": (4, 2)}, "at most 2"),
         (Gemm, {"m": 1, "n": 1, "k": 4, "weights": False, "bias": True}, "weights=True"),
+        (Attention, {"heads": 1, "q_len": 1, "kv_len": 3, "head_dim": 1, "cached": 4}, "must not exceed kv_len"),
         (Attention, {"heads": 3, "kv_heads": 2, "q_len": 1, "kv_len": 1, "head_dim": 1}, "divide"),
     ],
 )

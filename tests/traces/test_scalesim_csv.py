@@ -4,10 +4,11 @@ import csv
 from pathlib import Path
 
 import pytest
-from cyclescape.errors import InputError
-from cyclescape.traces import catalog, scalesim_csv
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from cyclescape.errors import InputError
+from cyclescape.traces import catalog, scalesim_csv
 
 CONV = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n"
 GEMM = "Layer,M,N,K,\n"
@@ -76,7 +77,7 @@ def test_repeated_names_are_numbered(tmp_path: Path) -> None:
         (GEMM + "L0,1,-2,3\n", ":2: N='-2' (accepted"),
         (GEMM + "L0,1,0,3\n", ":2: N='0' (accepted"),
         (GEMM + "L0,1,2.5,3\n", ":2: N='2.5' (accepted"),
-        (GEMM + "L0,1,١,3\n", ":2: N='١' (accepted"),
+        (GEMM + "L0,1,\u0661,3\n", ":2: N='\u0661' (accepted"),
         (GEMM + "L0,1,,3\n", ":2: N='' (accepted"),
         (GEMM + "L0,1,2\n", ":2: K='' (accepted"),
         (GEMM + "L0,1,99999999999999999999,3\n", ":2: N='99999999999999999999' (accepted"),
@@ -129,7 +130,9 @@ def test_what_is_written_is_read(tmp_path: Path, shapes: list[tuple[int, int, in
 def test_any_bytes_end_in_a_workload_or_one_line(tmp_path: Path, noise: bytes) -> None:
     for start in (b"", CONV.encode(), GEMM.encode()):
         path = _file(tmp_path, start + noise)
+        refusal = ""
         try:
             assert catalog.load(path).operators
         except InputError as error:
-            assert len(str(error).splitlines()) == 1, error
+            refusal = str(error)
+        assert len(refusal.splitlines()) <= 1

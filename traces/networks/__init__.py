@@ -2,6 +2,7 @@
 
 from . import (
     alexnet_vgg,
+    attention,
     deepseek,
     densenet_squeezenet,
     dit,
@@ -18,6 +19,6 @@ from . import (
 )
 
 __all__ = [
-    "alexnet_vgg", "deepseek", "densenet_squeezenet", "dit", "encoders", "inception", "language", "lowformer",
+    "alexnet_vgg", "attention", "deepseek", "densenet_squeezenet", "dit", "encoders", "inception", "language", "lowformer",
     "metaformer", "mobilenet", "monarch", "regnet", "resnet", "shufflenet",
 ]

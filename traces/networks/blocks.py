@@ -24,7 +24,7 @@ def squeeze_excite(g: Graph, x: Tensor, width: int, *, activation: str = "relu",
 
 def inverted_residual(g: Graph, x: Tensor, features: int, kernel: int, stride: int, expanded: int, activation: str, *,
                       squeeze: int = 0, squeeze_activation: str = "relu", gate: str = "sigmoid") -> Tensor:
-    """Expand with 1x1, filter each channel, optionally squeeze and excite, project with 1x1; add the input if it fits."""
+    """Expand with 1x1, filter each channel, maybe squeeze and excite, project with 1x1; add the input if it fits."""
     y = x
     if expanded != x.features:
         y = g.conv("expand", y, expanded, 1, batch_norm=True, activation=activation)

@@ -15,7 +15,8 @@ _Q_RANK, _KV_RANK, _NOPE, _ROPE, _VALUE = 1536, 512, 128, 64, 128
 
 @network("deepseek-v3", "DeepSeek-V3 (671B), without the multi-token prediction module; experts spread evenly",
          source="DeepSeek-AI, arXiv:2412.19437, section 4.2; sizes as in config_671B.json of the release")
-def deepseek_v3(*, batch: Batch = 1, phase: Phase = "prefill", seq_len: Length = 2048, logits: Logits = "last") -> Graph:
+def deepseek_v3(*, batch: Batch = 1, phase: Phase = "prefill", seq_len: Length = 2048,
+                logits: Logits = "last") -> Graph:
     """Return 61 layers of width 7168, the first three without experts. Routing: see `mixture_of_experts`.
 
     Prefill expands the latent to keys and values of all heads; decode attends to the cached latents with
@@ -49,7 +50,8 @@ def _attention(g: Graph, x: Tensor, ask: Request, *, absorbed: bool) -> Tensor:
     down = g.linear("kv_down", x, _KV_RANK + _ROPE, bias=False)
     latent = g.norm("kv_norm", down.part(_KV_RANK), "rms")
     k_rope = g.activate("rotary_k", down.part(_ROPE), "rotary")
-    sizes = {"batch": ask.batch, "heads": _HEADS, "q_len": ask.new, "kv_len": ask.new + ask.cached, "causal": True}
+    sizes = {"batch": ask.batch, "heads": _HEADS, "q_len": ask.new, "kv_len": ask.new + ask.cached,
+             "cached": ask.cached, "causal": True}
     cache = (g.input(ask.cached),) if ask.cached else ()
     shape = (ask.batch, ask.new)
     if absorbed:

@@ -30,7 +30,10 @@ def mixture_of_experts(g: Graph, x: Tensor, experts: int, top_k: int, hidden: in
     width = x.features
     tokens = x.elements // width
     logits = g.linear("router", x, experts, bias=False)
-    weights = g.softmax("router.softmax", logits) if scores == "softmax" else g.activate("router.sigmoid", logits, scores)
+    if scores == "softmax":
+        weights = g.softmax("router.softmax", logits)
+    else:
+        weights = g.activate("router.sigmoid", logits, "sigmoid")
     groups = balanced_load(tokens, experts, top_k)
     outputs = []
     for index, (count, load) in enumerate(groups):

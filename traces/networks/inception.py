@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -30,7 +30,7 @@ def googlenet(*, batch: Batch = 1, resolution: Resolution = 224, variant: GoogLe
     """Return the network of 22 layers."""
     g = Graph()
     modern = variant == "torchvision"
-    options = {"batch_norm": modern, "bias": not modern, "activation": "relu"}
+    options: dict[str, Any] = {"batch_norm": modern, "bias": not modern, "activation": "relu"}
     x = g.input(batch, resolution, resolution, 3)
     x = g.conv("conv1", x, 64, 7, stride=2, **options)
     x = g.pool("pool1", x, "max", 3, 2, ceil=True)
@@ -78,7 +78,7 @@ _INCEPTION_V2: dict[str, tuple[int, int, int, int, int, int, Literal["max", "ave
 def inception_v2(*, batch: Batch = 1, resolution: Resolution = 224, variant: InceptionV2Variant = "paper") -> Graph:
     """Return ten modules of up to four branches."""
     g = Graph()
-    options = {"batch_norm": True, "bias": variant == "caffe", "activation": "relu"}
+    options: dict[str, Any] = {"batch_norm": True, "bias": variant == "caffe", "activation": "relu"}
     x = g.input(batch, resolution, resolution, 3)
     x = g.pool("pool1", g.conv("conv1", x, 64, 7, stride=2, **options), "max", 3, 2, ceil=True)
     x = g.conv("conv2", g.conv("conv2.reduce", x, 64, 1, **options), 192, 3, **options)

@@ -20,7 +20,9 @@ Phase = Annotated[
 Length = Annotated[
     SequenceLength, Field(description="prefill: tokens of the prompt; decode: tokens attended to, the new one included")
 ]
-Logits = Annotated[Literal["last", "all"], Field(description="positions for which the vocabulary's scores are computed")]
+Logits = Annotated[
+    Literal["last", "all"], Field(description="positions for which the vocabulary's scores are computed")
+]
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def llama3_8b(*, batch: Batch = 1, phase: Phase = "prefill", seq_len: Length = 2
 
 @network("mixtral-8x7b", "Mixtral 8x7B, 2 of 8 experts for each token, spread evenly",
          source="Jiang et al., arXiv:2401.04088, table 1")
-def mixtral_8x7b(*, batch: Batch = 1, phase: Phase = "prefill", seq_len: Length = 2048, logits: Logits = "last") -> Graph:
+def mixtral_8x7b(*, batch: Batch = 1, phase: Phase = "prefill", seq_len: Length = 2048,
+                 logits: Logits = "last") -> Graph:
     """Return 32 layers of width 4096. Routing: see `mixture_of_experts`."""
     sizes = Llama(32, 4096, 32, 8, 14336, 32000, experts=8, top_k=2)
     return _llama(sizes, Request.of(batch, phase, seq_len, logits))
@@ -130,7 +133,8 @@ def _llama(size: Llama, ask: Request) -> Graph:
             k = g.linear("k", y, size.kv_heads * head_dim, bias=False)
             v = g.linear("v", y, size.kv_heads * head_dim, bias=False)
             q, k = g.activate("rotary_q", q, "rotary"), g.activate("rotary_k", k, "rotary")
-            y = g.attention("attention", q, k, v, heads=size.heads, kv_heads=size.kv_heads, cached=ask.cached, causal=True)
+            heads = {"heads": size.heads, "kv_heads": size.kv_heads}
+            y = g.attention("attention", q, k, v, **heads, cached=ask.cached, causal=True)
             x = g.add("add1", g.linear("o", y, size.width, bias=False), x)
             y = g.norm("norm2", x, "rms")
             if size.experts:

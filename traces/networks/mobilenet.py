@@ -89,7 +89,8 @@ def mobilenet_v3(*, batch: Batch = 1, resolution: Resolution = 224, size: Size =
     for index, (kernel, expanded, channels, excite, activation, stride) in enumerate(table, start=1):
         with g.scope(f"block{index}"):
             squeeze = divisible(expanded / 4) if excite else 0
-            x = inverted_residual(g, x, channels, kernel, stride, expanded, activation, squeeze=squeeze, gate="hsigmoid")
+            x = inverted_residual(g, x, channels, kernel, stride, expanded, activation, squeeze=squeeze,
+                                  gate="hsigmoid")
     x = g.conv("conv_last", x, 6 * x.features, 1, batch_norm=True, activation="hswish")
     x = g.global_pool("avgpool", x).flatten()
     x = g.linear("fc1", x, 1280 if size == "large" else 1024, activation="hswish")

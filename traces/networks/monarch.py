@@ -38,7 +38,8 @@ def m2_bert_base(*, batch: Batch = 1, seq_len: MixerLength = 128, width: MixerWi
 def _mix_sequence(g: Graph, x: Tensor) -> Tensor:
     batch, seq_len, width = x.shape
     y = g.linear("in", x, 3 * width)
-    y = g.depthwise("short", y.reshape(batch, 1, seq_len, 3 * width), (1, 3), bias=True).reshape(y.shape[0], seq_len, 3 * width)
+    y = g.depthwise("short", y.reshape(batch, 1, seq_len, 3 * width), (1, 3), bias=True)
+    y = y.reshape(batch, seq_len, 3 * width)
     gate1, gate2, value = (y.part(width) for _ in range(3))
     y = g.multiply("gate1", value, gate1)
     y = g.multiply("gate2", _long_convolution(g, "long", y), gate2)

@@ -18,7 +18,8 @@ _V1_CHANNELS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
 
 
 @network("shufflenet-v1", "ShuffleNet V1", source="Zhang et al., CVPR 2018 (arXiv:1707.01083), table 1")
-def shufflenet_v1(*, batch: Batch = 1, resolution: Resolution = 224, groups: Groups = 3, width: V1Width = "1.0") -> Graph:
+def shufflenet_v1(*, batch: Batch = 1, resolution: Resolution = 224, groups: Groups = 3,
+                  width: V1Width = "1.0") -> Graph:
     """Return stages of 4, 8 and 4 units; first widths and a classifier without bias as in the authors' code."""
     g = Graph()
     x = g.input(batch, resolution, resolution, 3)

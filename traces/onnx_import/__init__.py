@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ...errors import MissingExtraError
+from ...errors import InputError, MissingExtraError
 from ..catalog import file_format
 from ..workload import Workload
 
@@ -33,4 +33,9 @@ def read(name: str, path: Path, **sizes: DimensionSize) -> Workload:
         raise MissingExtraError("reading an ONNX file", "onnx") from None
     from .graph import convert
 
-    return convert(name, path, sizes)
+    try:
+        return convert(name, path, sizes)
+    except InputError as error:
+        # Names come from the file and may hold anything.
+        text = str(error)
+        raise InputError("".join(char if char.isprintable() else "?" for char in text)) from None

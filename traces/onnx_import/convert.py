@@ -7,17 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from ...errors import explain
-from ..operators import Operator
+from ..operators import (
+    Attention,
+    Conv,
+    Elementwise,
+    Embedding,
+    Gemm,
+    Normalization,
+    Operator,
+    Pool,
+    Softmax,
+)
 from ..workload import UniqueNames
 from .node import Node
 from .values import Value
 
 __all__ = ["CONVERTERS", "Converter", "Record", "Refused", "Work", "converts"]
 
-_OPERATOR: TypeAdapter[Any] = TypeAdapter(Operator)
+_KINDS: dict[str, type[Any]] = {
+    kind.model_fields["kind"].default: kind
+    for kind in (Attention, Conv, Elementwise, Embedding, Gemm, Normalization, Pool, Softmax)
+}
 
 
 class Refused(Exception):
@@ -74,7 +87,7 @@ class Work:
     @staticmethod
     def _operator(record: Record) -> Operator:
         try:
-            operator: Operator = _OPERATOR.validate_python(record.fields)
+            operator: Operator = _KINDS[record.fields["kind"]](**record.fields)
         except ValidationError as error:
             raise Refused(f"node {record.name!r}: {explain(error)}") from None
         return operator
@@ -95,13 +108,20 @@ def converts(kinds: str) -> Callable[[Converter], Converter]:
 
 
 # What only moves or renames elements, or answers about shapes, is read where it lies.
+@converts("Reshape Flatten Squeeze Unsqueeze Identity Cast CastLike Transpose")
+def _renames(work: Work, node: Node) -> None:
+    """Leave the output where the input is."""
+    if node.output.elements != node.x.elements:
+        raise Refused(f"shape {list(node.x.shape)} cannot be seen as {list(node.output.shape)} (accepted: as many "
+                      "elements; the file may fix its batch)")
+
+
 @converts(
-    "Reshape Flatten Squeeze Unsqueeze Identity Dropout Cast CastLike Transpose Concat Split Slice Pad Expand Tile "
-    "DepthToSpace SpaceToDepth Shape Size GatherElements GatherND ScatterElements ScatterND Reverse ReverseSequence "
-    "ConstantOfShape Range EyeLike Trilu OneHot BitCast Col2Im CenterCropPad"
+    "Dropout Concat Split Slice Pad Expand Tile DepthToSpace SpaceToDepth Shape Size GatherElements GatherND "
+    "ScatterElements ScatterND ReverseSequence ConstantOfShape Range EyeLike Trilu OneHot BitCast Col2Im CenterCropPad"
 )
 def _moves(work: Work, node: Node) -> None:
-    """Leave the outputs where the inputs are."""
+    """Leave the outputs where the inputs are: all of them, a part, or copies."""
 
 
 @converts("Gather")
@@ -110,6 +130,3 @@ def _gather(work: Work, node: Node) -> None:
     table, rows = node.input(0), node.input(1)
     if table.constant and node.attribute("axis", 0) == 0 and len(table.shape) == 2:
         work.add(node, "embedding", [rows], entries=table.shape[0], width=table.shape[1], tokens=rows.elements)
-
-
-from . import elementwise, products, windows  # noqa: E402, F401

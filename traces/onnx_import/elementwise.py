@@ -9,7 +9,6 @@ from .node import Node
 from .values import Value
 
 
-
 @converts(
     "Abs Acos Acosh Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Celu Clip Cos Cosh "
     "CumSum DequantizeLinear DynamicQuantizeLinear Elu Erf Exp Floor Gelu HardSigmoid HardSwish IsInf IsNaN LeakyRelu "
@@ -71,7 +70,8 @@ def _per_channel(constant: Value, x: Value) -> bool:
 def _combine(work: Work, node: Node) -> None:
     """Combine tensors, broadcast to the output; a constant of more than one element counts as trained."""
     elements = node.output.elements
-    trained = sum(value.elements for value in node.inputs if value is not None and value.constant and value.elements > 1)
+    constants = (value for value in node.inputs if value is not None and value.constant)
+    trained = sum(value.elements for value in constants if value.elements > 1)
     activations = node.activations
     reads = sum(value.elements for value in activations)
     work.add(

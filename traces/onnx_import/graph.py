@@ -7,12 +7,12 @@ import heapq
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import onnx
 
 from ...errors import InputError
 from ..workload import Workload
+from . import elementwise, products, windows  # noqa: F401  (they register their converters)
 from .convert import CONVERTERS, Refused, Work
 from .file import Model, open_model
 from .node import Node
@@ -63,7 +63,7 @@ class _Importer:
     def _constant(self, tensor: onnx.TensorProto, name: str = "") -> Value:
         try:
             return constant_value(tensor, name)
-        except (ValueError, TypeError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise InputError(f"{self._path}: tensor {name or tensor.name!r} cannot be read: {_line(error)}") from None
 
     # Order
@@ -77,8 +77,8 @@ class _Importer:
         for index, proto in enumerate(protos):
             for output in filter(None, proto.output):
                 if output in maker:
-                    raise InputError(f"{self._path}: tensor {output!r} is made twice, by {_label(protos[maker[output]])} "
-                                     f"and {_label(proto)}")
+                    first = _label(protos[maker[output]])
+                    raise InputError(f"{self._path}: tensor {output!r} is made twice, by {first} and {_label(proto)}")
                 maker[output] = index
         needed = self._needed(protos, maker)
         given = {tensor.name for tensor in (*self._graph.initializer, *self._graph.input)}
@@ -180,13 +180,15 @@ class _Importer:
             converter = CONVERTERS.get(proto.op_type) if proto.domain in _DEFAULT_DOMAIN else None
             if converter is None:
                 raise InputError(
-                    f"{where}: the work of operator {proto.op_type} is not known (accepted: {', '.join(sorted(CONVERTERS))}; "
-                    "replace the node by such ones before importing)"
+                    f"{where}: the work of operator {proto.op_type} is not known (accepted: "
+                    f"{', '.join(sorted(CONVERTERS))}; replace the node by such ones before importing)"
                 )
             try:
                 converter(work, node)
             except Refused as reason:
                 raise InputError(f"{where}: {reason}") from None
+            except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+                raise InputError(f"{where}: its inputs or attributes are malformed: {_line(error)}") from None
         for value in outputs:
             self._values[value.name] = value
 
@@ -210,7 +212,7 @@ class _Importer:
                 f"{where}: operator {proto.op_type} is not in operator set {self._opset} of ONNX (accepted: "
                 "standard operators)"
             ) from None
-        except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, TypeError) as error:
+        except Exception as error:  # the library has exceptions of many kinds for a malformed node
             batch = " (the file may fix its batch)" if "batch" in self._sizes else ""
             raise InputError(f"{where}: its inputs do not fit: {_line(error)}{batch}") from None
         outputs = []
@@ -232,8 +234,8 @@ class _Importer:
 
     def _check_operator(self, proto: onnx.NodeProto, where: str) -> None:
         if (proto.domain, proto.op_type) in self._functions:
-            raise InputError(f"{where}: {proto.op_type} is a function of the file (accepted: a model whose functions are "
-                             "inlined, see onnx.inliner.inline_local_functions)")
+            raise InputError(f"{where}: {proto.op_type} is a function of the file (accepted: a model whose functions "
+                             "are inlined, see onnx.inliner.inline_local_functions)")
         if proto.domain not in _DEFAULT_DOMAIN:
             raise InputError(f"{where}: operator {proto.domain}.{proto.op_type} is no standard operator (accepted: the "
                              "default domain; export the model without fused or vendor operators)")
@@ -243,22 +245,25 @@ class _Importer:
 
     def _shape(self, name: str, dims: list[int | None] | None, where: str) -> tuple[int, ...]:
         """Return a static shape: inferred, or where that fails, as the file states it."""
-        stated = self._stated.get(name)
-        if dims is None and stated is not None and stated.HasField("tensor_type") and stated.tensor_type.HasField("shape"):
-            dims = [None] * len(stated.tensor_type.shape.dim)
-        if dims is not None and None in dims and stated is not None and len(stated.tensor_type.shape.dim) == len(dims):
-            dims = [self._stated_size(dim) if size is None else size
-                    for size, dim in zip(dims, stated.tensor_type.shape.dim)]
         if dims is None or None in dims:
-            shown = "unknown" if dims is None else str(["?" if size is None else size for size in dims]).replace("'", "")
-            raise InputError(f"{where}: the shape of its output {name!r} depends on data (found: {shown}; accepted: a model "
-                             "whose shapes follow from those of its inputs)")
+            dims = self._stated_dims(name, dims)
+        if dims is None or None in dims:
+            known = ["?" if size is None else str(size) for size in dims or ()]
+            shown = "unknown" if dims is None else f"[{', '.join(known)}]"
+            raise InputError(f"{where}: the shape of its output {name!r} cannot be found (so far: {shown}; accepted: a "
+                             "model whose shapes follow from those of its inputs, or are stated in the file)")
         return tuple(size for size in dims if size is not None)
 
-    def _stated_size(self, dim: Any) -> int | None:
-        if dim.HasField("dim_value"):
-            return int(dim.dim_value)
-        return self._sizes.get(dim.dim_param)
+    def _stated_dims(self, name: str, dims: list[int | None] | None) -> list[int | None] | None:
+        """Return the dimensions with the unknown ones as the file states them."""
+        stated = self._stated.get(name)
+        if stated is None or not stated.HasField("tensor_type") or not stated.tensor_type.HasField("shape"):
+            return dims
+        sizes = [int(dim.dim_value) if dim.HasField("dim_value") else self._sizes.get(dim.dim_param)
+                 for dim in stated.tensor_type.shape.dim]
+        if dims is None:
+            return sizes
+        return [b if a is None else a for a, b in zip(dims, sizes)] if len(sizes) == len(dims) else dims
 
 
 def _sources(inputs: list[Value | None]) -> tuple[str, ...]:
@@ -292,5 +297,7 @@ def _cycle(left: set[int], protos: list[onnx.NodeProto], maker: Mapping[str, int
         seen[index] = len(path)
         path.append(index)
         index = next(maker[source] for source in protos[index].input if maker.get(source) in left)
-    return [*reversed(path[seen[index]:]), path[-1]]
+    circle = path[seen[index]:][::-1]
+    first = circle.index(min(circle))
+    return [*circle[first:], *circle[:first], circle[first]]
 

@@ -14,6 +14,10 @@ from .windows import bits_of
 def _gemm(work: Work, node: Node) -> None:
     a, b, c = node.x, node.input(1), node.optional(2)
     (m, k) = reversed(a.shape) if node.attribute("transA", 0) else a.shape
+    rows = b.shape[1] if node.attribute("transB", 0) else b.shape[0]
+    if k != rows:
+        raise Refused(f"{k} columns of {a.name!r} meet {rows} rows of {b.name!r} (accepted: as many; the file may fix "
+                      "its batch)")
     n = node.output.shape[1]
     if a.constant:
         work.add(node, "gemm", [b], m=n, n=m, k=k)
@@ -49,17 +53,16 @@ def _add_product(work: Work, node: Node, a: Value, b: Value, *, quantised: bool 
     m, k, n = a_shape[-2], a_shape[-1], b_shape[-1]
     stacked = node.output.elements // (m * n)
     a_stacked, b_stacked = prod(a_shape[:-2]), prod(b_shape[:-2])
-    fixed = bits_of(("input", a), ("weight", b), ("output", node.output)) if quantised else {}
-    bits = {"bits": fixed} if fixed else {}
+    bits = bits_of(("input", a), ("weight", b), ("output", node.output)) if quantised else {}
     if a.constant:
         groups = a_stacked if stacked % a_stacked == 0 else stacked
-        work.add(node, "gemm", [b], batch=groups, m=n * stacked // groups, n=m, k=k, **bits)
+        work.add(node, "gemm", [b], batch=groups, m=n * stacked // groups, n=m, k=k, bits=bits)
         return
     # Matrices of a that meet the same matrix of b are stacked in the rows.
     groups = b_stacked if a_stacked == stacked else stacked
     work.add(
         node, "gemm", [a] if b.constant else [a, b], batch=groups, m=m * stacked // groups, n=n, k=k,
-        weights=b.constant, **bits,
+        weights=b.constant, bits=bits,
     )
 
 
@@ -70,7 +73,7 @@ def _einsum(work: Work, node: Node) -> None:
     terms, arrow, out = equation.partition("->")
     letters = terms.split(",")
     if not arrow or "." in equation or len(letters) != 2 or any(len(set(term)) < len(term) for term in letters):
-        raise Refused(f"equation {equation!r} (accepted: two tensors, an explicit output, no dots, no letter twice in one)")
+        raise Refused(f"equation {equation!r} (accepted: two tensors, an explicit output, no dots, no letter twice)")
     a, b = node.x, node.input(1)
     if a.constant:
         letters, a, b = letters[::-1], b, a
@@ -78,7 +81,7 @@ def _einsum(work: Work, node: Node) -> None:
     size = {**dict(zip(left, a.shape)), **dict(zip(right, b.shape))}
     lost = {letter for letter in (set(left) ^ set(right)) if letter not in out}
     if lost:
-        raise Refused(f"equation {equation!r} sums {min(lost)!r} of one tensor alone (accepted: sums over letters of both)")
+        raise Refused(f"equation {equation!r} sums {min(lost)!r} of one tensor alone (accepted: letters of both)")
     common = set(left) & set(right)
     stacked = prod(size[letter] for letter in common if letter in out)
     work.add(
@@ -102,5 +105,5 @@ def _attention(work: Work, node: Node) -> None:
         q_len, kv_len, head_dim, v_dim = q.shape[1], k.shape[1], q.shape[2] // heads, v.shape[2] // kv_heads
     work.add(
         node, "attention", node.activations, batch=q.shape[0], heads=heads, kv_heads=kv_heads, q_len=q_len,
-        kv_len=kv_len + past, head_dim=head_dim, v_dim=v_dim, causal=bool(node.attribute("is_causal", 0)),
+        kv_len=kv_len + past, cached=past, head_dim=head_dim, v_dim=v_dim, causal=bool(node.attribute("is_causal", 0)),
     )

@@ -52,6 +52,10 @@ def _add_conv(work: Work, node: Node, x: Value, weights: Value, *, bias: bool, q
     if x.constant:
         raise Refused("its input is a constant and its filters are not (accepted: constant filters)")
     batch, in_h, in_w, channels = _image(x)
+    groups = node.attribute("group", 1)
+    if weights.shape[1] * groups != channels:
+        raise Refused(f"{channels} channels meet filters of {weights.shape[1]} for each of {groups} groups (accepted: "
+                      "as many)")
     _, out_h, out_w, out_channels = _image(node.output)
     kernel = _two(list(weights.shape[2:]), weights)
     stride = _two(list(node.attribute("strides") or [1] * (len(x.shape) - 2)), x)
@@ -71,7 +75,7 @@ def _add_conv(work: Work, node: Node, x: Value, weights: Value, *, bias: bool, q
     fields: dict[str, Any] = {
         "batch": batch, "in_h": in_h, "in_w": in_w, "in_channels": channels, "out_channels": out_channels,
         "kernel_h": kernel[0], "kernel_w": kernel[1], "stride_h": stride[0], "stride_w": stride[1],
-        "padding": tuple(padding), "dilation": dilation, "groups": node.attribute("group", 1), "bias": bias,
+        "padding": tuple(padding), "dilation": dilation, "groups": groups, "bias": bias,
     }
     if quantised:
         fields["bits"] = bits_of(("input", x), ("weight", weights), ("output", node.output))
@@ -143,5 +147,6 @@ def _reduce(work: Work, node: Node) -> None:
     mode = "max" if node.kind in ("ReduceMax", "ReduceMin", "ArgMax", "ArgMin") else "average"
     group = node.x.elements // kept
     work.add(
-        node, "pool", [node.x], mode=mode, in_h=group, in_w=1, channels=kept, kernel_h=group, kernel_w=1, out_h=1, out_w=1
+        node, "pool", [node.x], mode=mode, in_h=group, in_w=1, channels=kept, kernel_h=group, kernel_w=1, out_h=1,
+        out_w=1,
     )

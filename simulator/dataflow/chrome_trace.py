@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .gauges import token_times
+from .fills import token_times
 from .run import Run
 
 __all__ = ["timeline"]
