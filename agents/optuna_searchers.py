@@ -143,9 +143,7 @@ class _OptunaSearcher(Searcher):
         if not outcome.ok:
             good = [known for known in self._known.values() if known.ok]
             costs = np.mean([known.costs for known in good], axis=0) if good else np.zeros(len(costs))
-            violations = (
-                np.mean([known.violations for known in good], axis=0) if good else np.zeros(len(violations))
-            )
+            violations = np.mean([known.violations for known in good], axis=0) if good else np.zeros(len(violations))
         constraints = dict(zip(self.objective.constraints, map(float, violations), strict=True))
         if self._failed:
             constraints["valid"] = -1.0 if outcome.ok else 1.0
@@ -190,9 +188,7 @@ class Gp(_OptunaSearcher):
     name: ClassVar[str] = "gp"
     tries: ClassVar[int] = 1  # the same point twice tells a deterministic model nothing
 
-    def __init__(
-        self, space: Space, objective: Objective, *, budget: int, seed: int, startup: int = 10
-    ) -> None:
+    def __init__(self, space: Space, objective: Objective, *, budget: int, seed: int, startup: int = 10) -> None:
         if not gp_is_there():
             raise MissingExtraError("the agent 'gp'", "gp")
         self._startup = startup

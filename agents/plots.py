@@ -58,9 +58,7 @@ def pareto_figure(studies: Sequence[Study], *, size: tuple[float, float] = (7.0,
     spread: list[tuple[float, float]] = []
     infeasible = 0
     for study, color in zip(studies, COLORS * len(studies)):
-        points = np.array(
-            [[t.outcome.values.get(x, np.nan), t.outcome.values.get(y, np.nan)] for t in study.trials]
-        )
+        points = np.array([[t.outcome.values.get(x, np.nan), t.outcome.values.get(y, np.nan)] for t in study.trials])
         points = points.reshape(-1, 2)
         kept = np.isfinite(study.costs).all(axis=1)
         out = ~kept & np.isfinite(points).all(axis=1)
@@ -74,9 +72,7 @@ def pareto_figure(studies: Sequence[Study], *, size: tuple[float, float] = (7.0,
         agent = study.asked.agent
         if kept.any():
             rest = kept & ~front
-            axes.scatter(
-                points[rest, 0], points[rest, 1], s=16, color=color, alpha=0.35, linewidths=0, zorder=2
-            )
+            axes.scatter(points[rest, 0], points[rest, 1], s=16, color=color, alpha=0.35, linewidths=0, zorder=2)
             best = points[front][np.argsort(study.costs[front][:, 0], kind="stable")]
             if len(study.objective.terms) == 2:
                 axes.step(
@@ -131,9 +127,7 @@ def convergence_figure(studies: Sequence[Study], *, size: tuple[float, float] = 
     axes.set_xlabel("designs simulated")
     _name(axes.yaxis, term.name)
     first = studies[0].asked
-    _finish(
-        axes, f"{first.accelerator} on {', '.join(first.workloads)}", bool(shown), "no feasible design yet"
-    )
+    _finish(axes, f"{first.accelerator} on {', '.join(first.workloads)}", bool(shown), "no feasible design yet")
     return figure
 
 

@@ -129,9 +129,7 @@ class _Run:
         except KeyboardInterrupt:
             done = f"interrupted after {len(study.trials)} of {asked.budget} designs"
             if self.store is None:
-                raise Interrupted(
-                    f"{done}; with out=DIR they would be kept and the study could go on"
-                ) from None
+                raise Interrupted(f"{done}; with out=DIR they would be kept and the study could go on") from None
             raise Interrupted(
                 f"{done}; they are kept in {self.store.path.parent}: run the same search again to go on"
             ) from None
@@ -177,9 +175,7 @@ class _Run:
     def records(self, trial: Trial) -> list[TrialRecord]:
         asked = self.study.asked
         return [
-            TrialRecord(
-                asked.digest, trial.number, part, key, trial.agent, asked.seed, trial.note, time.time()
-            )
+            TrialRecord(asked.digest, trial.number, part, key, trial.agent, asked.seed, trial.note, time.time())
             for part, key in enumerate(trial.keys)
         ]
 
@@ -194,9 +190,7 @@ class _Run:
             note = _say(f"{self.searcher.name} could not learn from this", error)
             last = self.study.trials[-1] if self.study.trials else None
             if last is not None and last.note is None:
-                self.study.trials[-1] = Trial(
-                    last.number, last.point, last.outcome, last.agent, note, last.keys
-                )
+                self.study.trials[-1] = Trial(last.number, last.point, last.outcome, last.agent, note, last.keys)
                 if self.store is not None:
                     self.store.put_trials(self.records(self.study.trials[-1]))
 

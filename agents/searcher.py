@@ -131,9 +131,7 @@ def make_searcher(spec: str, space: Space, objective: Objective, *, budget: int,
     accepted = [option for option in accepted if option not in ("budget", "seed")]
     for option in options:
         if option not in accepted:
-            raise InputError(
-                f"agent {spec!r}: no option {option!r} (accepted: {', '.join(accepted) or 'none'})"
-            )
+            raise InputError(f"agent {spec!r}: no option {option!r} (accepted: {', '.join(accepted) or 'none'})")
     searcher = factory(space, objective, budget=budget, seed=seed, **options)
     if not isinstance(searcher, Searcher):
         raise InputError(f"agent {spec!r}: {type(searcher).__name__} is not a Searcher")

@@ -81,6 +81,7 @@ class Study:
     """Proposals that were known already, answered from memory and not charged."""
     stopped: str = ""
     """Why the study ended before its budget, if so."""
+    _costs: list[np.ndarray] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def objective(self) -> Objective:
@@ -90,11 +91,10 @@ class Study:
     @property
     def costs(self) -> np.ndarray:
         """float64[trials, objectives]: log10; +inf where a design may not be on a front."""
-        rows = [
-            t.outcome.costs if counts(t.outcome) else np.full_like(t.outcome.costs, np.inf)
-            for t in self.trials
-        ]
-        return np.array(rows, dtype=float).reshape(len(rows), len(self.objective.terms))
+        for trial in self.trials[len(self._costs) :]:  # outcomes never change
+            outcome = trial.outcome
+            self._costs.append(outcome.costs if counts(outcome) else np.full_like(outcome.costs, np.inf))
+        return np.array(self._costs, dtype=float).reshape(len(self._costs), len(self.objective.terms))
 
     @property
     def history(self) -> pd.DataFrame:
@@ -180,9 +180,7 @@ def counts(outcome: Outcome) -> bool:
     return outcome.feasible and not outcome.surrogate
 
 
-def _trials(
-    asked: Asked, rows: pd.DataFrame, reports: Mapping[str, Report], designs: Mapping[str, str]
-) -> list[Trial]:
+def _trials(asked: Asked, rows: pd.DataFrame, reports: Mapping[str, Report], designs: Mapping[str, str]) -> list[Trial]:
     trials = []
     for number, parts in rows.groupby("number", sort=True):
         keys = tuple(parts["key"])

@@ -84,9 +84,7 @@ class SweepSpec(BaseModel):
         where = "sweep" if isinstance(given, Mapping) else str(given)
         values = given if isinstance(given, Mapping) else _yaml(Path(given))
         if not isinstance(values, Mapping):
-            raise InputError(
-                f"{where}: a mapping is wanted (accepted: accelerator, workloads, set, grid, ...)"
-            )
+            raise InputError(f"{where}: a mapping is wanted (accepted: accelerator, workloads, set, grid, ...)")
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -103,9 +101,7 @@ class SweepSpec(BaseModel):
         if not grid and self.sample is not None:
             grid = {name: "all" for name in known if known[name].explored and name not in self.set}
         if not grid:
-            raise InputError(
-                "sweep: nothing varies (accepted: grid: {parameter: [values] or all}, or sample: {n: N})"
-            )
+            raise InputError("sweep: nothing varies (accepted: grid: {parameter: [values] or all}, or sample: {n: N})")
         values: dict[str, tuple[Any, ...]] = {}
         for name, listed in grid.items():
             if name in self.set:
@@ -172,7 +168,10 @@ def sweep(
     workloads = workloads_of(asked.workloads)
     for workload in workloads:
         machine.check(workload, asked.engine)
-    space = asked.space(machine)
+    try:
+        space = asked.space(machine)
+    except InputError as error:
+        raise InputError(f"{spec}: {error}" if isinstance(spec, str | Path) else str(error)) from None
     count = min(len(space), asked.sample.n) if asked.sample else len(space)
     inner = make_evaluator(
         "direct" if jobs == 1 else f"pool:{jobs}",
@@ -191,9 +190,7 @@ def sweep(
 
         try:
             for workload in workloads:
-                for report in evaluator.stream(
-                    ({**space.fixed, **p} for p in points(space, asked.sample)), workload
-                ):
+                for report in evaluator.stream(({**space.fixed, **p} for p in points(space, asked.sample)), workload):
                     done += 1
                     failed += not report.ok
                     if progress is not None and time.monotonic() - last >= _REPORT_S:

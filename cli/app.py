@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import typer
 
-from ..errors import CyclescapeError
+from ..errors import CyclescapeError, Interrupted
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "resumable"]
 
 app = typer.Typer(
     name="cyclescape",
@@ -25,16 +27,37 @@ app = typer.Typer(
 )
 
 
+CommandError: type[Exception] = typer.BadParameter.__mro__[2]
+"""Base of typer's own errors (an unknown command, a missing argument), which it does not export."""
+
+
+class Halted(CyclescapeError):
+    """Ctrl-C in the middle of something that is kept; the message says how to go on."""
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Let Ctrl-C end a search or sweep with what is kept and how to go on (typer itself would say nothing)."""
+    try:
+        yield
+    except Interrupted as stop:
+        raise Halted(str(stop)) from None
+
+
 def main() -> None:
     """Run the command line; never ends in a traceback for what a user can mend."""
     from . import checks, explore, listing, run  # noqa: F401  (each adds its commands)
 
     warnings.showwarning = _warn
     try:
-        app(standalone_mode=True)
+        sys.exit(app(standalone_mode=False) or 0)
+    except Halted as halted:
+        _stop(str(halted), 130)
     except CyclescapeError as error:
         _stop(str(error), 2)
-    except KeyboardInterrupt:
+    except CommandError as error:
+        _stop(error.format_message(), 2)  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
         _stop("interrupted", 130)
     except BrokenPipeError:
         sys.stderr.close()
@@ -44,7 +67,7 @@ def main() -> None:
         _stop(f"{where}{error.strerror or error}", 2)
 
 
-def _stop(message: str, code: int) -> None:
+def _stop(message: str, code: int) -> NoReturn:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 

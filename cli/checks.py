@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,20 @@ _SHOWN = 20
 def validate(
     kind: str = typer.Argument(..., help="The machine; see `cyclescape list`."),
     table: Path = typer.Argument(None, help="A table of the shipped one's form; the shipped one if not given."),
+    timings: Path = typer.Option(None, help="Devices of one's own for the table (YAML); machine dram only."),
     differences: bool = typer.Option(False, help="Print every deliberate difference, not only how many."),
     json: bool = JsonOption,
 ) -> None:
     """Rerun the checks against reference numbers; exit 0 only if every row holds."""
     from ..simulator.registry import accelerator
 
-    outcome = accelerator(kind).validate(table)
+    machine = accelerator(kind)
+    if timings is None:
+        outcome = machine.validate(table)
+    elif "timings" in inspect.signature(machine.validate).parameters:
+        outcome = machine.validate(table, timings=timings)  # type: ignore[call-arg]
+    else:
+        raise InputError(f"--timings: {kind} takes none")
     if json:
         print_json(outcome.to_dict())
     else:

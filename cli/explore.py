@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from .app import app
+from ..pages.progress import bar
+from .app import app, resumable
 from .output import JsonOption, print_json
-from .progress import bar
 from .settings import parameter_values
 
 if TYPE_CHECKING:
     from ..agents.study import Study
     from ..agents.sweep import Progress
+
+class Aggregation(StrEnum):
+    """How one number is made of several workloads' numbers."""
+
+    sum = "sum"
+    geomean = "geomean"
+    worst = "worst"
+
 
 _FREE = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -30,7 +39,7 @@ def search(
     budget: int = typer.Option(100, help="Designs to simulate; repeats are not counted."),
     seed: int = typer.Option(0, help="The same seed gives the same search."),
     settings: list[str] = typer.Option([], "--set", "-s", help="Pin a parameter: name=value; --name value too."),
-    aggregate: str = typer.Option(None, help="Over several workloads: sum, geomean or worst."),
+    aggregate: Aggregation = typer.Option(None, help="Over several workloads: sum, geomean or worst."),
     evaluator: str = typer.Option("direct", help="direct, pool:N or cached:DIR."),
     time_limit: float = typer.Option(None, "--time-limit", help="Seconds for one evaluation."),
     out: Path = typer.Option(None, help="Keep everything here; the same command then goes on where it stopped."),
@@ -42,18 +51,19 @@ def search(
 
     machine = find(accelerator)
     fixed = parameter_values(machine, settings, ctx.args)
-    with bar(f"{agent} on {accelerator}", "designs") as update:
+    with resumable(), bar(f"{agent} on {accelerator}", "designs") as update:
 
         def progress(study: Study) -> None:
             update(len(study.trials), budget, _best(study))
 
         study = run_search(
             machine, workload, objective=objective, constraints=constraint, agent=agent, budget=budget, seed=seed,
-            fixed=fixed, aggregate=aggregate, evaluator=evaluator, time_limit_s=time_limit, out=out, progress=progress,
+            fixed=fixed, aggregate=aggregate.value if aggregate else None, evaluator=evaluator, time_limit_s=time_limit,
+            out=out, progress=progress,
         )
     if out is not None:
         study.plot().savefig(out / "plot.png", dpi=160)
-        _page(out)
+        _page(out, study=study.asked.digest)
     if json:
         front = study.front()
         print_json({
@@ -85,13 +95,12 @@ def sweep(
     from ..agents.sweep import SweepSpec
     from ..agents.sweep import sweep as run_sweep
 
-    asked = SweepSpec.read(spec)
-    with bar(f"sweep of {asked.accelerator}", "rows") as update:
+    with resumable(), bar(f"sweep of {SweepSpec.read(spec).accelerator}", "rows") as update:
 
         def progress(state: Progress) -> None:
             update(state.done, state.total, f"{state.failed} failed" if state.failed else "")
 
-        done = run_sweep(asked, out, jobs=jobs, progress=progress)
+        done = run_sweep(spec, out, jobs=jobs, progress=progress)
     state = done.progress
     summary = {
         "out": str(out), "rows": state.done, "reused": state.reused, "failed": state.failed, "seconds": state.seconds,
@@ -119,7 +128,7 @@ def report(
         print(page)
 
 
-def _page(directory: Path, out: Path | None = None) -> Path:
+def _page(directory: Path, out: Path | None = None, study: str | None = None) -> Path:
     from ..pages.study_page import write_study_page
 
-    return write_study_page(directory, out)
+    return write_study_page(directory, out, study=study)

@@ -78,9 +78,7 @@ class Observer:
     def default_index(self) -> tuple[int, ...]:
         """The explored point that is nearest to the default design."""
         space = self.problem.space
-        return tuple(
-            _nearest(listed, space.parameters[name].default) for name, listed in space.values.items()
-        )
+        return tuple(_nearest(listed, space.parameters[name].default) for name, listed in space.values.items())
 
     def observe(self, index: Sequence[int], outcome: Outcome) -> Observation:
         """The observation of a design and how it did."""

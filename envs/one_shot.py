@@ -67,9 +67,7 @@ class OneShot(gymnasium.Env[Observation, np.ndarray]):
         self.observation_space = self.observer.space
         self._steps = 0
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Begin with the default design; nothing is drawn at random."""
         super().reset(seed=seed)
         self._steps = 0

@@ -56,9 +56,7 @@ def _register(name: str) -> None:
 class _Finder(MetaPathFinder):
     """Lets the usual finders find Gymnasium, and registers once it is loaded."""
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != "gymnasium":
             return None
         sys.meta_path.remove(self)

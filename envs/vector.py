@@ -44,9 +44,7 @@ class OneShotVector(VectorEnv[Observation, np.ndarray, np.ndarray]):
         self._steps = 0
         return self._begun(), {}
 
-    def step(
-        self, actions: np.ndarray
-    ) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(self, actions: np.ndarray) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Evaluate one design for each environment, all in one batch."""
         self._steps += 1
         observer, objective = self._one.observer, self.problem.objective

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import cyclescape as cs
 from cyclescape.agents.plots import pareto_figure
-from cyclescape.cli.progress import bar
+from cyclescape.pages.progress import bar
 from cyclescape.pages.study_page import write_study_page
 from cyclescape.pages.terminal import show_study
 
-BUDGET = 300
+BUDGET = 150
 
 
 def main(out: Path) -> None:

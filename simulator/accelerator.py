@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ..errors import InputError
 from ..traces.workload import Workload
@@ -16,9 +16,19 @@ from .sources import model_digest
 
 if TYPE_CHECKING:
     from .benchmark import Measurement
+    from .timeline import Timeline
     from .validation import Validation
 
-__all__ = ["Accelerator", "env_id"]
+__all__ = ["Accelerator", "Ceiling", "env_id"]
+
+
+class Ceiling(NamedTuple):
+    """What a design can do at best, whatever it runs."""
+
+    macs_per_s: float
+    """Multiply-accumulates a second."""
+    bytes_per_s: float | None
+    """Bytes a second to and from memory; None where it is unbounded."""
 
 
 class Accelerator(ABC):
@@ -69,6 +79,14 @@ class Accelerator(ABC):
             kinds = " or ".join(kind.__name__ for kind in self.accepts)
             raise InputError(f"workload {workload.name!r} is a {type(workload).__name__}; {self.name} takes a {kinds}")
         return engine
+
+    def timeline(self, design: Design, workload: Any) -> Timeline:
+        """Return what happened when, as the reference engine sees it; raises `InputError` if there is none."""
+        raise InputError(f"{self.name} has no timeline")
+
+    def ceiling(self, design: Design, workload: Any) -> Ceiling | None:
+        """Return the design's peaks, for a roofline; None where the machine has no such notion."""
+        return None
 
     @classmethod
     def validate(cls, table: Path | None = None) -> Validation:

@@ -137,9 +137,7 @@ class Cached(Evaluator):
         valid = [validated(self.machine, design) for design in block]
         asked = [_identity(self.machine, d, v) for d, v in zip(block, valid, strict=True)]
         keys = [key_of(self.machine, design, workload, self.settings) for design in asked]
-        known = {
-            key: r for key, r in self.store.reports(list(dict.fromkeys(keys))).items() if self._lasting(r)
-        }
+        known = {key: r for key, r in self.store.reports(list(dict.fromkeys(keys))).items() if self._lasting(r)}
         missing = {key: i for i, key in reversed(list(enumerate(keys))) if key not in known}
         order = sorted(missing.values())
         fresh = self.inner.stream([asked[i] for i in order], workload)

@@ -61,9 +61,7 @@ class Formula:
                 return cls(text, {name: power for name, power in powers.items() if power})
             sign = {"*": 1, "/": -1}.get(source[position], 0)
             if not sign:
-                raise InputError(
-                    f"objective {text!r}: not understood at {source[position:]!r} (accepted: * / **)"
-                )
+                raise InputError(f"objective {text!r}: not understood at {source[position:]!r} (accepted: * / **)")
             position += 1
 
     def of(self, metrics: Mapping[str, float]) -> float:

@@ -222,7 +222,7 @@ class Channel:
 
     def push(self, item: Any, visible: int = 0) -> None:
         """Send now, into a slot that `space` has found; `visible` is the earliest time of arrival."""
-        now = self.sim.env.now
+        now: Any = self.sim.env.now
         if self.depth is not None:
             self._free.popleft()
         visible = max(visible, now + self._send)
@@ -242,7 +242,8 @@ class Channel:
         if self.sim.watch is not None:
             self.sim.note(self.name, "get", item)
         if self.depth is not None:
-            self._free.append(self.sim.env.now + self._response)
+            now: Any = self.sim.env.now
+            self._free.append(now + self._response)
             if self._sender is not None:
                 event, self._sender = self._sender, None
                 event.succeed()

@@ -300,7 +300,8 @@ class Network:
     def __str__(self) -> str:
         lines = [f"network {self.name!r}"]
         for node in self.nodes.values():
-            into, out = (", ".join(f"{p.name} {p.at} mod {p.every}" for p in side) for side in (node.inputs, node.outputs))
+            sides = (node.inputs, node.outputs)
+            into, out = (", ".join(f"{p.name} {p.at} mod {p.every}" for p in side) for side in sides)
             pace = f"interval {node.interval}, latency {node.latency}"
             extra = f", {node.arbitration}" if node.arbitration else f", {node.schedule}" if node.schedule else ""
             lines.append(f"  node {node.name}: {node.firings} firings, {pace}, ({into}) -> ({out}){extra}")

@@ -153,15 +153,9 @@ class Objective(BaseModel):
         for formula in [*(term.formula for term in self.parsed), *(limit[1] for limit in self.limits)]:
             for metric in formula.powers:
                 if metric not in metrics and formula.text not in metrics:
-                    named = [
-                        name
-                        for name, text in FORMULAS.items()
-                        if Formula.parse(text).powers.keys() <= set(metrics)
-                    ]
+                    named = [name for name, text in FORMULAS.items() if Formula.parse(text).powers.keys() <= set(metrics)]
                     accepted = ", ".join([*metrics, *(name for name in named if name not in metrics)])
-                    raise InputError(
-                        f"objective {formula.text!r}: no metric {metric!r} (accepted: {accepted})"
-                    )
+                    raise InputError(f"objective {formula.text!r}: no metric {metric!r} (accepted: {accepted})")
         if self.weights is not None and len(self.weights) != workloads:
             raise InputError(f"weights: {len(self.weights)} given for {workloads} workloads")
 

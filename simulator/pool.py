@@ -46,9 +46,7 @@ def workers_of(text: str) -> int:
     if not text:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not text.isdecimal() or not 1 <= int(text) <= 4096:
-        raise InputError(
-            f"evaluator 'pool:{text}': how many workers? (accepted: pool:N with N from 1 to 4096)"
-        )
+        raise InputError(f"evaluator 'pool:{text}': how many workers? (accepted: pool:N with N from 1 to 4096)")
     return int(text)
 
 
@@ -195,9 +193,7 @@ class Pool(Evaluator):
             return self._pool
         for method in _methods():
             context = multiprocessing.get_context(method)
-            pool = ProcessPool(
-                self.width, initializer=_enter, initargs=(type(self.machine),), context=context
-            )
+            pool = ProcessPool(self.width, initializer=_enter, initargs=(type(self.machine),), context=context)
             try:
                 pool.schedule(_ready, timeout=_START_S).result()
             except Exception as error:

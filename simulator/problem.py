@@ -26,13 +26,7 @@ __all__ = ["Problem", "check_values", "workloads_of"]
 
 def workloads_of(given: Any) -> tuple[Any, ...]:
     """Return workloads for a name, several names joined by ";", a workload, or a sequence of those."""
-    parts = (
-        split(given, ";")
-        if isinstance(given, str)
-        else given
-        if isinstance(given, list | tuple)
-        else (given,)
-    )
+    parts = split(given, ";") if isinstance(given, str) else given if isinstance(given, list | tuple) else (given,)
     if not parts:
         raise InputError("no workload is given (accepted: a name, a file, or a Workload)")
     return tuple(_load(part) if isinstance(part, str) else part for part in parts)
@@ -44,9 +38,7 @@ def _load(spec: str) -> Any:
     return load(spec)
 
 
-def check_values(
-    design: type[Design], fixed: Mapping[str, Any], values: Mapping[str, Sequence[Any]] | None = None
-) -> None:
+def check_values(design: type[Design], fixed: Mapping[str, Any], values: Mapping[str, Sequence[Any]] | None = None) -> None:
     """Raise `InputError` for a parameter that is not there, or a value that no design could have.
 
     Values that only contradict others are left to each design's own check.

@@ -74,9 +74,7 @@ def design_text(design: Design | Mapping[str, Any]) -> str:
     return design.canonical if isinstance(design, Design) else canonical(dict(design))
 
 
-def key_of(
-    machine: Accelerator, design: Design | Mapping[str, Any], workload: Any, settings: Mapping[str, Any]
-) -> str:
+def key_of(machine: Accelerator, design: Design | Mapping[str, Any], workload: Any, settings: Mapping[str, Any]) -> str:
     """SHA-256 over machine, design, workload, settings that change numbers, and the model's sources."""
     parts = (
         machine.name,
@@ -149,11 +147,7 @@ def report_of(row: Mapping[str, Any]) -> Report:
 
 
 _FIRST = ("accelerator", "workload")
-_LAST = tuple(
-    name
-    for name in COLUMNS
-    if name not in (*_FIRST, "design", "metrics", "settings", "breakdown", "retry_above_s")
-)
+_LAST = tuple(name for name in COLUMNS if name not in (*_FIRST, "design", "metrics", "settings", "breakdown", "retry_above_s"))
 
 
 def flatten(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -191,10 +185,7 @@ def _column(rows: Iterable[Mapping[str, Any]], name: str) -> Any:
     values = [row.get(name) for row in rows]
     kinds = {_kind(value) for value in values if value is not None}
     if len(kinds) > 1:
-        return [
-            None if value is None else value if isinstance(value, str) else canonical(value)
-            for value in values
-        ]
+        return [None if value is None else value if isinstance(value, str) else canonical(value) for value in values]
     series = pd.Series(values, dtype=object)
     return series.infer_objects() if None not in values or kinds != {"number"} else series.astype(float)
 

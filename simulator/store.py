@@ -70,9 +70,7 @@ class ResultStore:
         self.path = store_path(path)
         self.readonly = readonly
         if readonly and not self.path.is_file():
-            raise StoreError(
-                f"{path}: no results here (accepted: a directory with a {FILE_NAME}, or such a file)"
-            )
+            raise StoreError(f"{path}: no results here (accepted: a directory with a {FILE_NAME}, or such a file)")
         with self._explained():
             self._db = self._connect()
             try:
@@ -90,9 +88,7 @@ class ResultStore:
         log = self.path.with_name(self.path.name + "-wal")
         frozen = not os.access(self.path.parent, os.W_OK) and not log.exists()
         mode = "immutable=1" if frozen else "mode=ro"
-        return sqlite3.connect(
-            f"{self.path.resolve().as_uri()}?{mode}", uri=True, timeout=_BUSY_S, isolation_level=None
-        )
+        return sqlite3.connect(f"{self.path.resolve().as_uri()}?{mode}", uri=True, timeout=_BUSY_S, isolation_level=None)
 
     def _prepare(self) -> None:
         version = self._pragma("user_version")
@@ -108,9 +104,7 @@ class ResultStore:
             )
         if self.readonly:
             if version < len(_MIGRATIONS):
-                raise StoreError(
-                    f"{self.path}: store version {version} must be upgraded: open it once for writing"
-                )
+                raise StoreError(f"{self.path}: store version {version} must be upgraded: open it once for writing")
             return
         self._use_log()
         self._db.execute("PRAGMA synchronous=NORMAL")

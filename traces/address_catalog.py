@@ -22,7 +22,9 @@ Writes = Annotated[str, Field(description="none, all, every3, or rand:N with N o
 
 
 @workload("stream", "Requests to one line after the other", kind=_KIND)
-def stream(name: str, *, n: Requests = 10_000, writes: Writes = "none", line: Line = 64, every: Every = 0, seed: Seed = 1) -> AddressTrace:
+def stream(
+    name: str, *, n: Requests = 10_000, writes: Writes = "none", line: Line = 64, every: Every = 0, seed: Seed = 1
+) -> AddressTrace:
     """One sequential stream."""
     return address_trace("stream", n, writes=writes, line=line, every=every, seed=seed, name=name)
 

@@ -50,7 +50,8 @@ def _trace(name: str, path: Path, rows: list[tuple[int, int, bool]]) -> AddressT
     falls = np.flatnonzero(np.diff(arrival) < 0)
     if falls.size:
         at = int(falls[0]) + 1
-        raise InputError(f"{path}, request {at + 1}: cycle {arrival[at]} after {arrival[at - 1]}; accepted: cycles that never fall")
+        was = arrival[at - 1]
+        raise InputError(f"{path}, request {at + 1}: cycle {arrival[at]} after {was}; accepted: cycles that never fall")
     return AddressTrace(name, arrival, address, is_write, str(path))
 
 
@@ -69,7 +70,7 @@ def read_text(name: str, path: Path) -> AddressTrace:
         else:
             raise InputError(f"{path}, line {number}: {line!r}; accepted: {_TEXT}")
         if address is None or cycle is None:
-            raise InputError(f"{path}, line {number}: {line!r} has a number that is none (or not below 2^63); accepted: {_TEXT}")
+            raise InputError(f"{path}, line {number}: {line!r} has a number that is none, or not below 2^63; accepted: {_TEXT}")
         rows.append((cycle, address, _OPERATIONS[upper[at]]))
     return _trace(name, path, rows)
 
@@ -117,7 +118,8 @@ def read_npz(name: str, path: Path) -> AddressTrace:
     for key, array in arrays.items():
         if array.ndim != 1 or array.dtype.kind not in "iub":
             raise InputError(f"{path}: {key} is {array.dtype} with {array.ndim} dimensions; accepted: one of whole numbers")
-    return AddressTrace(name, arrays.get("arrival", np.zeros(len(arrays["address"]))), arrays["address"], arrays["is_write"], str(path))
+    arrival = arrays.get("arrival", np.zeros(len(arrays["address"])))
+    return AddressTrace(name, arrival, arrays["address"], arrays["is_write"], str(path))
 
 
 def write_npz(trace: AddressTrace, path: Path) -> None:
@@ -129,4 +131,5 @@ def write_npz(trace: AddressTrace, path: Path) -> None:
 def write_text(trace: AddressTrace, path: Path) -> None:
     """Write `cycle R|W address` lines, which `read_text` reads."""
     rows = zip(trace.arrival.tolist(), trace.is_write.tolist(), trace.address.tolist())
-    path.write_text("".join(f"{cycle} {'W' if write else 'R'} {address:#x}\n" for cycle, write, address in rows), encoding="utf-8")
+    lines = (f"{cycle} {'W' if write else 'R'} {address:#x}\n" for cycle, write, address in rows)
+    path.write_text("".join(lines), encoding="utf-8")

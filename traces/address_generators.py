@@ -48,8 +48,10 @@ def _directions(writes: str, i: NDArray[np.int64], drawn: NDArray[np.int64] | No
         return np.ones(len(i), bool)
     if writes == "every3":
         return i % 3 == 2
+    permille = _permille(writes)
     assert drawn is not None
-    return drawn < _permille(writes)
+    assert permille is not None
+    return drawn < permille
 
 
 def _permille(writes: str) -> int | None:
@@ -185,7 +187,8 @@ def address_trace(
             raise InputError(f"{key}: pattern {pattern!r} takes {', '.join(own) or 'no parameters of its own'}")
         if value < 1 and key != "hot":
             raise InputError(f"{key}={value}: accepted: >= 1")
-    for key, value, least in (("n", n, 1), ("line", line, 1), ("footprint", footprint, line), ("base", base, 0), ("every", every, 0)):
+    bounds = {"n": (n, 1), "line": (line, 1), "footprint": (footprint, line), "base": (base, 0), "every": (every, 0)}
+    for key, (value, least) in bounds.items():
         if value < least:
             raise InputError(f"{key}={value}: accepted: >= {least}")
     _permille(writes)

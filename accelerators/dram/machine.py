@@ -57,11 +57,11 @@ class DramMachine(Accelerator):
         return [_simulate(design, workload, engine) for design in designs]
 
     @classmethod
-    def validate(cls, table: Path | None = None) -> Validation:
+    def validate(cls, table: Path | None = None, *, timings: Path | None = None) -> Validation:
         """Rerun the comparison with Ramulator 2.1, the timing probes and the checks of its command traces."""
         from .validate import validate
 
-        return validate(table)
+        return validate(table, timings)
 
     @classmethod
     def bench(cls) -> Iterator[Measurement]:

@@ -59,8 +59,21 @@ def _rows(text: str, where: str, needed: tuple[str, ...]) -> list[dict[str, str]
 def _device(name: str, extra: dict[str, Device]) -> Device:
     if name in extra:
         return extra[name]
-    base, _, ranks = name.partition("_2rank")
-    return device(base).with_ranks(2) if name != base or ranks else device(base)
+    base = name.removesuffix("_2rank")
+    chosen = extra[base] if base in extra else device(base)
+    return chosen if base == name else chosen.with_ranks(2)
+
+
+def _changed(chosen: Device, override: str, where: str) -> Device:
+    """The device with a row's own timing numbers (JSON), if it has any."""
+    if not override:
+        return chosen
+    try:
+        changes = json.loads(override)
+        timing = {**chosen.timing, **changes}
+    except (ValueError, TypeError):
+        raise InputError(f"{where}: timing_override={override!r}; accepted: a JSON object of timing parameters") from None
+    return Device.model_validate({**chosen.model_dump(), "timing": timing})
 
 
 def _trace(text: str, where: str) -> AddressTrace:
@@ -85,10 +98,10 @@ def check_runs(rows: list[dict[str, str]], where: str, extra: dict[str, Device] 
     """Every column of every row, exactly; mean queue lengths to the printed digits."""
     for row in rows:
         name = row.get("case_id") or f"line {rows.index(row) + 2}"
-        system = DramSystem(
-            _device(row["device"], extra or {}), int(row["channels"]), row["mapping"], "ramulator-2.1", settings=_settings(row)
-        )
-        run = system.run(_trace(row["trace"], f"{where}, {name}"), drain=False, every=int(row["mem_ratio"]))
+        chosen = _changed(_device(row["device"], extra or {}), row.get("timing_override", ""), f"{where}, {name}")
+        system = DramSystem(chosen, int(row["channels"]), row["mapping"], "ramulator-2.1", settings=_settings(row))
+        every, slow = int(row["mem_ratio"]), int(row.get("fe_ratio") or 1)
+        run = system.run(_trace(row["trace"], f"{where}, {name}"), drain=False, every=every, slow=slow)
         got: dict[str, int] = {"cycles": run.last_accept_cycle}
         got |= {column: run.counters[counter] for column, counter in _COUNTERS.items()}
         got |= {column: run.counts[command] for column, command in _COUNTS.items()}
@@ -101,10 +114,10 @@ def check_runs(rows: list[dict[str, str]], where: str, extra: dict[str, Device] 
                 yield Check.close(name, f"{way}_q_avg", float(row[f"{way}_q_avg"]), mean, absolute=5.1e-4)
 
 
-def check_drained(rows: list[dict[str, str]]) -> Iterator[Check]:
+def check_drained(rows: list[dict[str, str]], extra: dict[str, Device] | None = None) -> Iterator[Check]:
     """Runs to the last completion: clocks and the percentiles of read latency."""
     for number, row in enumerate(rows):
-        run = DramSystem(_device(row["device"], {}), convention="ramulator-2.1").run(
+        run = DramSystem(_device(row["device"], extra or {}), convention="ramulator-2.1").run(
             _trace(row["trace"], f"row {number}"), every=int(row["inject_every"])
         )
         name = f"drained {number}"
@@ -114,7 +127,8 @@ def check_drained(rows: list[dict[str, str]]) -> Iterator[Check]:
         }
         for column, value in got.items():
             yield Check.equal(name, column, int(row[column]), value)
-        yield Check.close(name, "avg_read_latency", float(row["avg_read_latency"]), float(run.read_latency.mean()), absolute=5.1e-5)
+        mean = float(run.read_latency.mean())
+        yield Check.close(name, "avg_read_latency", float(row["avg_read_latency"]), mean, absolute=5.1e-5)
 
 
 def check_probes(devices: list[Device], steps: int = 600) -> Iterator[Check]:
@@ -158,7 +172,8 @@ def confirm_commands(run: DramRun) -> int:
 def validate(table: Path | None = None, timings: Path | None = None) -> Validation:
     """Rerun everything; with a table only its rows, with the devices of `timings` beside the shipped ones.
 
-    A table has the columns of `reference/ramulator2.csv.gz`; result columns that it lacks are not checked.
+    A table has the columns of `reference/ramulator2.csv.gz` (result columns that it lacks are not checked) or of
+    `reference/ramulator2_drained.csv`.
     """
     extra = {d.name: d for d in load_devices(timings)} if timings else {}
     if table is not None:
@@ -167,8 +182,10 @@ def validate(table: Path | None = None, timings: Path | None = None) -> Validati
             text = (gzip.decompress(raw) if table.suffix == ".gz" else raw).decode()
         except (OSError, UnicodeDecodeError, EOFError) as error:
             raise InputError(f"{table}: cannot be read: {error}") from None
-        rows = _rows(text, str(table), _SETTINGS)
-        checks = [*check_runs(rows, str(table), extra), *check_probes(list(extra.values()))]
+        drained_form = "inject_every" in text.partition("\n")[0]
+        rows = _rows(text, str(table), ("device", "trace", "inject_every") if drained_form else _SETTINGS)
+        compared = check_drained(rows, extra) if drained_form else check_runs(rows, str(table), extra)
+        checks = [*compared, *check_probes(list(extra.values()))]
         return Validation("dram against Ramulator 2.1", str(table), tuple(checks))
     rows = _rows(gzip.decompress(_reference("ramulator2.csv.gz")).decode(), "ramulator2.csv.gz", _SETTINGS)
     drained = _rows(_reference("ramulator2_drained.csv").decode(), "ramulator2_drained.csv", ("device", "trace"))
@@ -183,4 +200,5 @@ def validate(table: Path | None = None, timings: Path | None = None) -> Validati
         "the checker of the probes shares neither code nor table with the scheduler",
         "untried against the reference: staggered refresh, per-bank refresh on GDDR6",
     )
-    return Validation("dram against Ramulator 2.1", "908 runs, 30 drained runs, 6 command traces (commit c5b1c3a)", tuple(checks), (), notes)
+    source = "908 runs, 30 drained runs, 6 command traces (commit c5b1c3a)"
+    return Validation("dram against Ramulator 2.1", source, tuple(checks), (), notes)

@@ -110,7 +110,8 @@ def attention(
             f"attention: tensors have shapes {tensors.q.shape} and {tensors.k.shape}, "
             f"not {(batch, rows, head_dim)} and {(batch, n, head_dim)}"
         )
-    depths = {"score": depth, "row": depth if row_depth is None else row_depth, "long": long_depth or n + 2}
+    once_a_row_depth = depth if row_depth is None else row_depth
+    depths: dict[str, int | None] = {"score": depth, "row": once_a_row_depth, "long": long_depth or n + 2}
     if unbounded:
         depths = dict.fromkeys(depths)
     functions = node_functions(lanes, len(_out(graph, "QK")), tensors) if tensors is not None else {}
@@ -126,22 +127,20 @@ def attention(
         }  # fmt: skip
         if name in ("Q", "Sink"):  # rows go round the lanes
             turns = [Port(f"p{lane}", lanes, lane) for lane in range(lanes)]
-            ports = ([], turns) if name == "Q" else (turns, [])
-            net.node(name, batch * rows, *ports, **fields)
+            net.node(name, batch * rows, [] if out else turns, turns if out else [], **fields)
         elif name in ("K", "V"):  # every lane gets every key
             net.node(name, per_lane * n, [], [f"p{lane}" for lane in range(lanes)], **fields)
         else:
             rates = [{f"{e.source}{e.target}": n if e.rate == "row" and not once_a_row else 1 for e in side}
                      for side in (into, out)]  # fmt: skip
             for lane in range(lanes):
-                net.node(name + _tag(lane, lanes), per_lane * (1 if once_a_row else n), *rates, **fields)
+                net.node(name + _tag(lane, lanes), per_lane * (1 if once_a_row else n), rates[0], rates[1], **fields)
     for lane in range(lanes):
         for edge in EDGES[graph]:
-            names = [end if end in _SHARED else end + _tag(lane, lanes) for end in edge[:2]]
-            ports = [f"p{lane}" if end in _SHARED else f"{edge.source}{edge.target}" for end in edge[:2]]
-            ends = [f"{name}.{port}" for name, port in zip(names, ports)]
+            source, target = (end if end in _SHARED else end + _tag(lane, lanes) for end in edge[:2])
+            out_port, in_port = (f"p{lane}" if end in _SHARED else f"{edge.source}{edge.target}" for end in edge[:2])
             net.connect(
-                *ends, depths[edge.rate], name="->".join(names),
+                f"{source}.{out_port}", f"{target}.{in_port}", depths[edge.rate], name=f"{source}->{target}",
                 send_latency=send_latency, response_latency=response_latency,
             )  # fmt: skip
     return net

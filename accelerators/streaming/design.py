@@ -43,7 +43,9 @@ class StreamingDesign(Design):
     unit_interval: Annotated[int, Unit("cycles")] = Field(
         1, ge=1, le=1024, description="Cycles between firings of a unit."
     )
-    send_latency: Annotated[int, Unit("cycles")] = Field(1, ge=1, le=1024, description="A FIFO's latency to its reader.")
+    send_latency: Annotated[int, Unit("cycles")] = Field(
+        1, ge=1, le=1024, description="Cycles from sending to a FIFO until its reader sees the token."
+    )
     response_latency: Annotated[int, Unit("cycles")] = Field(
         1, ge=1, le=1024, description="Cycles until its writer may use a freed slot."
     )

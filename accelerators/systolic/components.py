@@ -128,6 +128,14 @@ class JobRun:
     """(what, start, end) of every transfer over the port."""
     stalls: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STALLS, 0))
     """Cycles for which the array waited, by what came last."""
+    waits: list[tuple[str, int, int]] = field(default_factory=list)
+    """(what came last, start, end) of every wait of the array."""
+
+    def blame(self, cause: str, start: int, end: int) -> None:
+        """Charge a wait of the array to a cause."""
+        if end > start:
+            self.stalls[cause] += end - start
+            self.waits.append((cause, start, end))
 
 
 class Dma(Component):
@@ -216,7 +224,7 @@ class Array(Component):
                     yield from self._await(self.dma.free_outputs, self.dma.free_outputs.get(by=self), "outputs")
                 if step.psum_bits:
                     yield from self._await(self.dma.psum, self.dma.psum.get(by=self))
-            self._blame(computed)
+            self.log.blame(self.late, computed, self.sim.now)
             for _ in range(step.folds):
                 start = self.sim.now
                 yield from self.wait(step.fold_cycles)
@@ -231,11 +239,6 @@ class Array(Component):
         if self.sim.now > before:
             self.late = cause or tiles.name
 
-    def _blame(self, computed: int) -> None:
-        """Charge all of a step's waiting to what came last."""
-        if self.sim.now > computed:
-            self.log.stalls[self.late] += self.sim.now - computed
-
 
 def simulate_job(
     plan: Plan, bits_per_cycle: int, latency: int, watch: Callable[[int, str, str, Any], None] | None = None
@@ -248,7 +251,7 @@ def simulate_job(
     sim.run()
     computed = run.folds[-1].end
     run.cycles = max([computed, *(end for _, _, end in run.transfers[-1:])])
-    run.stalls["outputs"] += run.cycles - computed
+    run.blame("outputs", computed, run.cycles)
     return run
 
 

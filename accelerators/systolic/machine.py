@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ...simulator.accelerator import Accelerator
+from ...simulator.accelerator import Accelerator, Ceiling
 from ...simulator.report import Report, Table
 from ...traces.workload import Workload
 from . import costs, engines
@@ -18,6 +18,7 @@ from .program import ORDERS, RESULT
 
 if TYPE_CHECKING:
     from ...simulator.benchmark import Measurement
+    from ...simulator.timeline import Timeline
     from ...simulator.validation import Validation
 
 __all__ = ["CAUSES", "Systolic"]
@@ -69,6 +70,18 @@ class Systolic(Accelerator):
             batch = designs[start : start + _BATCH]
             reports += _reports(batch, workload, jobs, execute(batch, jobs))
         return reports
+
+    def timeline(self, design: Any, workload: Workload) -> Timeline:
+        """Return what array and port did when, by the SimPy reference; see `timeline.systolic_timeline`."""
+        from .timeline import systolic_timeline
+
+        return systolic_timeline(design, workload)
+
+    def ceiling(self, design: Any, workload: Workload) -> Ceiling:
+        """Return one multiply-accumulate for each PE and cycle, and the port's bandwidth."""
+        hertz = design.frequency_mhz * 1e6
+        port = None if design.memory == "ideal" else design.bandwidth_bytes_per_cycle * hertz
+        return Ceiling(design.rows * design.cols * hertz, port)
 
     @classmethod
     def validate(cls, table: Path | None = None) -> Validation:

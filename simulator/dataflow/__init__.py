@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .fills import gauges as gauges
     from .hosted import Region as Region
     from .hosted import run_hosted as run_hosted
+    from .memories import memory_port as memory_port
+    from .memories import scratchpad as scratchpad
     from .random_networks import random_network as random_network
     from .rules import Filter as Filter
     from .rules import RepeatBy as RepeatBy
@@ -52,6 +54,7 @@ _HOME = {
     "engine": ("ENGINES", "choose_engine", "simulate"),
     "fills": ("Gauge", "gauges"),
     "hosted": ("Region", "run_hosted"),
+    "memories": ("memory_port", "scratchpad"),
     "random_networks": ("random_network",),
     "rules": ("Filter", "RepeatBy", "Select", "Switch"),
     "run": ("Blocked", "Run"),
@@ -59,6 +62,8 @@ _HOME = {
     "chrome_trace": ("timeline",),
     "values": ("compute",),
 }
+__all__ = sorted(name for names in _HOME.values() for name in names)
+
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 

@@ -10,7 +10,7 @@ from ..network import Network
 from .event_heap import run_by_events
 from .periodic import advance_rounds, evaluate_depths
 from .run import Blocked, Run
-from .tables import END, FAR, FIRED, FIRINGS, READY, Compiled, State, compile_network
+from .tables import DEPTH, END, FAR, FIRED, FIRINGS, READY, RESPONSE_LATENCY, Compiled, State, compile_network
 from .worklist import NO_LOG, Log, advance, blocked_on
 
 __all__ = ["cycles_of", "make_log", "run_events", "run_worklist", "summary"]
@@ -58,11 +58,21 @@ def cycles_of(network: Network, depths: Sequence[Mapping[str, int | None]]) -> n
 
 def batch(compiled: Compiled, depths: np.ndarray) -> np.ndarray:
     """Cycles for each row of depths (shape: designs x FIFOs; 0 is unbounded); -1 stands for a deadlock."""
-    unbounded = compile_network(compiled.network.with_depths(None), by_rounds=True)
-    room = unbounded.tables.fifo[:, 2].copy()
-    return evaluate_depths(
-        compiled.tables, depths, compiled.held, room, compiled.quota, compiled.rounds, NO_LOG
-    )
+    return evaluate_rounds(compiled, depths, compiled.rounds)
+
+
+def evaluate_rounds(compiled: Compiled, depths: np.ndarray, rounds: int) -> np.ndarray:
+    """As `batch`, for the first rounds of a run."""
+    node, fifo = compiled.tables.node.copy(), compiled.tables.fifo.copy()
+    node[:, FIRINGS] = compiled.quota * rounds
+    fifo[:, RESPONSE_LATENCY] = [f.response_latency for f in compiled.fifos]  # the tables' own depths do not count
+    tables = compiled.tables._replace(node=node, fifo=fifo)
+    return evaluate_depths(tables, depths, compiled.held, room_of(compiled), compiled.quota, rounds, NO_LOG)
+
+
+def room_of(compiled: Compiled) -> np.ndarray:
+    """Slots for each FIFO that are enough for a round, whatever its depth."""
+    return compile_network(compiled.network.with_depths(None), by_rounds=True).tables.fifo[:, DEPTH].copy()
 
 
 def make_log(compiled: Compiled) -> Log:

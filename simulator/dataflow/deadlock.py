@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..network import Network, NetworkError
-from .compiled import run_events, run_worklist
-from .periodic import evaluate_depths
+from .compiled import evaluate_rounds, run_events, run_worklist
 from .run import Blocked, Run
-from .tables import DEPTH, FIRINGS, compile_network
+from .tables import compile_network
 from .values import with_schedules
-from .worklist import NO_LOG
 
 __all__ = ["Deadlock", "certain_deadlock", "explain", "refuse_deadlock"]
 
@@ -114,13 +112,9 @@ def _completes(network: Network, depths: Sequence[Mapping[str, int | None]]) -> 
     if any(n.kind == "arbiter" for n in network.nodes.values()):
         return [not run_events(network.with_depths(d)).deadlock for d in depths]
     compiled = compile_network(network, by_rounds=True)
-    room = compile_network(network.with_depths(None), by_rounds=True).tables.fifo[:, DEPTH]
     base = {f.name: f.depth for f in compiled.fifos}
     matrix = np.array([[({**base, **d})[f.name] or 0 for f in compiled.fifos] for d in depths], np.int64)
-    tables = compiled.tables._replace(node=compiled.tables.node.copy())
-    tables.node[:, FIRINGS] = compiled.quota
-    cycles = evaluate_depths(tables, matrix, compiled.held, room, compiled.quota, 1, NO_LOG)
-    return [bool(c >= 0) for c in cycles]
+    return [bool(cycles >= 0) for cycles in evaluate_rounds(compiled, matrix, 1)]
 
 
 def _least(network: Network, name: str, others: Mapping[str, int | None]) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..network import Network
-from .compiled import batch
+from .compiled import batch, room_of
 from .tables import compile_network
 from .values import with_schedules
 
@@ -117,7 +117,32 @@ class _Search:
         return high
 
     def each_alone(self) -> np.ndarray:
-        return self.least(np.zeros(len(self.names), np.int64), range(len(self.names)))
+        """The least depth of each FIFO while all others are unbounded.
+
+        Unbounded FIFOs let a fast part run away from a slow one, so that no state ever repeats. Ample depths
+        that reach the peak give the same answer sooner; that it is the same is then checked.
+        """
+        everyone, count = range(len(self.names)), len(self.names)
+        unbounded = np.zeros(count, np.int64)
+        ample = self._ample()
+        if ample is None:
+            return self.least(unbounded, everyone)
+        found = self.least(ample, everyone)
+        less = np.repeat(unbounded[None], count, axis=0)
+        less[everyone, everyone] = found - 1
+        asked = np.flatnonzero(found > self.floor)
+        if len(asked) and self.good(less[asked]).any():
+            return self.least(unbounded, everyone)
+        return found
+
+    def _ample(self) -> np.ndarray | None:
+        """Depths of a few rounds' tokens that reach the peak, if there are."""
+        room = room_of(self.compiled)
+        for times in (2, 8, 32):
+            ample = times * room + 2
+            if self.cycles(ample[None])[0] == self.peak:
+                return ample
+        return None
 
     def together(self, alone: np.ndarray, budget: int) -> tuple[np.ndarray, bool]:
         """The cheapest good depths from `alone` on, and whether they are proven to be the cheapest."""

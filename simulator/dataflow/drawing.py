@@ -34,9 +34,9 @@ def draw(network: Network, highlight: Collection[str] = ()) -> Figure:
     place = {}
     columns = layers(network)
     height = max(map(len, columns))
-    for x, names in enumerate(columns):
-        for y, name in enumerate(names):
-            place[name] = (float(x), (height - 1) / 2 - y + (len(names) - 1) / 2 - (height - 1) / 2)
+    for column, names in enumerate(columns):
+        for line, name in enumerate(names):
+            place[name] = (float(column), (len(names) - 1) / 2 - line)
     figure = Figure(figsize=(2.0 * len(columns), 1.2 * height + 0.6))
     axes = figure.add_subplot()
     drawn: dict[tuple[str, str], int] = {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from ...errors import InputError
 from ..network import Network
 from .compiled import run_events, run_worklist
 from .deadlock import refuse_deadlock
+from .hosted import run_hosted
 from .run import Run
 from .simpy_engine import run_simpy
 from .static import run_static
@@ -15,8 +16,8 @@ from .values import compute, with_schedules
 
 __all__ = ["ENGINES", "choose_engine", "simulate"]
 
-Engine = Literal["auto", "simpy", "worklist", "events", "static"]
-ENGINES: tuple[str, ...] = ("auto", "simpy", "worklist", "events", "static")
+Engine = Literal["auto", "simpy", "worklist", "events", "static", "hosted"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 
 def choose_engine(network: Network) -> tuple[Engine, str]:
@@ -38,22 +39,28 @@ def simulate(
 
     `record` keeps the ready and send time of every firing; `values` what nodes without outputs receive
     (SimPy keeps both anyway). Without them a steady state that repeats is skipped (exactly). With
-    `check` a deadlock that is certain is refused before the run. Raises `NetworkError`, and `InputError` for
-    an engine that cannot run the network.
+    `check` a deadlock that is certain is refused before the run. Engine "hosted" compiles all nodes of known
+    rates and leaves arbiters and free processes to SimPy; tokens then carry no values. Raises `NetworkError`,
+    and `InputError` for an engine that cannot run the network.
     """
     network.check()
     if engine not in ENGINES:
         raise InputError(f"engine {engine!r}: accepted: {', '.join(ENGINES)}")
     chosen, why = choose_engine(network)
     if engine != "auto":
-        able = {"simpy": ("simpy",), "events": ("simpy", "events"), "worklist": ENGINES}[chosen]
+        able = {"simpy": ("simpy", "hosted"), "events": ("simpy", "events", "hosted"), "worklist": ENGINES}[chosen]
         if engine not in able:
-            raise InputError(f"engine {engine!r} cannot run network {network.name!r}: {why}; use {able[-1]}")
-        chosen, why = engine, "as asked"  # type: ignore[assignment]
+            raise InputError(f"engine {engine!r} cannot run network {network.name!r}: {why}; use {' or '.join(able)}")
+        chosen, why = engine, "as asked"
     if chosen == "simpy":
         if check:
             refuse_deadlock(network)
         return _noted(run_simpy(network), why)
+    if chosen == "hosted":
+        inside = [n.name for n in network.nodes.values() if n.kind in ("static", "schedule")]
+        if any(n.kind == "rule" for n in network.nodes.values()) or not inside:
+            raise InputError(f"engine 'hosted' cannot run network {network.name!r}: values decide in it; use simpy")
+        return _noted(run_hosted(network, inside, record=record), why)
     timed = with_schedules(network) if chosen != "events" else network
     if check:
         refuse_deadlock(timed)

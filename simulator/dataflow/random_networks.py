@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import gcd
+from typing import Any
 
 from ..network import Arbitration, Network, Port, Schedule
 
@@ -54,7 +55,7 @@ def random_network(
             rates = [quota[node] // tokens if quota[node] % tokens == 0 else 1 for tokens in passed]
             phases = [choose(0, r - 1) if choose(0, 3) == 3 else (r - 1) * last for r in rates]
             sides.append([Port(f"{letter}{p}", *pair) for p, pair in enumerate(zip(rates, phases))])
-        fields: dict[str, object] = {"interval": choose(1, 3), "latency": choose(1, 5)}
+        fields: dict[str, Any] = {"interval": choose(1, 3), "latency": choose(1, 5)}
         if is_arbiter[node]:
             fields["arbitration"] = POLICIES[choose(0, 2)]
         elif schedules and kinds[node] == 2:

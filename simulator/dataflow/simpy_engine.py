@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
@@ -24,9 +25,7 @@ class Firing(Component):
         super().__init__(sim, node.name)
         self.node, self.inputs, self.outputs = node, inputs, outputs
         self.endless = node.firings is None
-        self.ready: list[int] = []
-        self.send: list[int] = []
-        self.choices: list[int] = []
+        self.ready, self.send, self.choices = array("q"), array("q"), array("q")
         self.received: list[Any] = []
         self.end = 0
         self.function = node.function() if node.function is not None else None
@@ -77,26 +76,27 @@ class Firing(Component):
             yield from self._give(sorted(results), tokens, self.node.latency, self.node.interval)
 
     def _by_arrival(self) -> Process:
-        env, node, last = self.sim.env, self.node, -1
+        env, sim, node, last = self.sim.env, self.sim, self.node, -1
         for k in self._indices():
-            if self.end > env.now:
-                yield env.timeout(self.end - env.now)
-            while (chosen := choose(self.inputs, env.now, node.arbitration or "", last)) is None:
+            if self.end > sim.now:
+                yield env.timeout(self.end - sim.now)
+            while (chosen := choose(self.inputs, sim.now, node.arbitration or "", last)) is None:
                 bell = env.event()
                 for channel in self.inputs:
                     channel.ring(bell)
                 heads = [t for channel in self.inputs if (t := channel.visible_at()) is not None]
                 self.waiting_on = None if heads else ("item", self.inputs[0])
-                yield env.any_of([bell, env.timeout(min(heads) - env.now)]) if heads else bell
+                yield env.any_of([bell, env.timeout(min(heads) - sim.now)]) if heads else bell
             self.waiting_on, last = None, chosen
             token = self.inputs[chosen].pop()
-            self.ready.append(env.now)
+            self.ready.append(sim.now)
             self.choices.append(chosen)
             due = [i for i, port in enumerate(node.outputs) if k % port.every == port.at]
             yield from self._give(due, [token, *[chosen] * len(self.outputs)], node.latency, node.interval)
 
     def _take(self, due: Sequence[int], held: list[Any]) -> Process:
         """Wait until every input that is due has a visible token, and take them together into `held`."""
+        now: Any
         start = self.end
         for i in due:
             channel = self.inputs[i]
@@ -115,8 +115,9 @@ class Firing(Component):
 
     def _give(self, due: Sequence[int], tokens: Sequence[Any], latency: int, interval: int) -> Process:
         """Wait until every output that is due has a free slot, and send to all of them together."""
-        now = ready = self.sim.env.now
-        start, endless = now, self.endless
+        now: Any = self.sim.env.now
+        ready = start = now
+        endless = self.endless
         self.endless = False  # a node that holds a result is stuck if it cannot send it
         for i in due:
             channel = self.outputs[i]
@@ -239,7 +240,7 @@ def collect(network: Network, made: Sequence[Component], stuck: Sequence[Compone
         {c.name: len(c.ready) for c in nodes},
         tuple(Blocked(c.name, *_need(c)) for c in stuck),
         {c.name: np.array(c.ready, np.int64) for c in nodes},
-        {c.name: np.array(c.send + [-1] * (len(c.ready) - len(c.send)), np.int64) for c in nodes},
+        {c.name: np.array(c.send + array("q", [-1] * (len(c.ready) - len(c.send))), np.int64) for c in nodes},
         {c.name: np.array(c.choices, np.int64) for c in nodes if c.node.kind == "arbiter"},
         {c.name: c.received for c in nodes if not c.outputs},
     )

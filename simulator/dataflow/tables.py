@@ -101,42 +101,29 @@ def compile_network(
     node_number = {node.name: i for i, node in enumerate(nodes)}
     fifo_number = {fifo.name: i for i, fifo in enumerate(fifos)}
 
-    node_rows, ports, schedule = [], [], []
+    node_rows: list[list[int]] = []
+    ports: list[list[int]] = []
+    schedule: list[list[int]] = []
     for node in nodes:
         first, first_row = len(ports), len(schedule)
         for side in ("inputs", "outputs"):
-            joined = zip(network.fifos_of(node.name, side), getattr(node, side), strict=True)  # type: ignore[arg-type]
+            joined = zip(network.fifos_of(node.name, side), getattr(node, side), strict=True)
             ports += [[fifo_number[f.name], p.every, p.at] for f, p in joined]
         if (s := node.schedule) is not None:
             schedule += np.stack([s.inputs, s.outputs, s.interval, s.latency], axis=1).tolist()
         out = first + len(node.inputs)
-        node_rows.append(
-            [
-                node.firings,
-                node.interval,
-                node.latency,
-                POLICIES.get(node.arbitration or "", -1),
-                first,
-                out,
-                out + len(node.outputs),
-                first_row,
-                len(schedule),
-            ]
-        )
+        policy = POLICIES.get(node.arbitration or "", -1)
+        node_rows.append([
+            node.firings or 0, node.interval, node.latency, policy,
+            first, out, out + len(node.outputs), first_row, len(schedule),
+        ])  # fmt: skip
     rounds = _rounds(network, nodes) if region is None else 1
     fifo_rows, slots = [], 0
     for fifo in fifos:
         depth = fifo.depth if fifo.depth is not None else _room(network, fifo, rounds if by_rounds else 1)
-        fifo_rows.append(
-            [
-                node_number.get(fifo.source[0], -1),
-                node_number.get(fifo.target[0], -1),
-                depth,
-                fifo.send_latency,
-                fifo.response_latency if fifo.depth is not None else -FAR,
-                slots,
-            ]
-        )
+        response = fifo.response_latency if fifo.depth is not None else -FAR
+        ends = [node_number.get(end, -1) for end in (fifo.source[0], fifo.target[0])]
+        fifo_rows.append([*ends, depth, fifo.send_latency, response, slots])
         slots += depth
     tables = Tables(_matrix(node_rows, 9), _matrix(ports, 3), _matrix(fifo_rows, 6), _matrix(schedule, 4))
     return Compiled(network, nodes, fifos, tables, tables.node[:, FIRINGS] // rounds, rounds)

@@ -96,10 +96,10 @@ def compute(network: Network) -> Values:
     queues: dict[str, deque[Any]] = {name: deque(f.initial) for name, f in network.fifos.items()}
     work = []
     for node in network.nodes.values():
-        ends = [[queues[f.name] for f in network.fifos_of(node.name, side)] for side in ("inputs", "outputs")]  # type: ignore[arg-type]
+        ends = [[queues[f.name] for f in network.fifos_of(node.name, side)] for side in ("inputs", "outputs")]
         function = node.function() if node.function is not None else None
         rule = node.rule() if node.rule is not None else None
-        work.append(_Work(node, *ends, function, rule, held=[None] * len(ends[0])))
+        work.append(_Work(node, ends[0], ends[1], function, rule, held=[None] * len(ends[0])))
     moved = True
     while moved:
         moved = False

@@ -24,9 +24,7 @@ from cyclescape.traces.workload import Workload
 
 
 def test_the_front_is_right(roofline: Accelerator, mlp: Workload) -> None:
-    study = search(
-        roofline, mlp, objective="time_s, energy_j", constraints="area_mm2<=4", agent="grid", budget=999
-    )
+    study = search(roofline, mlp, objective="time_s, energy_j", constraints="area_mm2<=4", agent="grid", budget=999)
     assert len(study.trials) == 294
     assert study.stopped == "grid has nothing left to propose"
     history, front = study.history, study.front()
@@ -45,9 +43,7 @@ def test_the_front_is_right(roofline: Accelerator, mlp: Workload) -> None:
 def test_several_workloads(roofline: Accelerator, mlp: Workload, gemv: Workload) -> None:
     study = search(roofline, [mlp, gemv], objective="latency", aggregate="worst", agent="random", budget=40)
     history = study.history
-    assert (history["latency"] == history[["time_s@mlp", "time_s@gemv"]].max(axis=1))[
-        history["reason"].isna()
-    ].all()
+    assert (history["latency"] == history[["time_s@mlp", "time_s@gemv"]].max(axis=1))[history["reason"].isna()].all()
 
 
 def test_a_study_is_reproducible_and_comes_back(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
@@ -98,9 +94,7 @@ def test_every_failure_is_a_row_with_a_reason(faulty: Accelerator, mlp: Workload
 
 
 def test_an_empty_feasible_set_has_no_front(roofline: Accelerator, mlp: Workload) -> None:
-    study = search(
-        roofline, mlp, objective="time_s,energy_j", constraints="area_mm2<=0.001", agent="tpe", budget=15
-    )
+    study = search(roofline, mlp, objective="time_s,energy_j", constraints="area_mm2<=0.001", agent="tpe", budget=15)
     assert len(study.trials) == 15
     assert study.front().empty
     assert study.best() is None
@@ -192,9 +186,7 @@ def test_what_a_surrogate_says_is_never_on_the_front(roofline: Accelerator, mlp:
                     report.surrogate = True
                 yield report
 
-    study = search(
-        roofline, mlp, objective="time_s,energy_j", agent="grid", budget=294, evaluator=Dreaming(roofline)
-    )
+    study = search(roofline, mlp, objective="time_s,energy_j", agent="grid", budget=294, evaluator=Dreaming(roofline))
     assert study.history["surrogate"].any()
     assert len(study.front()) > 0
     assert not study.front()["surrogate"].any()
@@ -217,9 +209,7 @@ def test_what_a_surrogate_says_is_never_on_the_front(roofline: Accelerator, mlp:
         ({"out": "/dev/null/runs"}, "accepted: a directory that can be written"),
     ],
 )
-def test_wrong_arguments_are_one_line(
-    arguments: dict[str, Any], says: str, roofline: Accelerator, mlp: Workload
-) -> None:
+def test_wrong_arguments_are_one_line(arguments: dict[str, Any], says: str, roofline: Accelerator, mlp: Workload) -> None:
     given: dict[str, Any] = {"accelerator": roofline, "workload": mlp, "agent": "random", **arguments}
     with pytest.raises(InputError) as error:
         search(given.pop("accelerator"), given.pop("workload"), **given)
@@ -227,17 +217,13 @@ def test_wrong_arguments_are_one_line(
     assert "\n" not in str(error.value)
 
 
-def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(
-    roofline: Accelerator, mlp: Workload, tmp_path: Path
-) -> None:
+def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
     def stop(study: Study) -> None:
         if len(study.trials) >= 7:
             raise KeyboardInterrupt
 
     arguments: dict[str, Any] = {"agent": "tpe", "budget": 20, "out": tmp_path}
-    with pytest.raises(
-        Interrupted, match=r"interrupted after 7 of 20 designs; they are kept in .*again to go on"
-    ):
+    with pytest.raises(Interrupted, match=r"interrupted after 7 of 20 designs; they are kept in .*again to go on"):
         search(roofline, mlp, progress=stop, **arguments)
     assert len(load(tmp_path)) == 7
     assert len(Study.load(tmp_path).trials) == 7
@@ -264,9 +250,7 @@ def test_ctrl_c_in_a_terminal_ends_the_workers_too(mlp: Workload, tmp_path: Path
     script.write_text(SCRIPT)
     plugins = str(Path(__file__).parent.parent / "plugins")
     arguments = [sys.executable, str(script), plugins, mlp.model_dump_json(), str(tmp_path / "out")]
-    process = subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None
     process.stdout.readline()
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does
@@ -296,9 +280,7 @@ def gone(pids: set[int], within_s: float = 10.0) -> bool:
     return False
 
 
-@pytest.mark.parametrize(
-    "objective", ["edp", "time_s,energy_j", "max:utilization", "time_s,energy_j,area_mm2"]
-)
+@pytest.mark.parametrize("objective", ["edp", "time_s,energy_j", "max:utilization", "time_s,energy_j,area_mm2"])
 def test_plots(objective: str, roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
     study = search(roofline, mlp, objective=objective, constraints="area_mm2<=4", agent="random", budget=40)
     figure = study.plot()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cyclescape.agents.sweep import Progress, Sample, SweepSpec, points, sweep
 from cyclescape.errors import InputError, Interrupted
 from cyclescape.simulator.accelerator import Accelerator
@@ -32,14 +33,10 @@ COLUMNS += ["energy_j", "area_mm2", "utilization", "reason"]
 def rows(folder: Path) -> list[tuple[Any, ...]]:
     """Everything of a store that must not depend on the course of events."""
     frame = load(folder)[COLUMNS].sort_values("key")
-    return [
-        tuple(None if value != value else value for value in row) for row in frame.itertuples(index=False)
-    ]
+    return [tuple(None if value != value else value for value in row) for row in frame.itertuples(index=False)]
 
 
-def test_every_combination_on_every_workload(
-    roofline: Accelerator, mlp: Workload, gemv: Workload, tmp_path: Path
-) -> None:
+def test_every_combination_on_every_workload(roofline: Accelerator, mlp: Workload, gemv: Workload, tmp_path: Path) -> None:
     seen: list[Progress] = []
     spec = {
         "accelerator": "roofline",
@@ -59,9 +56,7 @@ def test_every_combination_on_every_workload(
     assert len(again.frame()) == 28
 
 
-def test_a_yaml_file(
-    roofline: Accelerator, mlp: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_yaml_file(roofline: Accelerator, mlp: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cyclescape.simulator.problem._load", {"mlp": mlp}.__getitem__)
     file = tmp_path / "spec.yaml"
     file.write_text("accelerator: roofline\nworkload: mlp\nset: {lanes: 8}\nsample: {n: 5, seed: 1}\n")
@@ -73,9 +68,7 @@ def test_a_yaml_file(
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_sweep_without_processes_gives_the_same_rows(
-    jobs: int, roofline: Accelerator, mlp: Workload, tmp_path: Path
-) -> None:
+def test_a_sweep_without_processes_gives_the_same_rows(jobs: int, roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
     spec = {"accelerator": "roofline", "workloads": [mlp], "grid": "all"}
     sweep(spec, tmp_path / "a")
     sweep(spec, tmp_path / "b", jobs=jobs)
@@ -118,11 +111,7 @@ def test_a_wrong_specification_is_one_line(
     spec: dict[str, Any], says: str, roofline: Accelerator, mlp: Workload, tmp_path: Path
 ) -> None:
     base = {"accelerator": "roofline", "workloads": [mlp], "grid": {"fused": "all"}}
-    given = (
-        spec
-        if not spec or (len(spec) > 1 and "workloads" not in spec and "set" not in spec)
-        else {**base, **spec}
-    )
+    given = spec if not spec or (len(spec) > 1 and "workloads" not in spec and "set" not in spec) else {**base, **spec}
     with pytest.raises(InputError) as error:
         sweep(given, tmp_path / "out")
     assert says in str(error.value)

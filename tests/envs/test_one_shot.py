@@ -5,6 +5,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.utils.env_checker import data_equivalence as same
+
 from cyclescape.envs.observation import WORKLOAD_FEATURES, workload_features
 from cyclescape.envs.one_shot import OneShot
 from cyclescape.envs.registration import register_all
@@ -13,8 +16,6 @@ from cyclescape.simulator import registry
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.objective import FAILED
 from cyclescape.traces.workload import Workload
-from gymnasium.utils.env_checker import check_env
-from gymnasium.utils.env_checker import data_equivalence as same
 
 VARIANTS: list[dict[str, Any]] = [
     {},
@@ -149,9 +150,7 @@ def test_wrong_arguments_are_one_line(arguments: dict[str, Any], says: str) -> N
 
 
 def test_a_hanging_or_crashing_design_is_a_step(faulty: Accelerator, mlp: Workload) -> None:
-    env = OneShot(
-        "faulty", mlp, "edp", values={"mode": ["fine", "crash", "hang"]}, fixed={"size": 1}, time_limit_s=0.5
-    )
+    env = OneShot("faulty", mlp, "edp", values={"mode": ["fine", "crash", "hang"]}, fixed={"size": 1}, time_limit_s=0.5)
     env.reset(seed=0)
     reasons = [env.step(np.array([mode]))[4]["reason"] for mode in range(3)]
     assert reasons == [None, "the worker process died (SIGSEGV)", "time limit of 0.5 s exceeded"]
@@ -192,9 +191,7 @@ def test_ppo_trains() -> None:
     sb3 = pytest.importorskip("stable_baselines3")
     pytest.importorskip("torch").set_num_threads(1)  # the networks are too small to share
     env = make(objective="edp", constraints="area_mm2<=4")
-    model = sb3.PPO(
-        "MultiInputPolicy", env, n_steps=32, batch_size=32, n_epochs=4, learning_rate=5e-3, seed=0
-    )
+    model = sb3.PPO("MultiInputPolicy", env, n_steps=32, batch_size=32, n_epochs=4, learning_rate=5e-3, seed=0)
     rewards: list[float] = []
 
     def note(variables: dict[str, Any], _: Any) -> bool:

@@ -12,9 +12,7 @@ PLUGINS = Path(__file__).parent.parent / "plugins"
 def run(code: str, path: Path = PLUGINS) -> str:
     """What the code prints; the plugins' directory and `path` are importable."""
     head = f"import sys; sys.path[:0] = [{str(path)!r}, {str(PLUGINS)!r}]\n"
-    done = subprocess.run(
-        [sys.executable, "-c", head + code], capture_output=True, text=True, cwd=path, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", head + code], capture_output=True, text=True, cwd=path, check=False)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
@@ -43,18 +41,14 @@ def test_gymnasium_keeps_its_own_loader(plugin: Path) -> None:
 
 
 def test_a_machine_registered_later_has_an_id_too() -> None:
-    code = (
-        LATER + "import gymnasium\nfrom cyclescape.simulator import registry\nfrom roofline import Roofline\n"
-    )
+    code = LATER + "import gymnasium\nfrom cyclescape.simulator import registry\nfrom roofline import Roofline\n"
     code += "registry.register(Roofline)\nprint('cyclescape/Roofline-v0' in gymnasium.registry)"
     assert run(code) == "True\n"
 
 
 def test_a_broken_plugin_harms_nobody(plugin: Path) -> None:
     (plugin / "broken-1.0.dist-info" / "entry_points.txt").parent.mkdir()
-    (plugin / "broken-1.0.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n"
-    )
+    (plugin / "broken-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (plugin / "broken-1.0.dist-info" / "entry_points.txt").write_text(
         "[cyclescape.accelerators]\nbroken = no_such_module:Machine\nod d! = no_such_module:Machine\n"
     )

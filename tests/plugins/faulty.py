@@ -26,9 +26,7 @@ class Faulty(Accelerator):
     design = FaultyDesign
     metrics: ClassVar = {"cycles": "total", "time_s": "run time", "energy_j": "energy"}
 
-    def simulate_many(
-        self, designs: Sequence[Design], workload: Any, *, engine: str = "compiled"
-    ) -> list[Report]:
+    def simulate_many(self, designs: Sequence[Design], workload: Any, *, engine: str = "compiled") -> list[Report]:
         return [self.one(design) for design in designs]
 
     def one(self, design: Any) -> Report:

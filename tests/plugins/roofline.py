@@ -12,9 +12,7 @@ from cyclescape.simulator.report import Report
 
 class RooflineDesign(Design):
     lanes: Annotated[int, Range(4, 256, "log2"), Unit("lanes")] = Field(16, ge=1, description="SIMD lanes")
-    bandwidth: Annotated[int, Range(1, 64, "log2"), Unit("bytes/cycle")] = Field(
-        8, ge=1, description="Port width"
-    )
+    bandwidth: Annotated[int, Range(1, 64, "log2"), Unit("bytes/cycle")] = Field(8, ge=1, description="Port width")
     frequency_mhz: Annotated[int, Values(250, 500, 1000), Unit("MHz")] = Field(500, gt=0, description="Clock")
     fused: Annotated[bool, Choices()] = Field(True, description="Keep activations on chip")
 

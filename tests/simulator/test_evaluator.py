@@ -73,9 +73,7 @@ def test_a_pool_survives_crashes_and_names_the_guilty(faulty: Accelerator, mlp: 
     }
 
 
-def test_the_time_limit_ends_a_hanging_design_only(
-    faulty: Accelerator, mlp: Workload, tmp_path: Path
-) -> None:
+def test_the_time_limit_ends_a_hanging_design_only(faulty: Accelerator, mlp: Workload, tmp_path: Path) -> None:
     points = [{"size": i} for i in range(1, 30)]
     points[7] = {"size": 8, "mode": "hang"}
     points[9] = {"size": 10, "mode": "slow"}
@@ -84,9 +82,7 @@ def test_the_time_limit_ends_a_hanging_design_only(
         reports = evaluator.evaluate(points, mlp)
         again = evaluator.evaluate(points, mlp)
     assert time.monotonic() - start < 30
-    assert {i: r.reason for i, r in enumerate(reports) if not r.ok} == dict.fromkeys(
-        (7, 9), "time limit of 0.5 s exceeded"
-    )
+    assert {i: r.reason for i, r in enumerate(reports) if not r.ok} == dict.fromkeys((7, 9), "time limit of 0.5 s exceeded")
     assert again == reports
     # A longer limit is worth another try; what the model itself said is not asked again.
     with make_evaluator(f"cached:{tmp_path}", faulty, time_limit_s=5) as patient:
@@ -106,9 +102,7 @@ def test_tables_come_back_when_they_are_read(roofline: Accelerator, mlp: Workloa
     assert fresh.table == stored.table == direct.table
 
 
-def test_what_is_done_is_stored_even_if_the_reader_stops(
-    roofline: Accelerator, mlp: Workload, tmp_path: Path
-) -> None:
+def test_what_is_done_is_stored_even_if_the_reader_stops(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
     with make_evaluator(f"cached:{tmp_path}", roofline) as evaluator:
         stream = evaluator.stream(({"lanes": n} for n in range(1, 100)), mlp)
         for _ in range(10):

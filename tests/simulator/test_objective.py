@@ -108,9 +108,7 @@ def test_aggregation_with_weights(aggregate: str, value: float) -> None:
 
 def test_worst_of_a_maximised_term_is_the_smallest() -> None:
     objective = Objective.parse("utilization", aggregate="worst")
-    assert objective.outcome([report(utilization=0.9), report(utilization=0.2)]).values == {
-        "utilization": 0.2
-    }
+    assert objective.outcome([report(utilization=0.9), report(utilization=0.2)]).values == {"utilization": 0.2}
 
 
 def test_constraints_hold_on_every_workload() -> None:

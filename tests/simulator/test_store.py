@@ -177,9 +177,7 @@ def test_a_newer_store_is_refused_and_an_older_one_upgraded(
         assert "mood" in [row[1] for row in store._db.execute("PRAGMA table_info(trials)")]
         assert len(store) == 1
     monkeypatch.setattr(module, "_MIGRATIONS", later[:1])
-    with pytest.raises(
-        StoreError, match=r"made by a newer cyclescape \(store version 2; this one reads up to 1\)"
-    ):
+    with pytest.raises(StoreError, match=r"made by a newer cyclescape \(store version 2; this one reads up to 1\)"):
         ResultStore(tmp_path)
 
 
@@ -195,9 +193,7 @@ def test_an_unwritable_place_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", [100, 5000])
-def test_a_corrupted_file_is_one_line(
-    roofline: Accelerator, mlp: Workload, tmp_path: Path, where: int
-) -> None:
+def test_a_corrupted_file_is_one_line(roofline: Accelerator, mlp: Workload, tmp_path: Path, where: int) -> None:
     with ResultStore(tmp_path) as store:
         store.put([record(roofline, mlp, lanes) for lanes in range(1, 200)])
     path = tmp_path / FILE_NAME
@@ -248,9 +244,7 @@ with ResultStore(sys.argv[2]) as store:
 def writer(folder: Path, workload: Workload, start: int, stop: int) -> subprocess.Popen[str]:
     plugins = Path(__file__).parent.parent / "plugins"
     arguments = [str(plugins), str(folder), workload.model_dump_json(), str(start), str(stop)]
-    return subprocess.Popen(
-        [sys.executable, "-c", WRITER, *arguments], stdout=subprocess.PIPE, text=True, cwd=folder
-    )
+    return subprocess.Popen([sys.executable, "-c", WRITER, *arguments], stdout=subprocess.PIPE, text=True, cwd=folder)
 
 
 def test_a_kill_loses_no_finished_batch_and_leaves_no_half_one(mlp: Workload, tmp_path: Path) -> None:

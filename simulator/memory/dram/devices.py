@@ -202,12 +202,40 @@ def load_device(path: str | Path) -> Device:
 
 
 def load_devices(path: str | Path) -> tuple[Device, ...]:
-    """Read a YAML file with one device, or with a list of them under `devices`."""
+    """Read a YAML file with one device, a list of them under `devices`, or resolved Ramulator sets under `sets`."""
     path = Path(path)
     values = _read_yaml(path)
+    if isinstance(values, Mapping) and isinstance(values.get("sets"), Mapping):
+        return tuple(_parse(_from_resolved(name, item, path), f"{path}, {name}") for name, item in values["sets"].items())
     if isinstance(values, Mapping) and isinstance(values.get("devices"), list):
         return tuple(_parse(item, f"{path}, device {i + 1}") for i, item in enumerate(values["devices"]))
     return (_parse(values, str(path)),)
+
+
+_LEVELS = {
+    "ranks": ("rank", "pseudochannel"), "sids": ("sid",), "bankgroups": ("bankgroup",), "banks": ("bank",), "rows": ("row",),
+    "columns": ("column",), "density_mbit": ("density",), "dq": ("dq",), "channel_width": ("channel_width",),
+}
+
+
+def _from_resolved(name: Any, item: Any, path: Path) -> dict[str, Any]:
+    """A device from a set of resolved numbers as Ramulator's Python layer states them."""
+    try:
+        timing = {key: value for key, value in item["timing"].items() if key not in ("rate", "tCK_ps")}
+        organisation = {}
+        for field, keys in _LEVELS.items():
+            given = [item["organisation"][key] for key in keys if key in item["organisation"]]
+            organisation[field] = given[0] if given else 1
+        return {
+            "name": str(name), "standard": item["standard"], "source": str(path), "tck_ps": item["timing"]["tCK_ps"],
+            "ticks_per_clock": item.get("tick_multiplier", 1), "prefetch": item["internal_prefetch"],
+            "command_clocks": item.get("command_cycles") or {}, "organisation": organisation, "timing": timing,
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}, {name}: {error} missing or not a mapping; accepted: standard, internal_prefetch, organisation and timing "
+            "with tCK_ps"
+        ) from None
 
 
 def _folder() -> Any:

@@ -122,9 +122,9 @@ def probe(device: Device, *, steps: int = 400, seed: int = 0) -> ProbeResult:
     for _ in range(steps):
         index = draw.choice(some)
         place, path = places[index]
-        options = ["RD", "WR", "RD", "WR", "RDA", "WRA", "PREpb", "PREab"] if rows[index] is not None else ["ACT"] * 4 + ["PREab"]
+        options = ["RD", "WR", "RD", "WR", "RDA", "WRA", "PREpb", "PREab"]
         if rows[index] is None:
-            options += ["REFab"] * 2 + (["REFpb"] * 2 if per_bank else [])
+            options = ["ACT"] * 4 + ["PREab"] + ["REFab"] * 2 + ["REFpb"] * (2 * per_bank)
         command = draw.choice([c for c in options if whole_rank(c, index)])
         cmd = COMMANDS.index(command)
         b = int(m[k.K_FIRST_BANK]) + index * k.B_SIZE

@@ -296,7 +296,9 @@ class _Channel:
 class ReferenceController:
     """A memory system of reference channels behind one arbiter."""
 
-    def __init__(self, device: Device, channels: int = 1, mapping: str | AddressMapping = "RoBaRaCoCh", knobs: Knobs | None = None) -> None:
+    def __init__(
+        self, device: Device, channels: int = 1, mapping: str | AddressMapping = "RoBaRaCoCh", knobs: Knobs | None = None
+    ) -> None:
         self.knobs = knobs or Knobs()
         self.device = device
         self.map = address_mapping(mapping, device, channels) if isinstance(mapping, str) else mapping

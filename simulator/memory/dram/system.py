@@ -59,41 +59,42 @@ class DramSystem:
         """The compiled timing rules."""
         return Timing(self.device, "strict" if self.convention == "default" else "ramulator-2.1")
 
-    def decode(self, trace: AddressTrace, *, wrap: bool = True) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def decode(self, trace: AddressTrace, *, wrap: bool = True) -> tuple[NDArray[np.int64], ...]:
         """Channel, bank (over all channels) and row of every request.
 
         With `wrap` addresses beyond the device fold back, as Ramulator has it; else they raise `InputError`.
         """
         size = self.device.channel_bytes * self.channels
         if not wrap and (top := int(trace.address.max())) >= size:
-            at = int(np.flatnonzero(trace.address >= size)[0])
+            first = int(np.flatnonzero(trace.address >= size)[0])
             raise InputError(
-                f"trace {trace.name!r}, request {at}: address {int(trace.address[at]):#x} is beyond the device "
+                f"trace {trace.name!r}, request {first}: address {int(trace.address[first]):#x} is beyond the device "
                 f"({self.channels} x {self.device.name} end at {size - 1:#x}; highest address {top:#x})"
             )
         at = self.map.decode(trace.address)
         o = self.device.organisation
-        bank = (((at["channel"] * o.ranks + at["rank"]) * o.sids + at["sid"]) * o.bankgroups + at["group"]) * o.banks + at["bank"]
+        sid = (at["channel"] * o.ranks + at["rank"]) * o.sids + at["sid"]
+        bank = (sid * o.bankgroups + at["group"]) * o.banks + at["bank"]
         return at["channel"], bank, at["row"]
 
-    def run(self, trace: AddressTrace, *, drain: bool = True, every: int = 1, commands: int = 0) -> DramRun:
+    def run(self, trace: AddressTrace, *, drain: bool = True, every: int = 1, slow: int = 1, commands: int = 0) -> DramRun:
         """Send a trace through the memory.
 
         Args:
             trace: requests; each is accepted in order, at its arrival or as soon after it as there is room.
             drain: run to the last answer; else (`ramulator-2.1` only) stop at the last acceptance.
-            every: (`ramulator-2.1` only) requests are offered at multiples of this clock.
+            every, slow: (`ramulator-2.1` only) clock ratios: a request is offered in every `every`-th step, and every
+                `slow`-th step is a memory clock.
             commands: keep a command trace of up to this many lines.
         """
         if self.convention == "default":
-            if not drain or every != 1:
-                raise InputError("drain=False and every > 1 belong to the convention ramulator-2.1")
+            if not drain or every != 1 or slow != 1:
+                raise InputError("drain=False and clock ratios belong to the convention ramulator-2.1")
             return self._run_default(trace, commands)
-        return self._run_ramulator(trace, drain, every, commands)
+        return self._run_ramulator(trace, drain, every, slow, commands)
 
-    def _run_ramulator(self, trace: AddressTrace, drain: bool, every: int, commands: int) -> DramRun:
-        from .core.state import C_ERROR
-        from .core.state import make_state
+    def _run_ramulator(self, trace: AddressTrace, drain: bool, every: int, slow: int, commands: int) -> DramRun:
+        from .core.state import C_ERROR, make_state
         from .ramulator.run import drain as drain_all
         from .ramulator.run import play
 
@@ -102,7 +103,7 @@ class DramSystem:
         out = np.full(n + 5 * commands, -1, np.int64)
         accepted = np.zeros(n, np.int64)
         channel, bank, row = self.decode(trace)
-        last = cycles = play(m, out, trace.arrival, trace.is_write, channel, bank, row, trace.address, accepted, every)
+        last = cycles = play(m, out, trace.arrival, trace.is_write, channel, bank, row, trace.address, accepted, every, slow)
         if drain and not self._channels(m)[:, C_ERROR].any():
             cycles = drain_all(m, out)
         if self._channels(m)[:, C_ERROR].any():

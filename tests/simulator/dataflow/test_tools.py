@@ -164,3 +164,23 @@ def test_a_million_periods_take_no_time():
     run = simulate(net)
     assert run.cycles == 1 + 2 * 10**12
     assert "the state repeats every" in run.note
+
+
+def test_the_worked_example_of_the_docs():
+    """Worked by hand in docs/models/dataflow.md."""
+    net = Network("fork")
+    net.node("fork", 8, outputs=["near", "far"])
+    net.node("sum", 8, ["in"], {"out": 4})
+    net.node("join", 8, {"sum": 4, "in": 1})
+    net.connect("fork.near", "sum")
+    net.connect("fork.far", "join.in", 4)
+    net.connect("sum", "join.sum", 1)
+    run = simulate(net, record=True)
+    assert run.cycles == 15
+    assert run.ready["fork"].tolist() == [0, 1, 2, 3, 4, 7, 8, 9]
+    assert run.send["fork"].tolist() == [0, 1, 2, 3, 6, 7, 8, 9]
+    assert run.ready["sum"].tolist() == run.send["sum"].tolist() == [1, 2, 3, 4, 7, 8, 9, 10]
+    assert run.ready["join"].tolist() == [5, 6, 7, 8, 11, 12, 13, 14]
+    assert throughput_bound(net).cycles_per_round == 6
+    assert minimal_depths(net).depths["fork.far->join.in"] == 6
+    assert simulate(net.with_depths({"fork.far->join.in": 6})).cycles == 13

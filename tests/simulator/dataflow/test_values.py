@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cyclescape.errors import InputError
 from cyclescape.simulator.dataflow import Filter, RepeatBy, Select, Switch, compute, simulate
 from cyclescape.simulator.network import Network, NetworkError, Rule
 
@@ -107,3 +108,28 @@ def test_arbiters_follow_their_policy(policy, order):
     assert "".join("ab"[i] for i in run.choices["merge"]) == order
     assert [index for _, index in run.received["sink"]] == run.choices["merge"].tolist()
     assert run.difference(simulate(net, record=True)) == ""
+
+
+def test_a_free_process_can_stand_in_a_compiled_network():
+    def slow(ports):
+        for _ in range(30):
+            yield from ports.get("in")
+            yield from ports.wait(4)
+            yield from ports.put("out")
+
+    net = Network("mixed")
+    net.node("a", 30, outputs=["out"])
+    net.node("b", 30, ["in"], ["out"], latency=3)
+    net.node("slow", 30, ["in"], ["out"], process=slow)
+    net.node("c", 30, ["in"])
+    net.connect("a", "b")
+    net.connect("b", "slow")
+    net.connect("slow", "c", 1)
+    reference, hosted = simulate(net, "simpy"), simulate(net, "hosted", record=True)
+    assert hosted.note == "hosted: as asked; 3 of 4 nodes compiled, quantum 256"
+    assert reference.difference(hosted) == ""
+    assert hosted.cycles == reference.cycles
+    with pytest.raises(InputError, match="engine 'worklist' cannot run network 'mixed': a node is a free process"):
+        simulate(net, "worklist")
+    with pytest.raises(InputError, match="values decide in it"):
+        simulate(routed(), "hosted")

@@ -6,23 +6,81 @@ from typing import Any
 
 from numba import njit
 
-from ..commands import ACT, PRE, PREA, RD, REFAB, REFPB
+from ..commands import ACT, PRE, RD, REFAB, REFPB
 from ..core.borrow import borrow
 from ..core.issue import earliest, issue
 from ..core.queues import enqueue
 from ..core.state import (
-    B_INDEX, B_QUEUE, B_RANK, B_ROW, B_SIZE, C_CAS_SLOT, C_FREE, C_INDEX, C_N_OCCUPIED, C_OCCUPIED, C_OWED, C_SIZE, CLOSED,
-    E_ARRIVAL, E_BANK, E_COUNTED, E_ID, E_KEY, E_NEXT, E_ROW, E_WRITE, FAR, HBM2, HBM3, K_FAMILY, K_FIRST_BANK,
-    K_FIRST_CHANNEL, Q_N, R_READY,
+    B_INDEX,
+    B_QUEUE,
+    B_ROW,
+    B_SIZE,
+    C_CAS_SLOT,
+    C_FREE,
+    C_N_OCCUPIED,
+    C_OCCUPIED,
+    C_OWED,
+    C_SIZE,
+    CLOSED,
+    E_ARRIVAL,
+    E_BANK,
+    E_COUNTED,
+    E_ID,
+    E_KEY,
+    E_NEXT,
+    E_ROW,
+    E_WRITE,
+    FAR,
+    HBM2,
+    HBM3,
+    K_FAMILY,
+    K_FIRST_BANK,
+    K_FIRST_CHANNEL,
+    Q_N,
 )
 from .refresh import bank_blocked, best_refresh, count_due, refreshed
 from .select import set_direction, work_of
 from .serve import access, bus_of, rank_of, second_activate, send
 from .state import (
-    BANKWISE, GRP_FR_FCFS_WM, L_HEAD, L_LAST, L_SIZE, L_TAIL, READ_WRITE, SIMPLE, X_ACTIVE, X_ARBITER, X_BUFFER,
-    X_BUFFER_SIZE, X_CHANNELS, X_FINISHED, X_FIRST_LANE, X_FIRST_XBANK, X_FIRST_XCHANNEL, X_FRONT_WAKE, X_IN_FLIGHT,
-    X_IN_ORDER, X_LANES, X_MAX_ACTIVE, X_N_IN_FLIGHT, X_NEXT, X_SCHEDULER, XB_RESTED, XB_SIZE, XC_HEAD, XC_READS, XC_SIZE,
-    XC_TAIL, XC_WAKE, XC_WRITES, XR_BUFFERED, XR_RESTED, Y_BUFFERED, Y_EMPTY, Y_EMPTY_SINCE,
+    BANKWISE,
+    GRP_FR_FCFS_WM,
+    L_HEAD,
+    L_LAST,
+    L_SIZE,
+    L_TAIL,
+    READ_WRITE,
+    SIMPLE,
+    X_ACTIVE,
+    X_ARBITER,
+    X_BUFFER,
+    X_BUFFER_SIZE,
+    X_CHANNELS,
+    X_FINISHED,
+    X_FIRST_LANE,
+    X_FIRST_XBANK,
+    X_FIRST_XCHANNEL,
+    X_FRONT_CLOCK,
+    X_FRONT_WAKE,
+    X_IN_FLIGHT,
+    X_IN_ORDER,
+    X_LANES,
+    X_MAX_ACTIVE,
+    X_N_IN_FLIGHT,
+    X_NEXT,
+    X_SCHEDULER,
+    XB_RESTED,
+    XB_SIZE,
+    XC_HEAD,
+    XC_READS,
+    XC_SIZE,
+    XC_TAIL,
+    XC_WAKE,
+    XC_WRITES,
+    XR_BUFFERED,
+    XR_RESTED,
+    Y_BUFFERED,
+    Y_EMPTY,
+    Y_EMPTY_SINCE,
 )
 
 __all__ = ["run_until"]
@@ -57,7 +115,7 @@ def _best_work(m: Any, x: Any, s: int, c: int, t: int, row_slot: bool, column_sl
 @njit(cache=True, nogil=True)
 def _send_refresh(m: Any, x: Any, out: Any, s: int, b: int, cmd: int, t: int) -> None:
     issue(m, out, s, cmd, b, -1, t)
-    if cmd == REFAB or cmd == REFPB:
+    if cmd in (REFAB, REFPB):
         refreshed(m, x, s, b, rank_of(m, x, s, b), cmd, t)
 
 
@@ -215,14 +273,20 @@ def run_until(
     m: Any, x: Any, out: Any, nxt: Any, waiting: Any, due: Any, is_write: Any, channel: Any, bank: Any, row: Any, key: Any,
     accepted: Any, answered: Any, start: int, until: int,
 ) -> int:
-    """Go on from clock `start` until every request is answered or clock `until` is over; returns the clock reached."""
+    """Go on from clock `start` until every request is answered or clock `until` is over; returns the clock reached.
+
+    All state is in the vectors: going on from the returned clock gives the run that was never interrupted, so a
+    host may stop it at any bound on what else could happen.
+    """
     m, x, out = borrow(m), borrow(x), borrow(out)
     n = len(due)
     t = start
     while x[X_FINISHED] < n:
         given = _settle(m, x, out, nxt, answered, t)
-        front = _front(m, x, nxt, waiting, due, is_write, channel, bank, row, key, accepted, t)
-        following = min(given, front)
+        if x[X_FRONT_CLOCK] != t:  # else it had its turn before the run was interrupted here
+            x[X_FRONT_WAKE] = _front(m, x, nxt, waiting, due, is_write, channel, bank, row, key, accepted, t)
+            x[X_FRONT_CLOCK] = t
+        following = min(given, x[X_FRONT_WAKE])
         for ch in range(x[X_CHANNELS]):
             following = min(following, x[x[X_FIRST_XCHANNEL] + ch * XC_SIZE + XC_WAKE])
         if x[X_FINISHED] == n or following > until:

@@ -8,8 +8,25 @@ from numba import njit
 
 from ..core.state import B_ACCESSES, B_INDEX, B_QUEUE, B_ROW, E_KEY, E_NEXT, E_ROW, E_WRITE, Q_HEAD, Q_HIT, Q_N
 from .state import (
-    CLOSED_ADAPTIVE, CLOSED_PAGE, FIFO, FR_FCFS, FR_FCFS_GRP, GRP_FR_FCFS_WM, OPEN_ADAPTIVE, X_FIRST_XBANK, X_HIGH,
-    X_LOW, X_PAGE, X_ROW_CAP, X_SCHEDULER, XB_KEPT, XB_SIZE, XC_LAST, XC_READS, XC_WRITES, XC_WRITING,
+    CLOSED_ADAPTIVE,
+    CLOSED_PAGE,
+    FIFO,
+    FR_FCFS,
+    FR_FCFS_GRP,
+    GRP_FR_FCFS_WM,
+    OPEN_ADAPTIVE,
+    X_FIRST_XBANK,
+    X_HIGH,
+    X_LOW,
+    X_PAGE,
+    X_ROW_CAP,
+    X_SCHEDULER,
+    XB_KEPT,
+    XB_SIZE,
+    XC_LAST,
+    XC_READS,
+    XC_WRITES,
+    XC_WRITING,
 )
 
 __all__ = ["closes_row", "set_direction", "work_of"]

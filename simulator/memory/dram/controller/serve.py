@@ -10,16 +10,75 @@ from ..commands import ACT, ACT2, CAS, RD, RDA, WR, WRA
 from ..core.issue import classify, issue
 from ..core.queues import unlink
 from ..core.state import (
-    B_GROUP, B_INDEX, B_RANK, B_READY, C_CAS_SLOT, C_CLOCK_SYNCED, C_FREE, C_INDEX, C_OWED, C_READS, C_WRITES, E_ARRIVAL,
-    E_BANK, E_ID, E_NEXT, E_ROW, E_WRITE, K_DONE, K_FAMILY, LPDDR5, R_INDEX, R_READY,
+    B_GROUP,
+    B_INDEX,
+    B_RANK,
+    B_READY,
+    C_CAS_SLOT,
+    C_CLOCK_SYNCED,
+    C_FREE,
+    C_INDEX,
+    C_OWED,
+    C_READS,
+    C_WRITES,
+    E_ARRIVAL,
+    E_BANK,
+    E_ID,
+    E_NEXT,
+    E_ROW,
+    E_WRITE,
+    K_DONE,
+    K_FAMILY,
+    LPDDR5,
+    R_INDEX,
+    R_READY,
 )
 from .select import closes_row
 from .state import (
-    ACTIVATION, BANK_GROUP, BUSY, EMPTY, OTHER, REFRESH, ROW_CYCLE, TURNAROUND, X_BURST, X_BUS_PER_RANK, X_FIRST_BUS,
-    X_FIRST_XBANK, X_FIRST_XRANK, X_GROUP_GAP, X_IN_FLIGHT, X_IN_ORDER, X_N_IN_FLIGHT, X_RANKS, X_RCD_READ, X_RCD_WRITE,
-    X_READ_DATA, X_WRITE_DATA, XB_ACTIVATED, XB_KEPT, XB_LIMITED, XB_SIZE, XC_LAST, XC_READS, XC_WRITES, XR_BUFFERED,
-    XR_KEPT, XR_RESTED, XR_SIZE, Y_BUFFERED, Y_COUNTS, Y_EMPTY, Y_EMPTY_SINCE, Y_END, Y_LAST_CLOCK, Y_LAST_GROUP,
-    Y_LAST_RANK, Y_LAST_WRITE, Y_REFRESH, Y_SIZE,
+    ACTIVATION,
+    BANK_GROUP,
+    BUSY,
+    EMPTY,
+    OTHER,
+    REFRESH,
+    ROW_CYCLE,
+    TURNAROUND,
+    X_BURST,
+    X_BUS_PER_RANK,
+    X_FIRST_BUS,
+    X_FIRST_XBANK,
+    X_FIRST_XRANK,
+    X_GROUP_GAP,
+    X_IN_FLIGHT,
+    X_IN_ORDER,
+    X_N_IN_FLIGHT,
+    X_RANKS,
+    X_RCD_READ,
+    X_RCD_WRITE,
+    X_READ_DATA,
+    X_WRITE_DATA,
+    XB_ACTIVATED,
+    XB_KEPT,
+    XB_LIMITED,
+    XB_SIZE,
+    XC_LAST,
+    XC_READS,
+    XC_WRITES,
+    XR_BUFFERED,
+    XR_KEPT,
+    XR_RESTED,
+    XR_SIZE,
+    Y_BUFFERED,
+    Y_COUNTS,
+    Y_EMPTY,
+    Y_EMPTY_SINCE,
+    Y_END,
+    Y_LAST_CLOCK,
+    Y_LAST_GROUP,
+    Y_LAST_RANK,
+    Y_LAST_WRITE,
+    Y_REFRESH,
+    Y_SIZE,
 )
 
 __all__ = ["access", "bus_of", "rank_of", "second_activate", "send"]
@@ -118,7 +177,7 @@ def second_activate(m: Any, out: Any, s: int, t: int) -> None:
 def send(m: Any, x: Any, out: Any, s: int, c: int, e: int, cmd: int, t: int) -> None:
     """Issue the next command of a request."""
     b = m[e + E_BANK]
-    if cmd == RD or cmd == WR:
+    if cmd in (RD, WR):
         if m[K_FAMILY] == LPDDR5 and t >= m[s + C_CLOCK_SYNCED]:
             issue(m, out, s, CAS, b, m[e + E_ROW], t)
             m[s + C_CAS_SLOT] = e

@@ -10,11 +10,71 @@ from numba import njit
 from ..commands import ACT, ACT2, CAS, GATES, PRE, PREA, RD, RDA, REFAB, REFPB, WR, WRA
 from .queues import set_row
 from .state import (
-    ACTIVATING, B_ACCESSES, B_GROUP, B_INDEX, B_MARKED, B_RANK, B_READY, B_ROW, B_SID, B_SINCE, B_SIZE, C_CLOCK_SYNCED, C_CONFLICTS, C_COUNTS,
-    C_FIRST_RANK, C_HITS, C_INDEX, C_MISSES, C_PAIR_BANK, C_PAIR_RANK, C_PAIR_TICK, C_RANK_STEP, C_READ_CONFLICTS, C_READ_HITS, C_READ_MISSES, CLOSED, E_BANK, E_COUNTED, E_ROW, E_WRITE, HBM3, K_ACT_LENGTH,
-    K_BANK_TABLE, K_BANKS, K_CLOCK_TRAIL, K_FAMILY, K_GROUP_TABLE, K_GROUPS_PER_SID, K_LOG, K_LOG_LINES, K_N_LOG, K_N_WINDOWS,
-    K_OTHER_RANK, K_OTHER_SID, K_RANK_TABLE, K_RANKS, K_READ_CLOSE, K_READ_LATENCY, K_SID_TABLE, K_SIDS, K_WINDOWS, K_WRITE_BUSY, K_WRITE_CLOSE,
-    LPDDR5, R_ACTIVE_TICKS, R_BANK_TICKS, R_COUNTS, R_FIRST_BANK, R_FIRST_GROUP, R_OPEN, R_READY, R_SINCE, R_UNTIL, RULES, WINDOW,
+    ACTIVATING,
+    B_ACCESSES,
+    B_GROUP,
+    B_INDEX,
+    B_MARKED,
+    B_RANK,
+    B_READY,
+    B_ROW,
+    B_SID,
+    B_SINCE,
+    B_SIZE,
+    C_CLOCK_SYNCED,
+    C_CONFLICTS,
+    C_COUNTS,
+    C_FIRST_RANK,
+    C_HITS,
+    C_INDEX,
+    C_MISSES,
+    C_PAIR_BANK,
+    C_PAIR_RANK,
+    C_PAIR_TICK,
+    C_RANK_STEP,
+    C_READ_CONFLICTS,
+    C_READ_HITS,
+    C_READ_MISSES,
+    CLOSED,
+    E_BANK,
+    E_COUNTED,
+    E_ROW,
+    E_WRITE,
+    HBM3,
+    K_ACT_LENGTH,
+    K_BANK_TABLE,
+    K_BANKS,
+    K_CLOCK_TRAIL,
+    K_FAMILY,
+    K_GROUP_TABLE,
+    K_GROUPS_PER_SID,
+    K_LOG,
+    K_LOG_LINES,
+    K_N_LOG,
+    K_N_WINDOWS,
+    K_OTHER_RANK,
+    K_OTHER_SID,
+    K_RANK_TABLE,
+    K_RANKS,
+    K_READ_CLOSE,
+    K_READ_LATENCY,
+    K_SID_TABLE,
+    K_SIDS,
+    K_WINDOWS,
+    K_WRITE_BUSY,
+    K_WRITE_CLOSE,
+    LPDDR5,
+    R_ACTIVE_TICKS,
+    R_BANK_TICKS,
+    R_COUNTS,
+    R_FIRST_BANK,
+    R_FIRST_GROUP,
+    R_OPEN,
+    R_READY,
+    R_SINCE,
+    R_UNTIL,
+    RULES,
+    WINDOW,
 )
 
 __all__ = ["at", "classify", "earliest", "issue"]
@@ -77,7 +137,7 @@ def _raise_all(m: Any, s: int, b: int, cmd: int, t: int) -> None:
         _raise(m, b + B_READY, m[K_BANK_TABLE] + offset, t)
         if m[K_SIDS] > 1:
             _raise_stack(m, b, cmd, t)
-    if cmd == ACT or cmd == REFPB:
+    if cmd in (ACT, REFPB):
         _raise_windows(m, r, cmd, t)
     if m[K_RANKS] > 1:
         other = m[s + C_FIRST_RANK]
@@ -134,7 +194,7 @@ def issue(m: Any, out: Any, s: int, cmd: int, b: int, row: int, t: int) -> None:
         _open(m, b, ACTIVATING if family == LPDDR5 else row, t)
     elif cmd == ACT2:
         set_row(m, b, row)
-    elif cmd == RD or cmd == WR:
+    elif cmd in (RD, WR):
         m[b + B_ACCESSES] += 1
     elif cmd == PRE:
         _close(m, b, t)
@@ -146,12 +206,12 @@ def issue(m: Any, out: Any, s: int, cmd: int, b: int, row: int, t: int) -> None:
         first = m[m[b + B_RANK] + R_FIRST_BANK]
         for i in range(m[K_BANKS] // m[K_RANKS]):
             _close(m, first + i * B_SIZE, t)
-    if family == HBM3 and t & 1 and (cmd <= PREA or cmd == REFAB or cmd == REFPB):
+    if family == HBM3 and t & 1 and (cmd <= PREA or cmd in (REFAB, REFPB)):
         m[s + C_PAIR_TICK] = t + m[K_ACT_LENGTH] if cmd == ACT else t + 1
         m[s + C_PAIR_RANK] = m[b + B_RANK]
-        m[s + C_PAIR_BANK] = -1 if cmd == PREA or cmd == REFAB else b
+        m[s + C_PAIR_BANK] = -1 if cmd in (PREA, REFAB) else b
     if family == LPDDR5 and RD <= cmd <= WRA:
-        busy = m[K_READ_LATENCY] if cmd == RD or cmd == RDA else m[K_WRITE_BUSY]
+        busy = m[K_READ_LATENCY] if cmd in (RD, RDA) else m[K_WRITE_BUSY]
         m[s + C_CLOCK_SYNCED] = max(m[s + C_CLOCK_SYNCED], t + busy + m[K_CLOCK_TRAIL])
 
 

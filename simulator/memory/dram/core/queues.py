@@ -11,8 +11,26 @@ from typing import Any
 from numba import njit
 
 from .state import (
-    B_CHANNEL, B_QUEUE, B_ROW, C_N_HITS, C_N_OCCUPIED, C_OCCUPIED, E_BANK, E_KEY, E_NEXT, E_PREV, E_QUEUED, E_ROW,
-    K_BANKS, Q_HEAD, Q_HIT, Q_MISS, Q_N, Q_POSITION, Q_SIZE, Q_TAIL,
+    B_CHANNEL,
+    B_QUEUE,
+    B_ROW,
+    C_N_HITS,
+    C_N_OCCUPIED,
+    C_OCCUPIED,
+    E_BANK,
+    E_KEY,
+    E_NEXT,
+    E_PREV,
+    E_QUEUED,
+    E_ROW,
+    K_BANKS,
+    Q_HEAD,
+    Q_HIT,
+    Q_MISS,
+    Q_N,
+    Q_POSITION,
+    Q_SIZE,
+    Q_TAIL,
 )
 
 __all__ = ["enqueue", "find_key", "set_row", "unlink"]

@@ -10,13 +10,46 @@ from typing import Any
 
 from numba import njit
 
-from ..commands import ACT, PRE, PREA, RD, REFAB, REFPB, WR
+from ..commands import ACT, PRE, PREA, RD, REFAB, REFPB
 from ..core.issue import at, earliest
 from ..core.state import (
-    ACTIVATING, B_ACTIVE, B_QUEUE, B_RANK, B_ROW, C_ACTIVE, C_MAINT, C_MAINT_HEAD, C_N_ACTIVE, C_N_HITS, C_N_OCCUPIED,
-    C_N_READ, C_N_WRITE, C_OCCUPIED, C_OWED, C_PAIR_BANK, C_PAIR_RANK, C_PAIR_TICK, C_WRITING, CLOSED, E_BANK, E_ID,
-    E_ROW, E_WRITE, FAR, HBM3, K_BANKS, K_FAMILY, K_HIGH, K_LOW, K_ROW_HIT_FIRST, Q_HIT, Q_MISS, Q_SIZE, R_ACTIVE,
-    R_OPEN, R_READY,
+    ACTIVATING,
+    B_ACTIVE,
+    B_QUEUE,
+    B_RANK,
+    B_ROW,
+    C_ACTIVE,
+    C_MAINT,
+    C_MAINT_HEAD,
+    C_N_ACTIVE,
+    C_N_HITS,
+    C_N_OCCUPIED,
+    C_N_READ,
+    C_N_WRITE,
+    C_OCCUPIED,
+    C_OWED,
+    C_PAIR_BANK,
+    C_PAIR_RANK,
+    C_PAIR_TICK,
+    C_WRITING,
+    CLOSED,
+    E_BANK,
+    E_ID,
+    E_ROW,
+    E_WRITE,
+    FAR,
+    HBM3,
+    K_BANKS,
+    K_FAMILY,
+    K_HIGH,
+    K_LOW,
+    K_ROW_HIT_FIRST,
+    Q_HIT,
+    Q_MISS,
+    Q_SIZE,
+    R_ACTIVE,
+    R_OPEN,
+    R_READY,
 )
 
 __all__ = ["ANY", "COLUMN", "ROW", "best_active", "best_queued", "candidate", "head_of_maintenance", "mode_turns"]

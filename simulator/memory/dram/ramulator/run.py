@@ -7,14 +7,52 @@ from typing import Any
 from numba import njit
 
 from ..core.borrow import borrow
-from .choose import ANY, candidate, mode_turns
 from ..core.queues import enqueue, find_key
 from ..core.state import (
-    B_SIZE, C_CLOCK, C_COALESCED, C_ERROR, C_FORWARDED, C_FREE, C_LEFT, C_N_ACTIVE, C_N_READ, C_N_WRITE, C_OWED,
-    C_PEND_COUNT, C_PEND_HEAD, C_PENDING, C_PLAN, C_PLAN_CLOCK, C_PLAN_COMMAND, C_READ_AREA, C_READ_SINCE, C_SIZE,
-    C_WAKE, C_WRITE_AREA, C_WRITE_SINCE, C_WRITING, E_ARRIVAL, E_BANK, E_COUNTED, E_ID, E_KEY, E_NEXT, E_ROW, E_WRITE,
-    FAR, HBM2, K_CAP, K_CHANNELS, K_DONE, K_FAMILY, K_FIRST_BANK, K_FIRST_CHANNEL, K_READ_QUEUE, K_WRITE_QUEUE,
+    B_SIZE,
+    C_CLOCK,
+    C_COALESCED,
+    C_ERROR,
+    C_FORWARDED,
+    C_FREE,
+    C_LEFT,
+    C_N_ACTIVE,
+    C_N_READ,
+    C_N_WRITE,
+    C_OWED,
+    C_PEND_COUNT,
+    C_PEND_HEAD,
+    C_PENDING,
+    C_PLAN,
+    C_PLAN_CLOCK,
+    C_PLAN_COMMAND,
+    C_READ_AREA,
+    C_READ_SINCE,
+    C_SIZE,
+    C_WAKE,
+    C_WRITE_AREA,
+    C_WRITE_SINCE,
+    C_WRITING,
+    E_ARRIVAL,
+    E_BANK,
+    E_COUNTED,
+    E_ID,
+    E_KEY,
+    E_NEXT,
+    E_ROW,
+    E_WRITE,
+    FAR,
+    HBM2,
+    K_CAP,
+    K_CHANNELS,
+    K_DONE,
+    K_FAMILY,
+    K_FIRST_BANK,
+    K_FIRST_CHANNEL,
+    K_READ_QUEUE,
+    K_WRITE_QUEUE,
 )
+from .choose import ANY, candidate, mode_turns
 from .tick import amend_row_plan, answer, hand_out, tick
 
 __all__ = ["accept", "advance", "drain", "play"]
@@ -97,18 +135,21 @@ def accept(m: Any, out: Any, s: int, request: int, clock: int, write: int, b: in
 @njit(cache=True, nogil=True)
 def play(
     m: Any, out: Any, earliest_arrival: Any, is_write: Any, channel: Any, bank: Any, row: Any, key: Any, arrival: Any,
-    every: int,
+    every: int, slow: int,
 ) -> int:
-    """Offer every request in order, each at a multiple of `every`; returns the clock of the last acceptance.
+    """Offer every request in order; returns the clock of the last acceptance.
 
-    A refused request blocks those behind it. Fills `arrival` with the clock at which each was accepted.
-    `bank` counts over all channels.
+    Time goes in steps. The front end offers a request in steps that are multiples of `every`, the memory
+    has a clock in those that are multiples of `slow`, after the front end. A refused request blocks those
+    behind it. Fills `arrival` with the clock at which each was accepted. `bank` counts over all channels.
     """
     m, out = borrow(m), borrow(out)
+    step = 0
     clock = 0
     for i in range(len(bank)):
-        if clock < earliest_arrival[i]:
-            clock = -(-earliest_arrival[i] // every) * every
+        if -(-step // slow) < earliest_arrival[i]:
+            step = -(-((earliest_arrival[i] - 1) * slow + 1) // every) * every
+        clock = -(-step // slow)
         s = m[K_FIRST_CHANNEL] + channel[i] * C_SIZE
         b = m[K_FIRST_BANK] + bank[i] * B_SIZE
         write = 1 if is_write[i] else 0
@@ -117,11 +158,11 @@ def play(
             advance(m, out, s, FAR, 1 + write)
             if m[s + C_ERROR]:
                 return clock
-            clock = -(-m[s + C_CLOCK] // every) * every
+            step = -(-((m[s + C_CLOCK] - 1) * slow + 1) // every) * every
+            clock = -(-step // slow)
             advance(m, out, s, clock, 0)
         arrival[i] = clock
-        clock += every
-    clock -= every
+        step += every
     for ch in range(m[K_CHANNELS]):
         s = m[K_FIRST_CHANNEL] + ch * C_SIZE
         advance(m, out, s, clock, 0)

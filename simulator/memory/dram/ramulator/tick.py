@@ -11,20 +11,89 @@ from typing import Any
 from numba import njit
 
 from ..commands import ACT, ACT2, CAS, PRE, RD, RDA, REFAB, REFPB, WR, WRA
-from .choose import ANY, COLUMN, ROW, best_active, best_queued, candidate, head_of_maintenance, mode_turns
 from ..core.issue import classify, earliest, issue
 from ..core.queues import unlink
 from ..core.state import (
-    ANSWERS, B_ACCESSES, B_ACTIVE, B_MARKED, B_QUEUE, B_RANK, B_SIZE, C_ACTIVE, C_CAS_CLOCK, C_CAS_SLOT, C_CLOCK, C_CLOCK_SYNCED,
-    C_CONFLICTS, C_DEADLINE, C_ERROR, C_FIRST_BANK, C_FIRST_RANK, C_FREE, C_HITS, C_LATENCY_SUM, C_LEFT, C_MAINT,
-    C_MAINT_COUNT, C_MAINT_HEAD, C_MISSES, C_N_ACTIVE, C_N_READ, C_N_WRITE, C_NEXT_REFRESH, C_OWED, C_PEND_COUNT,
-    C_PEND_HEAD, C_PENDING, C_PLAN, C_PLAN_CLOCK, C_PLAN_COMMAND, C_RANK_STEP, C_READ_AREA, C_READ_CONFLICTS,
-    C_READ_HITS, C_READ_MISSES, C_READ_SINCE, C_READS, C_REFRESH_BANK, C_REFRESH_RANK, C_ROW_PLAN, C_ROW_PLAN_CLOCK,
-    C_ROW_PLAN_COMMAND, C_WAKE, C_WRITE_AREA, C_WRITE_SINCE, C_WRITES, C_WRITING, E_ARRIVAL, E_BANK, E_COUNTED, E_ID,
-    E_NEXT, E_QUEUED, E_ROW, E_WRITE, FAR, HBM2, HBM3, K_ACTIVATE_DEADLINE, K_ACTIVE_DEPTH, K_BANKS, K_BANKS_PER_SID,
-    K_CAP, K_CAS, K_DONE, K_FAMILY, K_INTERVAL, K_RANKS, K_READ_LATENCY, K_REFRESH, K_SET_REST, LPDDR5,
-    MAINTENANCE_DEPTH, Q_N, Q_SIZE, R_ACTIVE, R_FIRST_BANK, R_SET_FREE, RING, B_ROW,
+    ANSWERS,
+    B_ACCESSES,
+    B_ACTIVE,
+    B_MARKED,
+    B_QUEUE,
+    B_RANK,
+    B_SIZE,
+    C_ACTIVE,
+    C_CAS_CLOCK,
+    C_CAS_SLOT,
+    C_CLOCK,
+    C_CLOCK_SYNCED,
+    C_DEADLINE,
+    C_ERROR,
+    C_FIRST_BANK,
+    C_FIRST_RANK,
+    C_FREE,
+    C_LATENCY_SUM,
+    C_LEFT,
+    C_MAINT,
+    C_MAINT_COUNT,
+    C_MAINT_HEAD,
+    C_N_ACTIVE,
+    C_N_READ,
+    C_N_WRITE,
+    C_NEXT_REFRESH,
+    C_OWED,
+    C_PEND_COUNT,
+    C_PEND_HEAD,
+    C_PENDING,
+    C_PLAN,
+    C_PLAN_CLOCK,
+    C_PLAN_COMMAND,
+    C_RANK_STEP,
+    C_READ_AREA,
+    C_READ_SINCE,
+    C_READS,
+    C_REFRESH_BANK,
+    C_REFRESH_RANK,
+    C_ROW_PLAN,
+    C_ROW_PLAN_CLOCK,
+    C_ROW_PLAN_COMMAND,
+    C_WAKE,
+    C_WRITE_AREA,
+    C_WRITE_SINCE,
+    C_WRITES,
+    C_WRITING,
+    E_ARRIVAL,
+    E_BANK,
+    E_COUNTED,
+    E_ID,
+    E_NEXT,
+    E_QUEUED,
+    E_ROW,
+    E_WRITE,
+    FAR,
+    HBM2,
+    K_ACTIVATE_DEADLINE,
+    K_ACTIVE_DEPTH,
+    K_BANKS,
+    K_BANKS_PER_SID,
+    K_CAP,
+    K_CAS,
+    K_DONE,
+    K_FAMILY,
+    K_INTERVAL,
+    K_RANKS,
+    K_READ_LATENCY,
+    K_REFRESH,
+    K_SET_REST,
+    LPDDR5,
+    MAINTENANCE_DEPTH,
+    Q_N,
+    Q_SIZE,
+    R_ACTIVE,
+    R_FIRST_BANK,
+    R_SET_FREE,
+    RING,
 )
+from .choose import ANY, COLUMN, ROW, best_active, best_queued, candidate, head_of_maintenance, mode_turns
 
 __all__ = ["amend_row_plan", "answer", "hand_out", "tick"]
 
@@ -192,7 +261,7 @@ def _second_activate(m: Any, out: Any, s: int, t: int) -> None:
 def _send(m: Any, out: Any, s: int, e: int, cmd: int, t: int) -> None:
     """Issue the next command of a request."""
     b = m[e + E_BANK]
-    if cmd == RD or cmd == WR:
+    if cmd in (RD, WR):
         if m[K_FAMILY] == LPDDR5 and t >= m[s + C_CLOCK_SYNCED]:
             if m[s + C_OWED] >= 0 and m[s + C_DEADLINE] <= t + 1:
                 _second_activate(m, out, s, t)

@@ -1,0 +1,156 @@
+"""What the array and the memory port did when: the SimPy reference's folds, waits and transfers, job after job."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from ...errors import InputError
+from ...simulator.timeline import Span, Timeline
+from ...traces.workload import Workload
+from . import engines
+from .components import JobRun, ideal_job, simulate_job
+from .design import SystolicDesign
+from .lowering import JobTable, field, lower
+from .program import ORDERS, RESULT
+
+__all__ = ["MOST_SPANS", "systolic_timeline"]
+
+MOST_SPANS = 200_000
+"""Beyond this the folds of a step become one span, and then whole jobs do; a viewer stays usable."""
+
+_FOLDS, _STEPS, _JOB = range(3)
+"""How finely a job is drawn: every fold, all folds of a tile as one, or the whole job as one."""
+
+
+def systolic_timeline(design: SystolicDesign, workload: Workload, most_spans: int = MOST_SPANS) -> Timeline:
+    """Return tracks `operators`, `array` and `port`, in cycles; raises `InputError` where no tile fits."""
+    jobs = lower(workload)
+    rows = engines.compiled([design], jobs)[0]
+    if (rows[:, 0] < 0).any():
+        stuck = workload.operators[jobs.operator[int(np.argmax(rows[:, 0] < 0))]]
+        raise InputError(f"operator {stuck.name!r}: no tile of it fits the scratchpads")
+    detail, costs = _detail(design, jobs, rows, most_spans)
+    notes = []
+    if merged := sum(level == _STEPS for level in detail):
+        notes.append(f"in {merged} of {len(detail)} jobs all folds of a tile are one span")
+    if whole := sum(level == _JOB for level in detail):
+        notes.append(f"{whole} of {len(detail)} jobs are one span each")
+    if notes:
+        notes.append(f"to stay within {most_spans:,} spans (every fold would need about {sum(costs):,})")
+    return Timeline(
+        [*_operators(workload, jobs, rows), *_spans(design, workload, jobs, rows, detail)],
+        title=f"systolic, {design}, on {workload.name}",
+        frequency_mhz=design.frequency_mhz,
+        notes=tuple(notes),
+    )
+
+
+def _detail(design: SystolicDesign, jobs: JobTable, rows: np.ndarray, most: int) -> tuple[list[int], list[int]]:
+    """Choose how finely each job is drawn: the one with most spans gives way until all fit."""
+    sizes = [_sizes(design, jobs, j, row) for j, row in enumerate(rows)]
+    costs = [int(row[RESULT.index("folds")]) + others for row, (_, others) in zip(rows, sizes)]
+    detail = [_FOLDS] * len(rows)
+    heap = [(-cost, j) for j, cost in enumerate(costs)]
+    heapq.heapify(heap)
+    total = sum(costs)
+    while total > most and heap:
+        cost, j = heapq.heappop(heap)
+        steps, others = sizes[j]
+        if detail[j] == _FOLDS and steps + others < -cost:
+            detail[j], fewer = _STEPS, steps + others
+            heapq.heappush(heap, (-fewer, j))
+        else:
+            detail[j], fewer = _JOB, 1
+        total += cost + fewer
+    return detail, costs
+
+
+def _sizes(design: SystolicDesign, jobs: JobTable, j: int, row: np.ndarray) -> tuple[int, int]:
+    """Return a job's steps, and how many transfers and (at most) waits it has, without building its plan."""
+    job, chosen = jobs.unique[jobs.use[j]], dict(zip(RESULT, row.tolist()))
+    stored = not chosen["ofmap_on_chip"]
+    if job[field("vector")]:
+        steps = -(-int(job[field("out_elements")]) // chosen["tile_m"])
+        return steps, 0 if design.memory == "ideal" else (3 if stored else 2) * steps + 1
+    trips = [-(-int(job[field("groups")]) // chosen["tile_groups"])]
+    order = ["mnk"[dim] for dim in ORDERS[chosen["order"]]]
+    trips += [-(-int(job[field(dim)]) // chosen[f"tile_{dim}"]) for dim in order]
+
+    def changes(dims: str) -> int:
+        """How often the tile of an operand changes: the trips down to the innermost loop that moves it."""
+        inner = max((i for i, dim in enumerate(order, 1) if dim in dims and trips[i] > 1), default=0)
+        return prod(trips[: inner + 1])
+
+    if design.memory == "ideal":
+        return prod(trips), 0
+    opens, tiles = changes("mn"), trips[0] * prod(t for t, dim in zip(trips[1:], order) if dim in "mn")
+    loads = changes("mk") * (not chosen["ifmap_on_chip"]) + changes("kn") * (not chosen["filter_on_chip"])
+    psums = opens - tiles  # each visit to an output tile but its first reads it back
+    return prod(trips), loads + psums + opens * stored + min(prod(trips), loads + opens) + 1
+
+
+def _operators(workload: Workload, jobs: JobTable, rows: np.ndarray) -> Iterator[Span]:
+    """Yield one span for each operator that has jobs of its own."""
+    now = begun = 0
+    for j, row in enumerate(rows):
+        now += int(row[0])
+        if j + 1 == len(rows) or jobs.operator[j + 1] != jobs.operator[j]:
+            operator = workload.operators[jobs.operator[j]]
+            yield Span("operators", operator.name, begun, now - begun, {"kind": operator.kind})
+            begun = now
+
+
+def _spans(
+    design: SystolicDesign, workload: Workload, jobs: JobTable, rows: np.ndarray, detail: list[int]
+) -> Iterator[Span]:
+    """Yield the spans of every job, each from where the one before it ended."""
+    runs: dict[tuple[int, bytes, int], JobRun] = {}
+    now = 0
+    for j, row in enumerate(rows):
+        operator = workload.operators[jobs.operator[j]]
+        vector = bool(jobs.unique[jobs.use[j], field("vector")])
+        if detail[j] == _JOB:
+            yield from _whole(operator.name, row, now)
+        else:
+            key = (int(jobs.use[j]), row.tobytes(), detail[j])
+            if key not in runs:
+                runs[key] = _run(design, jobs, j, row, merge=detail[j] == _STEPS)
+            yield from _seen(operator.name, runs[key], now, "vector pass" if vector else "fold", detail[j])
+        now += int(row[0])
+
+
+def _run(design: SystolicDesign, jobs: JobTable, j: int, row: np.ndarray, *, merge: bool) -> JobRun:
+    """Run a job on the SimPy components; merged, the folds of a step are one that is as long."""
+    plan = engines.job_plan(design, jobs, j, row)
+    if merge:
+        steps = tuple(replace(s, folds=1, fold_cycles=s.folds * s.fold_cycles) for s in plan.steps)
+        plan = replace(plan, steps=steps)
+    if design.memory == "ideal":
+        return ideal_job(plan)
+    return simulate_job(plan, design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles)
+
+
+def _seen(operator: str, run: JobRun, at: int, name: str, detail: int) -> Iterator[Span]:
+    """Yield what the reference engine saw of a job, moved to its place in time."""
+    if detail == _STEPS and name == "fold":
+        name = "folds of a tile"
+    for fold in run.folds:
+        if fold.end > fold.start:
+            yield Span("array", name, at + fold.start, fold.end - fold.start, {"operator": operator, "step": fold.step})
+    for cause, start, end in run.waits:
+        yield Span("array", f"wait for {cause}", at + start, end - start, {"operator": operator})
+    for what, start, end in run.transfers:
+        yield Span("port", what, at + start, end - start, {"operator": operator})
+
+
+def _whole(operator: str, row: np.ndarray, at: int) -> Iterator[Span]:
+    """Yield one span for a job that has too many steps to be drawn."""
+    result = dict(zip(RESULT, row.tolist()))
+    causes = ("compute", "fill_drain", "vector", *(f"stall_{name}" for name in ("ifmap", "filter", "psum", "ofmap")))
+    args = {"operator": operator, "folds": result["folds"], **{f"{c}_cycles": result[f"{c}_cycles"] for c in causes}}
+    yield Span("array", "whole job", at, result["cycles"], args)

@@ -1,0 +1,223 @@
+"""The page of a search or sweep: one HTML file that works anywhere, made from the store alone.
+
+The same store gives the same bytes. What is simulated again (the default design, the operators of the best)
+is left out where machine or workload are not at hand any more, and the page says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CyclescapeError
+from ..simulator.accelerator import Accelerator
+from ..simulator.formula import constraint_of
+from ..simulator.objective import Objective
+from ..simulator.registry import accelerator
+from ..simulator.sources import model_digest
+from ..simulator.units import quantity
+from ..traces.catalog import load
+from .collect import BREAKS_LIMIT, FAILED, FEASIBLE, SURROGATE, Collected, collect
+from .files import write_whole
+from .html import page
+from .study_data import failures, ranked, study_data
+
+__all__ = ["FILE_NAME", "write_study_page"]
+
+FILE_NAME = "report.html"
+
+
+def write_study_page(
+    directory: str | Path,
+    out: str | Path | None = None,
+    *,
+    study: str | None = None,
+    objective: str | Sequence[str] | Objective | None = None,
+    constraints: str | Sequence[str] = (),
+) -> Path:
+    """Write the page of the results in a directory to `out` (by default `report.html` beside the store).
+
+    A store with several studies shows those that ask the same question as the latest (or as `study`, an id).
+    `objective` and `constraints` judge the designs anew; a sweep, which has none, is judged by time and area
+    if nothing is given. Raises `InputError` if there is nothing to show or nowhere to write.
+    """
+    collected = collect(directory, study=study, objective=objective, constraints=constraints)
+    machine, workloads, missing = _at_hand(collected)
+    data = study_data(collected, machine, workloads)
+    text = page(
+        "study.html", title=f"{data['machine']} on {', '.join(data['workloads'])}", data=data,
+        scripts=["charts.js", "tables.js", "operators.js", "roofline.js", "study.js"], **_words(collected, data, machine, missing),
+    )  # fmt: skip
+    return write_whole(Path(out) if out is not None else collected.path.parent / FILE_NAME, text)
+
+
+def _at_hand(collected: Collected) -> tuple[Accelerator | None, list[Any] | None, str]:
+    """Return machine and workloads where they can still be had, and otherwise why not."""
+    try:
+        machine = accelerator(collected.question.accelerator)
+    except CyclescapeError as error:
+        return None, None, str(error)
+    workloads = []
+    for name, digest in collected.question.workloads:
+        try:
+            workload = load(name)
+        except (CyclescapeError, OSError):
+            return machine, None, f"the workload {name!r} cannot be loaded by its name"
+        if workload.digest != digest:
+            return machine, None, f"the workload {name!r} is not what it was when the study ran"
+        workloads.append(workload)
+    return machine, workloads, ""
+
+
+def _words(
+    collected: Collected, data: dict[str, Any], machine: Accelerator | None, missing: str
+) -> dict[str, Any]:
+    """Everything that the page says in words."""
+    objective, best = collected.question.objective, collected.best
+    drawn, simulated = len(data["points"]["number"]), int(np.sum(collected.states != FAILED))
+    thinned = (
+        f" {drawn:,} of {simulated:,} designs are drawn: every front and a sample of the rest." if drawn < simulated else ""
+    )
+    front = len(data["front"])
+    many = objective.multi
+    known = machine.design.parameters() if machine else {}
+    return {
+        "machine": data["machine"], "workloads": data["workloads"], "lede": _lede(collected), "terms": len(data["terms"]),
+        "figures": _figures(collected, data), "drawn": drawn, "parameters": data["parameters"],
+        "best": best is not None and [
+            (p["label"], f"{collected.designs[best].get(p['name'])} {p['unit']}".strip())
+            for p in data["parameters"]
+        ],
+        "designs_note": "Point at a design to see it; click (or press Enter) to pin it." + thinned,
+        "convergence": data["convergence"] and not data["sweep"] and (
+            "Volume under the front so far, in decades, as a share of that under all fronts together." if many
+            else "The best feasible value after so many designs."
+        ),
+        "roofline": data["roofline"] and (
+            "The pinned design under its peak and the bandwidth of its memory." if any(data["roofline"]["peak_macs"])
+            else "The pinned design's rate against its memory traffic; the machine names no peak."
+        ),
+        "again": data["again"] and _again_note(collected, machine),
+        "table_title": f"The front ({front} designs)" if many and front != 1 else
+                       "The front (1 design)" if many else f"The best {len(ranked(collected))} designs",
+        "table_note": "No other feasible design is better in one objective without being worse in another. "
+                      "Click a heading to sort." if many else "Click a heading to sort.",
+        "failures": failures(collected),
+        "provenance": _provenance(collected, missing, known),
+    }  # fmt: skip
+
+
+def _lede(collected: Collected) -> str:
+    objective = collected.question.objective
+    verbs = {1: "Minimise", -1: "Maximise"}
+    terms = [(verbs[term.sign], quantity(term.name).label) for term in objective.parsed]
+    if len({verb for verb, _ in terms}) == 1:
+        text = f"{terms[0][0]} {_listed([label for _, label in terms])}"
+    else:
+        text = _listed([f"{verb.lower()} {label}" for verb, label in terms]).capitalize()
+    if len(collected.question.workloads) > 1:
+        text += {"geomean": " (geometric mean", "sum": " (sum", "worst": " (the worst"}[objective.aggregate]
+        text += f" over {len(collected.question.workloads)} workloads)"
+    limits = []
+    for constraint in objective.constraints:
+        formula, upper, limit = constraint_of(constraint)
+        q = quantity(formula.text)
+        limits.append(f"{q.label} {'at most' if upper else 'at least'} {q.show(limit)}")
+    return f"{text}{', with ' if limits else ''}{_listed(limits)}."
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _figures(collected: Collected, data: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The numbers under the title: label, value, a few words."""
+    states, terms = collected.states, collected.question.objective.parsed
+    out = []
+    base = dict(zip((axis["name"] for axis in data["axes"]), (data["baseline"] or {}).get("metrics", [])))
+    for i, term in enumerate(terms[:3]):
+        q = quantity(term.name)
+        kept = collected.values[states == FEASIBLE, i]
+        if not len(kept):
+            out.append((q.label.capitalize() if q.label.islower() else q.label, "–", "no feasible design"))
+            continue
+        value = float(kept.min() if term.sign > 0 else kept.max())
+        word = "Best" if len(terms) == 1 else "Least" if term.sign > 0 else "Most"
+        out.append((f"{word} {q.label}", q.show(value), _against(base.get(term.name), value, term.sign)))
+    simulated = int(np.sum(states != FAILED))
+    counts = [(BREAKS_LIMIT, "break a limit"), (SURROGATE, "not simulated"), (FAILED, "without numbers")]
+    rest = [f"{int(np.sum(states == state)):,} {text}" for state, text in counts if np.any(states == state)]
+    note = f"{int(np.sum(states == FEASIBLE)):,} feasible" + "".join(f", {text}" for text in rest)
+    out.append(("Designs", f"{len(states):,}", note))
+    if len(terms) > 1:
+        out.append(("On the front", f"{len(data['front']):,}", f"of {simulated:,} with numbers"))
+    elif collected.best is not None:
+        finder = next(s for s in collected.series if collected.best in s.designs)
+        tried = finder.designs.index(collected.best) + 1
+        out.append(("Found after", f"{tried:,}", f"designs of {finder.agent}'s {len(finder.designs):,}"))
+    return out
+
+
+def _against(base: float | None, value: float, sign: int) -> str:
+    """Compare with the default design."""
+    if not base or not value or base * value < 0:
+        return ""
+    ratio = base / value if sign > 0 else value / base
+    if ratio >= 1.005:
+        return f"{ratio:.3g} times better than the default design"
+    return "as the default design" if ratio > 0.995 else f"the default design is {1 / ratio:.3g} times better"
+
+
+def _again_note(collected: Collected, machine: Accelerator | None) -> str:
+    text = "Cycles of each operator by where they went, from simulating the design again."
+    rows = collected.rows[collected.best or 0]
+    models = {collected.evaluations.made[row][1] for row in rows}
+    if machine is not None and models != {model_digest(type(machine))}:
+        text += " The model has changed since the study ran: these are the present model's cycles."
+    return text
+
+
+def _provenance(collected: Collected, missing: str, known: Any) -> list[tuple[str, str]]:
+    used = [collected.evaluations.made[row] for rows in collected.rows for row in rows]
+    versions, models, engines, hosts, walls, dates, _ = zip(*used)
+    shown = [
+        ("store", f"{collected.path.parent.resolve().name}/{collected.path.name}, {len(collected.evaluations):,} evaluations"),
+        *((f"search {i + 1}" if len(collected.series) > 1 else "search", _series(s)) for i, s in enumerate(collected.series)),
+        ("workload" if len(collected.question.workloads) == 1 else "workloads",
+         ", ".join(f"{name} (digest {digest[:12]})" for name, digest in collected.question.workloads)),
+        ("not explored", ", ".join(
+            f"{name} = {value}" for name, value in
+            {**{n: p.default for n, p in known.items() if n not in collected.question.explored},
+             **collected.question.fixed}.items()) or "nothing"),
+        ("model", ", ".join(f"digest {m[:12]}" for m in dict.fromkeys(models) if m)),
+        ("engine", ", ".join(e for e in dict.fromkeys(engines) if e)),
+        ("version", ", ".join(f"cyclescape {v}" for v in dict.fromkeys(versions) if v)),
+        ("simulated", f"{_date(min(d for d in dates if d))} to {_date(max(d for d in dates if d))}, "
+                      f"on {_hosts(hosts)}, "
+                      f"{sum(w or 0 for w in walls):,.3g} s of simulation" if any(dates) else "unknown"),
+    ]  # fmt: skip
+    if collected.other_studies:
+        shown.append(("also in the store", f"{collected.other_studies} studies of other questions, not shown here"))
+    if missing:
+        shown.append(("left out", f"the default design and the operators of the best: {missing}"))
+    return shown
+
+
+def _series(series: Any) -> str:
+    if not series.study:
+        return f"{len(series.designs):,} designs of a sweep"
+    text = f"{series.agent}, seed {series.seed}, {len(series.designs):,} of {series.budget:,} designs, study {series.study}"
+    return text + (f"; {'; '.join(series.notes)}" if series.notes else "")
+
+
+def _hosts(hosts: Sequence[str | None]) -> str:
+    count = len({host for host in hosts if host})
+    return "1 host" if count == 1 else f"{count} hosts"
+
+
+def _date(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")

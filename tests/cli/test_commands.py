@@ -1,0 +1,225 @@
+"""The command line as a person or a script uses it: real processes, real output, exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from cyclescape.cli import main
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def cyclescape(*arguments, cwd=None):
+    """Run a command in this process, with its own arguments, folder and output."""
+    out, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
+        patch.setattr(sys, "argv", ["cyclescape", *arguments])
+        patch.setattr(warnings, "showwarning", warnings.showwarning)
+        patch.setenv("COLUMNS", "160")
+        if cwd is not None:
+            patch.chdir(cwd)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return Done(int(ended.value.code or 0), out.getvalue(), errors.getvalue())
+
+
+def test_as_a_process(tmp_path):
+    """`python -m cyclescape` and the installed script are the same thing, and end in the same exit codes."""
+    for command in ([sys.executable, "-m", "cyclescape"], [str(Path(sys.executable).with_name("cyclescape"))]):
+        good = subprocess.run([*command, "list", "--json"], capture_output=True, text=True, cwd=tmp_path)
+        assert (good.returncode, good.stderr) == (0, "")
+        assert "systolic" in {row["name"] for row in json.loads(good.stdout)}
+        bad = subprocess.run([*command, "run", "sistolic"], capture_output=True, text=True, cwd=tmp_path)
+        assert (bad.returncode, bad.stdout, len(bad.stderr.splitlines())) == (2, "", 1)
+
+
+SPEC = """
+accelerator: systolic
+workloads: [alexnet]
+grid: {rows: [16, 32], cols: [16, 32], dataflow: all}
+"""
+
+
+@pytest.mark.parametrize(
+    "kind", ["accelerators", "parameters", "presets", "workloads", "envs", "agents", "objectives", "metrics"]
+)
+def test_every_list_has_rows_in_both_forms(kind):
+    table, document = cyclescape("list", kind), cyclescape("list", kind, "--json")
+    assert table.returncode == document.returncode == 0, table.stderr + document.stderr
+    assert len(json.loads(document.stdout)) >= 1
+    assert len(table.stdout.splitlines()) >= 3
+
+
+def test_run_prints_one_json_document_and_nothing_else():
+    done = cyclescape("run", "systolic", "-w", "alexnet", "--rows", "64", "--set", "cols=16", "--dataflow=os", "--json")
+    document = json.loads(done.stdout)
+    assert done.stderr == ""
+    assert (document["design"]["rows"], document["design"]["cols"], document["design"]["dataflow"]) == (64, 16, "os")
+    assert sum(document["breakdown"].values()) == document["metrics"]["cycles"]
+    assert len(document["layers"]["name"]) == len(document["layers"]["cycles"]) > 8
+    assert document["provenance"]["model"]
+
+
+def test_run_for_people_shows_operators_and_writes_page_and_timeline(tmp_path):
+    done = cyclescape(
+        "run", "systolic", "-w", "alexnet", "--layers", "--html", "run.html", "--timeline", "t.json", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "conv1" in done.stdout
+    assert "<html" in (tmp_path / "run.html").read_text()
+    assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+
+
+def test_the_two_engines_print_the_same():
+    asked = ["run", "systolic", "-w", "alexnet", "--rows", "128", "--json", "--engine"]
+    runs = [cyclescape(*asked, engine) for engine in ("compiled", "simpy")]
+    first, second = (json.loads(run.stdout) for run in runs)
+    for document in (first, second):
+        del document["provenance"]
+    assert first == second
+
+
+def test_help_lists_the_parameters_of_a_machine():
+    done = cyclescape("run", "systolic", "--help")
+    assert done.returncode == 0
+    assert "bandwidth_bytes_per_cycle" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "sistolic"], "accelerator 'sistolic' is not known; did you mean 'systolic'?"),
+        (["run"], "which accelerator?"),
+        (["run", "systolic", "-w", "resnet1"], "workload 'resnet1' is not known"),
+        (["run", "systolic", "-w", "resnet18:batch=0"], "batch"),
+        (["run", "systolic", "-w", "none.csv"], "none.csv: no such file"),
+        (["run", "systolic", "--rows", "-1"], "rows=-1: input should be greater than or equal to 1"),
+        (["run", "systolic", "--rows"], "--rows: needs a value"),
+        (["run", "systolic", "rows=3"], "'rows=3': not understood"),
+        (["run", "systolic", "--set", "rows"], "--set 'rows': accepted: name=value"),
+        (["run", "systolic", "--set", "row=3"], "row: unknown parameter; did you mean 'rows'?"),
+        (["run", "systolic", "--rows", "9999"], "rows=9999"),
+        (["run", "systolic", "--preset", "x"], "preset 'x' is not known; accepted: edge-16x16"),
+        (["run", "systolic", "--engine", "x"], "engine 'x'"),
+        (["rnu"], "rnu"),
+        (["run", "systolic", "--workload"], "--workload"),
+        (["search", "systolic", "--objective", "speed"], "objective 'speed'"),
+        (["search", "systolic", "--constraint", "area<5"], "constraint 'area<5'"),
+        (["search", "systolic", "--agent", "x"], "agent 'x' is not known"),
+        (["search", "systolic", "--budget", "0"], "budget 0"),
+        (["search", "systolic", "--set", "rows=0"], "rows=0"),
+        (["sweep", "none.yaml", "--out", "o"], "none.yaml: No such file"),
+        (["report", "none"], "none"),
+        (["validate", "systolic", "none.csv"], "none.csv: No such file"),
+        (["bench", "sistolic"], "accelerator 'sistolic'"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):
+    done = cyclescape(*arguments, cwd=tmp_path)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 2
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("accelerator: systolic\nworkloads: [alexnet]\ngrid: {rows: [0]}", "spec.yaml: rows=0"),
+        ("accelerator: systolic\nworkloads: [alexnet]\ngrid: {row: [8]}", "spec.yaml: "),
+        ("accelerator: systolic\nworkloads: [alexnet]\nspeed: 3", "spec.yaml: speed: unknown parameter"),
+        ("accelerator: systolic\nworkloads: [alexnet]", "spec.yaml: "),
+        ("a: [", "spec.yaml"),
+        ("", "spec.yaml: "),
+    ],
+)
+def test_a_wrong_sweep_names_the_file_and_leaves_nothing(tmp_path, text, message):
+    (tmp_path / "spec.yaml").write_text(text)
+    done = cyclescape("sweep", "spec.yaml", "--out", "o", cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_unwritable_directory(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    for arguments in (["sweep", "spec.yaml", "--out", "file/o"], ["search", "systolic", "--budget", "2", "--out", "file/o"]):
+        done = cyclescape(*arguments, cwd=tmp_path)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert "file/o" in done.stderr
+
+
+def test_search_sweep_and_report_work_together(tmp_path):
+    asked = ["search", "systolic", "-w", "alexnet", "--objective", "time_s,energy_j", "-c", "area_mm2<=10"]
+    done = cyclescape(*asked, "--agent", "tpe", "--budget", "15", "--out", "o", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["trials"] == 15
+    assert all(row["area_mm2"] <= 10 for row in document["front"])
+    assert (tmp_path / "o" / "report.html").stat().st_size > 10_000
+    assert (tmp_path / "o" / "plot.png").stat().st_size > 5_000
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    first = cyclescape("sweep", "spec.yaml", "--out", "s", "--json", cwd=tmp_path)
+    again = cyclescape("sweep", "spec.yaml", "--out", "s", "--json", cwd=tmp_path)
+    assert (json.loads(first.stdout)["reused"], json.loads(again.stdout)["reused"]) == (0, 12)
+    assert cyclescape("report", "s", cwd=tmp_path).returncode == 0
+
+
+def test_ctrl_c_leaves_a_usable_store_and_says_how_to_go_on(tmp_path):
+    asked = ["search", "systolic", "-w", "resnet50", "--agent", "random", "--budget", "100000", "--out", "o"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cyclescape", *asked], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    store = tmp_path / "o" / "store.sqlite"
+    deadline = time.monotonic() + 120
+    import cyclescape as cs
+
+    while time.monotonic() < deadline:
+        time.sleep(0.2)
+        with suppress(cs.InputError):  # the store may be on its way
+            if store.exists() and len(cs.load(store.parent)) > 0:
+                break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "run the same search again to go on" in errors
+    assert "Traceback" not in errors
+    kept = cs.load(tmp_path / "o")
+    assert len(kept) > 0
+
+
+def test_validate_exits_1_where_a_row_does_not_hold(tmp_path):
+    from cyclescape.accelerators.systolic.scalesim import SHIPPED
+
+    lines = [line for line in SHIPPED.read_text().splitlines() if not line.startswith("#")]
+    header, row = lines[0].split(","), lines[1].split(",")
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text("\n".join(lines[:3]) + "\n")
+    row[header.index("total_cycles")] = "1"
+    bad.write_text(lines[0] + "\n" + ",".join(row) + "\n")
+    assert cyclescape("validate", "systolic", str(good)).returncode == 0
+    done = cyclescape("validate", "systolic", str(bad), "--json")
+    assert done.returncode == 1
+    assert {check["field"] for check in json.loads(done.stdout)["failures"]} == {"total_cycles", "machine: cycles - 1"}
