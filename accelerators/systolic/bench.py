@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+import statistics
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -45,9 +47,21 @@ def bench(machine: Accelerator) -> Iterator[Measurement]:
         cpu_ratio(lambda: machine.run(few, resnet18), lambda: machine.run(few, resnet18, engine="simpy"), repeats=1),
         "x", note="the reference walks every fold",
     )
+    yield Measurement("cyclescape --help", _help_seconds(), "s", at_most=0.5)
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
     yield Measurement("peak memory of this process, compilers and tables included", peak, "MiB", at_most=300)
+
+
+def _help_seconds() -> float:
+    """Return the CPU seconds of a process that prints the help: the median of five."""
+    times = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "cyclescape", "--help"], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return statistics.median(times)
 
 
 def draw(machine: Accelerator, count: int) -> list[Design]:

@@ -223,3 +223,21 @@ def test_validate_exits_1_where_a_row_does_not_hold(tmp_path):
     done = cyclescape("validate", "systolic", str(bad), "--json")
     assert done.returncode == 1
     assert {check["field"] for check in json.loads(done.stdout)["failures"]} == {"total_cycles", "machine: cycles - 1"}
+
+
+def test_a_plugin_is_on_the_command_line_with_nothing_else_touched(plugin, tmp_path):
+    """A machine of about 30 lines in one file, installed as an entry point: list, run, search and sweep."""
+    environment = {**os.environ, "PYTHONPATH": str(plugin)}
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "cyclescape", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True).stdout
+
+    assert "roofline" in {row["name"] for row in json.loads(run("list", "--json"))}
+    assert json.loads(run("run", "roofline", "-w", "alexnet", "--lanes", "64", "--json"))["design"]["lanes"] == 64
+    assert "bandwidth" in run("run", "roofline", "--help")
+    found = json.loads(run("search", "roofline", "-w", "alexnet", "--agent", "random", "--budget", "5", "--out", "o", "--json"))
+    assert found["trials"] == 5
+    (tmp_path / "spec.yaml").write_text(SPEC.replace("systolic", "roofline").replace(
+        "{rows: [16, 32], cols: [16, 32], dataflow: all}", "{lanes: all}"))
+    assert json.loads(run("sweep", "spec.yaml", "--out", "s", "--json"))["rows"] == 7
