@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ class Collected:
     other_studies: int
     """Studies in the store that ask something else."""
 
-    @property
+    @cached_property
     def front(self) -> np.ndarray:
         """Indices of the designs that no other beats, best first objective first."""
         if not len(self.costs):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import InputError
@@ -27,10 +27,8 @@ def replaced(target: Path) -> Iterator[Path]:
         cause = error.strerror or str(error)
         raise InputError(f"{target}: {cause} (accepted: a file in a directory that can be written)") from None
     finally:
-        try:
+        with suppress(OSError):  # where nothing can be written there is nothing to remove
             partial.unlink(missing_ok=True)
-        except OSError:  # where nothing can be written there is nothing to remove
-            pass
 
 
 def write_whole(target: Path, text: str) -> Path:

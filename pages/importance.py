@@ -10,6 +10,7 @@ time, the fit does not credit a parameter for what always came with it, as in th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def additive(levels: dict[str, np.ndarray], sizes: dict[str, int], costs: np.nda
     if len(costs) > _MOST:
         kept = np.linspace(0, len(costs) - 1, _MOST).astype(int)
         levels, costs = {name: column[kept] for name, column in levels.items()}, costs[kept]
-    if len(costs) < LEAST_DESIGNS or not np.ptp(costs) > 1e-12:
+    if not levels or len(costs) < LEAST_DESIGNS or not np.ptp(costs) > 1e-12:
         return None
     blocks, slices, start = [], {}, 0
     for name, column in levels.items():
@@ -61,24 +62,46 @@ def additive(levels: dict[str, np.ndarray], sizes: dict[str, int], costs: np.nda
         slices[name] = slice(start, start + sizes[name])
         start += sizes[name]
     matrix = np.hstack(blocks)
+    fold = np.random.default_rng(0).permutation(len(costs)) % _FOLDS
+    parts = [_Moments.of(matrix[fold == part], costs[fold == part]) for part in range(_FOLDS)]
+    whole = _Moments(*map(sum, zip(*parts)))
     penalty = _penalty(matrix, costs)
-    weights = _fit(matrix, costs, penalty)[0]
+    weights = whole.fit(penalty)[0]
     parameters = {}
     for name, where in slices.items():
         own, column = weights[where], levels[name]
         tried = np.bincount(column, minlength=sizes[name]) > 0
         centred = own - own[column].mean()
         parameters[name] = Effect(float(own[column].std()), np.where(tried, centred, np.nan))
-    return Importance(len(costs), _explained(matrix, costs, penalty), parameters)
+    missed = 0.0
+    for part in range(_FOLDS):
+        rest = _Moments(*(all_of - own for all_of, own in zip(whole, parts[part])))
+        own, intercept = rest.fit(penalty)
+        out = fold == part
+        missed += float(np.sum((costs[out] - matrix[out] @ own - intercept) ** 2))
+    explained = 1.0 - missed / float(np.sum((costs - costs.mean()) ** 2))
+    return Importance(len(costs), explained, parameters)
 
 
-def _fit(matrix: np.ndarray, costs: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
-    """Return weights and intercept; the intercept is not shrunk."""
-    middle, mean = matrix.mean(axis=0), costs.mean()
-    centred = matrix - middle
-    gram = centred.T @ centred + penalty * np.eye(matrix.shape[1])
-    weights = np.linalg.solve(gram, centred.T @ (costs - mean))
-    return weights, float(mean - middle @ weights)
+class _Moments(NamedTuple):
+    """What a least-squares fit needs of some designs; those of two sets of designs add up."""
+
+    count: Any
+    x: Any
+    y: Any
+    xx: Any
+    xy: Any
+
+    @classmethod
+    def of(cls, matrix: np.ndarray, costs: np.ndarray) -> _Moments:
+        return cls(len(costs), matrix.sum(axis=0), costs.sum(), matrix.T @ matrix, matrix.T @ costs)
+
+    def fit(self, penalty: float) -> tuple[np.ndarray, float]:
+        """Return weights and intercept; the intercept is not shrunk."""
+        x, y = self.x / self.count, self.y / self.count
+        gram = self.xx - self.count * np.outer(x, x) + penalty * np.eye(len(x))
+        weights = np.linalg.solve(gram, self.xy - self.count * y * x)
+        return weights, float(y - x @ weights)
 
 
 def _penalty(matrix: np.ndarray, costs: np.ndarray) -> float:
@@ -96,14 +119,3 @@ def _penalty(matrix: np.ndarray, costs: np.ndarray) -> float:
         if error < least:
             best, least = float(penalty), error
     return best
-
-
-def _explained(matrix: np.ndarray, costs: np.ndarray, penalty: float) -> float:
-    """Return R² on designs left out, each once."""
-    fold = np.random.default_rng(0).permutation(len(costs)) % _FOLDS
-    missed = np.empty(len(costs))
-    for part in range(_FOLDS):
-        out = fold == part
-        weights, intercept = _fit(matrix[~out], costs[~out], penalty)
-        missed[out] = costs[out] - matrix[out] @ weights - intercept
-    return float(1.0 - np.sum(missed**2) / np.sum((costs - costs.mean()) ** 2))

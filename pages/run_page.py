@@ -84,7 +84,8 @@ def headline(report: Report) -> list[tuple[str, str, str]]:
     out = []
     for name in [n for n in _HEADLINE if n in report.metrics][:_MOST_FIGURES]:
         q = quantity(name)
-        note = f"{quantity('cycles').show(report.metrics['cycles'])} cycles" if name == "time_s" and "cycles" in report.metrics else ""
+        cycles = report.metrics.get("cycles") if name == "time_s" else None
+        note = "" if cycles is None else f"{quantity('cycles').show(cycles)} cycles"
         out.append((_capital(q.label), q.show(report.metrics[name]), note))
     return out
 

@@ -29,6 +29,10 @@ MOST_POINTS = 3000
 _MOST_NUMBERS = 120_000
 """Numbers carried for them at most: with many metrics or workloads fewer designs are drawn."""
 _CHECKPOINTS = 120
+_MOST_VALUES = 24
+"""With more values than these a parameter is looked at in groups of neighbours,"""
+_GROUPS = 12
+"""of which there are so many."""
 _RANKED = 20
 """Designs in the table where there is no front."""
 _DETAILED = 8
@@ -57,6 +61,7 @@ def study_data(collected: Collected, machine: Accelerator | None, workloads: Seq
     shown = [axis for axis in axes if np.isfinite(axis.values[drawn]).any()]
     position = {axis.name: i for i, axis in enumerate(shown)}
     levels = {name: _levels(collected, name, values) for name, values in explored.items()}
+    groups = {name: _groups(values, levels[name]) for name, values in explored.items()}
     return {
         "machine": question.accelerator,
         "sweep": not any(one.study for one in collected.series),
@@ -64,7 +69,7 @@ def study_data(collected: Collected, machine: Accelerator | None, workloads: Seq
         "terms": [position[name] for name in question.objective.names if name in position],
         "aggregate": question.objective.aggregate,
         "constraints": list(question.objective.constraints),
-        "parameters": _parameters(explored, known),
+        "parameters": _parameters(explored, known, groups),
         "fixed": {name: _text(value) for name, value in question.fixed.items()},
         "axes": [axis.head() for axis in shown],
         "points": {
@@ -86,7 +91,7 @@ def study_data(collected: Collected, machine: Accelerator | None, workloads: Seq
             for p in parts_of(shown) if p.total in position
         ],
         "convergence": _convergence(collected, axes),
-        "effects": _effects(collected, levels, {name: len(values) for name, values in explored.items()}),
+        "effects": _effects(collected, levels, groups),
         "roofline": _roofline(collected, drawn, machine, workloads, position),
         "ranked": [place[int(i)] for i in ranked(collected)],
         "baseline": base and {"metrics": [base.get(axis.name) for axis in shown]},
@@ -139,18 +144,47 @@ def _key(value: Any) -> Any:
     return (type(value).__name__, value) if isinstance(value, str | int | float | None) else json.dumps(value)
 
 
-def _parameters(explored: dict[str, tuple[Any, ...]], known: Mapping[str, Parameter]) -> list[dict[str, Any]]:
+def _groups(values: Sequence[Any], levels: np.ndarray) -> np.ndarray | None:
+    """int[values]: the group of each value of which there are too many to look at one by one.
+
+    Neighbours go together, about as many designs to each group. None where every value stands for itself;
+    all -1 where values have no order, so that nothing can be said of them.
+    """
+    if len(values) <= _MOST_VALUES:
+        return None
+    if not _numbers(values):
+        return np.full(len(values), -1)
+    before = np.concatenate([[0], np.cumsum(np.bincount(levels[levels >= 0], minlength=len(values)))[:-1]])
+    cut = (before * _GROUPS) // max(1, int(np.sum(levels >= 0)))
+    return np.unique(np.minimum(cut, _GROUPS - 1), return_inverse=True)[1]
+
+
+def _numbers(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _group_names(values: Sequence[Any], groups: np.ndarray | None) -> list[str] | None:
+    if groups is None or groups.max() < 0:
+        return None
+    members = [np.flatnonzero(groups == group) for group in range(int(groups.max()) + 1)]
+    return [f"{values[m[0]]:.4g}" if len(m) == 1 else f"{values[m[0]]:.4g} to {values[m[-1]]:.4g}" for m in members]
+
+
+def _parameters(
+    explored: dict[str, tuple[Any, ...]], known: Mapping[str, Parameter], groups: Mapping[str, np.ndarray | None]
+) -> list[dict[str, Any]]:
     """What the page says of each explored parameter."""
     labels = [quantity(name).label for name in explored]
     out = []
     for (name, values), label in zip(explored.items(), labels):
         declared = known.get(name)
-        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+        numbers, grouped = _numbers(values), groups[name]
         out.append({
             "name": name, "label": label if labels.count(label) == 1 else name,
             "values": list(values) if numbers else [_text(v) for v in values],
             "ordered": declared.ordered if declared else numbers, "unit": declared.unit if declared else "",
             "about": declared.description if declared else "",
+            "group": None if grouped is None else grouped.tolist(), "groups": _group_names(values, grouped),
         })  # fmt: skip
     return out
 
@@ -218,8 +252,8 @@ def _breakdowns(collected: Collected, drawn: np.ndarray, exact: np.ndarray) -> l
 
 def _convergence(collected: Collected, axes: Sequence[Axis]) -> dict[str, Any] | None:
     """The best value so far, or the share of the final front's volume, after so many designs of each series."""
-    if collected.best is None:
-        return None
+    if collected.best is None or not any(one.study for one in collected.series):
+        return None  # the order of a sweep says nothing
     costs, terms = collected.costs, collected.question.objective.parsed
     series = []
     if len(terms) == 1:
@@ -233,7 +267,9 @@ def _convergence(collected: Collected, axes: Sequence[Axis]) -> dict[str, Any] |
     reference = reference_point(front)
     whole = hypervolume(front, reference)
     for one, name in zip(collected.series, _names(collected.series)):
-        xs, ys, kept = [], [], np.empty((0, len(terms)))
+        xs: list[int] = []
+        ys: list[float] = []
+        kept = np.empty((0, len(terms)))
         tried = np.asarray(one.designs, int)
         marks = np.unique(np.geomspace(1, max(1, len(tried)), _CHECKPOINTS if len(terms) < 4 else 24).astype(int))
         done = 0
@@ -252,16 +288,23 @@ def _convergence(collected: Collected, axes: Sequence[Axis]) -> dict[str, Any] |
     return {"what": "hypervolume", "axis": head, "series": series}
 
 
-def _effects(collected: Collected, levels: dict[str, np.ndarray], sizes: dict[str, int]) -> list[dict[str, Any]]:
-    """For each objective the additive fit, and for each parameter's values the quartiles and the best."""
+def _effects(
+    collected: Collected, levels: dict[str, np.ndarray], groups: Mapping[str, np.ndarray | None]
+) -> list[dict[str, Any]]:
+    """For each objective the additive fit, and for each parameter's values (or groups of them) the quartiles."""
     simulated = np.isin(collected.states, (FEASIBLE, BREAKS_LIMIT))
-    for column in levels.values():
+    columns: dict[str, np.ndarray] = {}
+    for name, column in levels.items():
         simulated &= column >= 0
+        group = groups[name]
+        if group is None or group.max() >= 0:
+            columns[name] = column if group is None else group[column]
+    sizes = {name: 1 + int(column.max(initial=0)) for name, column in columns.items()}
     out = []
     for i, term in enumerate(collected.question.objective.parsed):
         usable = np.flatnonzero(simulated & (collected.values[:, i] > 0))
         costs = term.sign * np.log10(collected.values[usable, i])
-        fit = additive({name: column[usable] for name, column in levels.items()}, sizes, costs)
+        fit = additive({name: column[usable] for name, column in columns.items()}, sizes, costs)
         entry: dict[str, Any] = {"fit": None, "strips": {}}
         if fit is not None:
             entry["fit"] = {
@@ -270,7 +313,7 @@ def _effects(collected: Collected, levels: dict[str, np.ndarray], sizes: dict[st
                 "factors": {name: [_number(term.sign * e, 4) for e in effect.effects.tolist()]
                             for name, effect in fit.parameters.items()},
             }  # fmt: skip
-        for name, column in levels.items():
+        for name, column in columns.items():
             entry["strips"][name] = [
                 _quartiles(collected.values[usable[column[usable] == level], i]) for level in range(sizes[name])
             ]

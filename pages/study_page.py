@@ -48,10 +48,10 @@ def write_study_page(
     collected = collect(directory, study=study, objective=objective, constraints=constraints)
     machine, workloads, missing = _at_hand(collected)
     data = study_data(collected, machine, workloads)
-    text = page(
-        "study.html", title=f"{data['machine']} on {', '.join(data['workloads'])}", data=data,
-        scripts=["charts.js", "tables.js", "operators.js", "roofline.js", "study.js"], **_words(collected, data, machine, missing),
-    )  # fmt: skip
+    words = _words(collected, data, machine, missing)
+    scripts = ["charts.js", "tables.js", "operators.js", "roofline.js", "study.js"]
+    title = f"{data['machine']} on {', '.join(data['workloads'])}"
+    text = page("study.html", title=title, data=data, scripts=scripts, **words)
     return write_whole(Path(out) if out is not None else collected.path.parent / FILE_NAME, text)
 
 
@@ -93,7 +93,7 @@ def _words(
             for p in data["parameters"]
         ],
         "designs_note": "Point at a design to see it; click (or press Enter) to pin it." + thinned,
-        "convergence": data["convergence"] and not data["sweep"] and (
+        "convergence": data["convergence"] and (
             "Volume under the front so far, in decades, as a share of that under all fronts together." if many
             else "The best feasible value after so many designs."
         ),

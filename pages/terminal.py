@@ -188,7 +188,7 @@ def _bars(title: str, total: str, items: Sequence[tuple[str, float]]) -> Table:
     table = Table(title=f"{clean(title)}  {q.show(whole)}", title_justify="left", title_style="bold", box=None,
                   show_header=False, pad_edge=False)  # fmt: skip
     for justify in ("left", "right", "right", "left"):
-        table.add_column(justify=justify)  # type: ignore[arg-type]
+        table.add_column(justify=justify)
     for label, value in items:
         share = value / whole if whole else 0.0
         table.add_row(clean(label), q.show(value), f"{100 * share:.1f} %", _bar(share, _BAR))

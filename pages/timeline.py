@@ -68,6 +68,9 @@ def _text(path: Path, *, zipped: bool) -> Iterator[IO[str]]:
             yield stream
         return
     # Neither a name nor a date in the header: the same timeline gives the same bytes.
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-        with TextIOWrapper(packed, encoding="utf-8") as stream:
-            yield stream
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+        TextIOWrapper(packed, encoding="utf-8") as stream,
+    ):
+        yield stream

@@ -38,8 +38,9 @@ function colorsOf() {
   if (state.color === "") return { of: () => "var(--accent)", entries: [{ label: "feasible design", color: "var(--accent)", round: true }] };
   const p = Number(state.color), { values, ordered } = parameters[p];
   const shade = (level) => ordered ? `var(--r${values.length > 1 ? Math.round(level / (values.length - 1) * 6) : 3})` : `var(--c${level % 8})`;
+  const every = values.length <= 12 ? 1 : Math.ceil((values.length - 1) / 6);
   return { of: (i) => points.values[p][i] < 0 ? "var(--out)" : shade(points.values[p][i]),
-    entries: values.map((v, level) => ({ label: withUnit(p, String(v)), color: shade(level), round: true })) };
+    entries: values.map((v, level) => ({ label: withUnit(p, String(v)), color: shade(level), round: true })).filter((_, level) => level % every === 0) };
 }
 
 function drawScatter() {
@@ -210,7 +211,7 @@ const factor = (decades) => "×" + NARROW + significant(10 ** decades, 3);
 function drawEffects() {
   const select = byId("effect-term"), term = select ? Number(select.value) : 0;
   const { fit, strips } = DATA.effects[term], axisAt = DATA.terms[term], axis = axes[axisAt];
-  const order = parameters.map((_, k) => k);
+  const order = parameters.map((_, k) => k).filter((k) => parameters[k].name in strips);
   if (fit) order.sort((a, b) => fit.importance[parameters[b].name] - fit.importance[parameters[a].name]);
   const bars = byId("importance");
   if (fit) {
@@ -227,7 +228,7 @@ function drawEffects() {
   for (let i = 0; i < count; i++) if (points.state[i] !== SURROGATE && value(axisAt, i) > 0) seen.push(i);
   const thin = seen.length > 900 ? seen.filter((_, k) => k % Math.ceil(seen.length / 900) === 0) : seen;
   byId("strips").replaceChildren(...order.map((k) => {
-    const { name, label, values, unit } = parameters[k], box = html("div", { class: "chart h-strip", role: "img" });
+    const { name, label, unit } = parameters[k], values = parameters[k].groups || parameters[k].values, box = html("div", { class: "chart h-strip", role: "img" });
     const middles = strips[name].map((quartiles, level) => quartiles && `${values[level]}: median ${show(axis, quartiles[1])}`).filter(Boolean).join("; ");
     box.setAttribute("aria-label", `${axis.label} by ${label}. ${middles}`);
     requestAnimationFrame(() => drawn(box, () => drawStrip(box, k, axisAt, thin, strips[name], values)));
@@ -244,7 +245,8 @@ function drawStrip(box, k, axisAt, seen, quartiles, values) {
   });
   const width = (xs.map(1) - xs.map(0)) || 20;
   const jitter = (i) => (((i * 2654435761) >>> 0) / 2 ** 32 - 0.5) * Math.min(width * 0.5, 26);
-  const at = (i) => [xs.map(points.values[k][i]) + jitter(i), ys.map(value(axisAt, i))];
+  const { group } = parameters[k], level = (i) => group ? group[points.values[k][i]] : points.values[k][i];
+  const at = (i) => [xs.map(level(i)) + jitter(i), ys.map(value(axisAt, i))];
   const inside = seen.filter((i) => points.values[k][i] >= 0);
   layer.append(dots(inside.filter((i) => !isFeasible(i)).map(at), 2.6, "var(--out)", 0.8), dots(inside.filter(isFeasible).map(at), 2.6, "var(--accent)", 0.5));
   quartiles.forEach((found, level) => {

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def by_track(spans) -> dict[str, list[Span]]:
 def assert_apart(spans: list[Span]) -> None:
     ordered = sorted(spans, key=lambda span: span.start)
     assert all(span.duration >= 1 for span in ordered)
-    assert all(one.end <= other.start for one, other in zip(ordered, ordered[1:]))
+    assert all(one.end <= other.start for one, other in pairwise(ordered))
 
 
 @pytest.mark.parametrize("flow", ["os", "ws", "is"])
@@ -143,7 +144,7 @@ def test_the_file_is_what_viewers_read(mixed: Workload, tmp_path: Path) -> None:
     assert all(isinstance(e["ts"], int) and isinstance(e["dur"], int) and e["dur"] >= 1 for e in spans)
     for track in names:
         ordered = sorted((e["ts"], e["dur"]) for e in spans if e["tid"] == track)
-        assert all(ts + dur <= later for (ts, dur), (later, _) in zip(ordered, ordered[1:]))
+        assert all(ts + dur <= later for (ts, dur), (later, _) in pairwise(ordered))
 
 
 def test_any_spans_can_be_written_and_names_are_kept(tmp_path: Path) -> None:
