@@ -1,22 +1,15 @@
-"""The commands, and what happens when one of them fails.
-
-Every command takes --json: stdout then carries one JSON document and nothing else. Progress and warnings go
-to stderr. What is the user's to mend is one line on stderr and exit code 2.
-"""
+"""The application that every command adds itself to."""
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
 
 import typer
 
 from ..errors import CyclescapeError, Interrupted
 
-__all__ = ["app", "main", "resumable"]
+__all__ = ["Halted", "app", "resumable"]
 
 app = typer.Typer(
     name="cyclescape",
@@ -25,10 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-CommandError: type[Exception] = typer.BadParameter.__mro__[2]
-"""Base of typer's own errors (an unknown command, a missing argument), which it does not export."""
 
 
 class Halted(CyclescapeError):
@@ -42,38 +31,6 @@ def resumable() -> Iterator[None]:
         yield
     except Interrupted as stop:
         raise Halted(str(stop)) from None
-
-
-def main() -> None:
-    """Run the command line; never ends in a traceback for what a user can mend."""
-    from . import checks, explore, listing, run  # noqa: F401  (each adds its commands)
-
-    warnings.showwarning = _warn
-    try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except Halted as halted:
-        _stop(str(halted), 130)
-    except CyclescapeError as error:
-        _stop(str(error), 2)
-    except CommandError as error:
-        _stop(error.format_message(), 2)  # type: ignore[attr-defined]
-    except (KeyboardInterrupt, typer.Abort):
-        _stop("interrupted", 130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _stop(f"{where}{error.strerror or error}", 2)
-
-
-def _stop(message: str, code: int) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(code)
-
-
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {message}", file=sys.stderr)
 
 
 @app.callback(invoke_without_command=True)

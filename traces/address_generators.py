@@ -48,8 +48,10 @@ def _directions(writes: str, i: NDArray[np.int64], drawn: NDArray[np.int64] | No
         return np.ones(len(i), bool)
     if writes == "every3":
         return i % 3 == 2
+    permille = _permille(writes)
     assert drawn is not None
-    return drawn < _permille(writes)
+    assert permille is not None
+    return drawn < permille
 
 
 def _permille(writes: str) -> int | None:

@@ -17,7 +17,7 @@ __all__ = ["AddressTrace"]
 
 
 def _frozen(values: Any, dtype: type) -> NDArray[Any]:
-    array = np.array(values, dtype=dtype)
+    array: NDArray[Any] = np.array(values, dtype=dtype)
     array.setflags(write=False)
     return array
 

@@ -66,9 +66,9 @@ class DramSystem:
         """
         size = self.device.channel_bytes * self.channels
         if not wrap and (top := int(trace.address.max())) >= size:
-            at = int(np.flatnonzero(trace.address >= size)[0])
+            first = int(np.flatnonzero(trace.address >= size)[0])
             raise InputError(
-                f"trace {trace.name!r}, request {at}: address {int(trace.address[at]):#x} is beyond the device "
+                f"trace {trace.name!r}, request {first}: address {int(trace.address[first]):#x} is beyond the device "
                 f"({self.channels} x {self.device.name} end at {size - 1:#x}; highest address {top:#x})"
             )
         at = self.map.decode(trace.address)

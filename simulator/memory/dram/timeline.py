@@ -39,7 +39,8 @@ def timeline(run: DramRun) -> dict[str, Any]:
             since, row = opened.pop((channel, bank))
             span(channel, bank + 1, f"row {row}", since, clock - since)
 
-    for line in frame.itertuples():
+    lines: list[Any] = list(frame.itertuples())
+    for line in lines:
         bank = ((line.rank * o.sids + line.sid) * o.bankgroups + line.group) * o.banks + line.bank
         mates = range(line.rank * o.banks_per_rank, (line.rank + 1) * o.banks_per_rank)
         if line.command == "ACT":

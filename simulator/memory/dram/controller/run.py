@@ -59,6 +59,8 @@ from .state import (
     X_FIRST_LANE,
     X_FIRST_XBANK,
     X_FIRST_XCHANNEL,
+    X_FRONT_CLOCK,
+    X_FRONT_WAKE,
     X_IN_FLIGHT,
     X_IN_ORDER,
     X_LANES,
@@ -271,14 +273,20 @@ def run_until(
     m: Any, x: Any, out: Any, nxt: Any, waiting: Any, due: Any, is_write: Any, channel: Any, bank: Any, row: Any, key: Any,
     accepted: Any, answered: Any, start: int, until: int,
 ) -> int:
-    """Go on from clock `start` until every request is answered or clock `until` is over; returns the clock reached."""
+    """Go on from clock `start` until every request is answered or clock `until` is over; returns the clock reached.
+
+    All state is in the vectors: going on from the returned clock gives the run that was never interrupted, so a
+    host may stop it at any bound on what else could happen.
+    """
     m, x, out = borrow(m), borrow(x), borrow(out)
     n = len(due)
     t = start
     while x[X_FINISHED] < n:
         given = _settle(m, x, out, nxt, answered, t)
-        front = _front(m, x, nxt, waiting, due, is_write, channel, bank, row, key, accepted, t)
-        following = min(given, front)
+        if x[X_FRONT_CLOCK] != t:  # else it had its turn before the run was interrupted here
+            x[X_FRONT_WAKE] = _front(m, x, nxt, waiting, due, is_write, channel, bank, row, key, accepted, t)
+            x[X_FRONT_CLOCK] = t
+        following = min(given, x[X_FRONT_WAKE])
         for ch in range(x[X_CHANNELS]):
             following = min(following, x[x[X_FIRST_XCHANNEL] + ch * XC_SIZE + XC_WAKE])
         if x[X_FINISHED] == n or following > until:

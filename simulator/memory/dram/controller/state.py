@@ -52,8 +52,8 @@ class Knobs(NamedTuple):
     X_SCHEDULER, X_BUFFER, X_BUFFER_SIZE, X_PAGE, X_ROW_CAP, X_LOW, X_HIGH, X_REFRESH, X_POSTPONE, X_PULL, X_INTERVAL,
     X_ARBITER, X_MAX_ACTIVE, X_IN_ORDER, X_READ_DATA, X_WRITE_DATA, X_BURST, X_REFRESH_TICKS, X_GROUP_GAP, X_RCD_READ,
     X_RCD_WRITE, X_CHANNELS, X_RANKS, X_BANKS, X_FIRST_XRANK, X_FIRST_XBANK, X_FIRST_BUS, X_BUS_PER_RANK, X_FIRST_XCHANNEL,
-    X_FIRST_LANE, X_LANES, X_NEXT, X_ACTIVE, X_FINISHED, X_IN_FLIGHT, X_N_IN_FLIGHT, X_FRONT_WAKE, X_SIZE,
-) = range(38)
+    X_FIRST_LANE, X_LANES, X_NEXT, X_ACTIVE, X_FINISHED, X_IN_FLIGHT, X_N_IN_FLIGHT, X_FRONT_WAKE, X_FRONT_CLOCK, X_SIZE,
+) = range(39)
 """The head of `x`: settings, offsets, and the state of the arbiter."""
 (
     XC_WRITING, XC_LAST, XC_READS, XC_WRITES, XC_HEAD, XC_TAIL, XC_WAKE, XC_SIZE,
@@ -91,6 +91,7 @@ def make_extension(timing: Timing, channels: int, knobs: Knobs) -> NDArray[np.in
     starts = np.cumsum([X_SIZE, *sizes])
     x = np.zeros(starts[-1], np.int64)
     x[X_FIRST_XCHANNEL], x[X_FIRST_XRANK], x[X_FIRST_XBANK], x[X_FIRST_BUS], x[X_FIRST_LANE], x[X_IN_FLIGHT] = starts[:-1]
+    x[X_FRONT_CLOCK] = -1
     x[X_SCHEDULER] = ("Fifo", "FrFcfs", "FrFcfsGrp", "GrpFrFcfs", "GrpFrFcfsWm").index(knobs.scheduler)
     x[X_BUFFER] = ("Bankwise", "ReadWrite", "Shared").index(knobs.scheduler_buffer)
     x[X_PAGE] = ("Open", "OpenAdaptive", "Closed", "ClosedAdaptive").index(knobs.page_policy)

@@ -1,6 +1,7 @@
 """Laws of both controllers, and equality of the default one with its clock-by-clock reference."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,6 +135,35 @@ def test_write_watermarks_gather_writes():
         ways = frame["command"][frame["command"].isin(ACCESSES)].str[0]
         turns[scheduler] = int((ways != ways.shift()).sum())
     assert turns["GrpFrFcfsWm"] < turns["FrFcfs"] / 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_run_can_be_interrupted_anywhere(seed):
+    """A host lets the compiled controller run ahead in pieces; every clock stays the same."""
+    from cyclescape.simulator.memory.dram.controller.run import run_until
+    from cyclescape.simulator.memory.dram.controller.state import make_extension
+    from cyclescape.simulator.memory.dram.core.state import make_state
+
+    draw = random.Random(2000 + seed)
+    system = draw_system(draw, hurried=True)
+    system = replace(system, knobs=system.knobs._replace(resp_queue="Fifo", arbiter="Fifo", scheduler_buffer="Shared"))
+    trace = draw_trace(draw, system, [200])
+    whole = system.run(trace)
+    n = len(trace)
+    m = make_state(system.timing, system.channels, Settings(system.knobs.request_buffer_size, 0, refresh="NoRefresh"), n)
+    x = make_extension(system.timing, system.channels, system.knobs)
+    out, order, waiting, accepted, answered = (np.full(n, -1, np.int64) for _ in range(5))
+    line = trace.address // system.device.transaction_bytes
+    places = system.decode(trace)
+    clock = until = 0
+    while (out < 0).any():
+        until += draw.randrange(1, 40)
+        clock = run_until(
+            m, x, out, order, waiting, trace.arrival, trace.is_write, *places, line, accepted, answered, clock, until
+        )
+        assert clock <= until
+    assert np.array_equal(out, whole.done)
+    assert np.array_equal(accepted, whole.accepted)
 
 
 def test_sparse_requests_cost_no_more_than_dense_ones():

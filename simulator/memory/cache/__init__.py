@@ -1,0 +1,1 @@
+"""Caches: levels, scratchpads and what is behind them, timed cycle by cycle."""

@@ -1,0 +1,1 @@
+"""The reference execution: every cycle of every part, in plain Python."""
