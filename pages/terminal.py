@@ -121,7 +121,7 @@ def show_study(study: Study, out: Path | None = None, *, console: Console | None
     if len(frame):
         console.print()
         title = "front" if study.objective.multi else "best"
-        console.print(front_table(frame, study.objective, list(study.asked.values), title))
+        console.print(front_table(frame, study.objective, list(study.asked.values), title, width=console.width))
     else:
         reasons = [trial.outcome.reason for trial in trials if trial.outcome.reason]
         why = f": {reasons[0]}" if reasons else f": every design breaks {' or '.join(study.objective.constraints)}"
@@ -139,21 +139,38 @@ def _best_first(study: Study, most: int = 5) -> pd.DataFrame:
 
 
 def front_table(
-    frame: pd.DataFrame, objective: Objective, parameters: Sequence[str], title: str = "front", most: int = 40
-) -> Table:
+    frame: pd.DataFrame, objective: Objective, parameters: Sequence[str], title: str = "front", *,
+    most: int = 40, width: int = 80,
+) -> Table:  # fmt: skip
     """Designs (`Study.front()`) with their objectives in units, then the parameters; the first `most`."""
     more = f", the first {most}" if len(frame) > most else ""
     table = _table(f"{title}: {len(frame)} design{'s' if len(frame) != 1 else ''}{more}")
-    table.add_column("design", justify="right", no_wrap=True)
-    for name in objective.names:
-        table.add_column(clean(quantity(name).label), justify="right", style="bold", no_wrap=True)
     shown = [name for name in parameters if name in frame.columns]
-    for name in shown:
-        label = quantity(name).label
-        table.add_column(clean(label), justify="right", overflow="fold", min_width=min(12, max(map(len, label.split()))))
-    for _, row in frame.head(most).iterrows():
-        values = [quantity(name).show(float(row[name])).replace(" ", "\u00a0") for name in objective.names]
-        table.add_row(str(row["number"]), *values, *(clean(str(row[name])) for name in shown))
+    rows = [
+        [str(row["number"]),
+         *(quantity(name).show(float(row[name])).replace(" ", "\u00a0") for name in objective.names),
+         *(clean(str(row[name])) for name in shown)]
+        for _, row in frame.head(most).iterrows()
+    ]  # fmt: skip
+    labels = ["design", *(clean(quantity(name).label) for name in (*objective.names, *shown))]
+    cells = [max(len(row[i]) for row in rows) if rows else 0 for i in range(len(labels))]
+    first = 1 + len(objective.names)
+    broken = [label.replace(" ", "\n") for label in labels]
+    for heads in (labels, broken):  # on one line each if they fit, else word by word
+        needed = [max(cell, *map(len, head.split("\n"))) for cell, head in zip(cells, heads)]
+        if sum(needed) + 2 * len(needed) <= width:
+            break
+    else:  # too narrow for columns: the parameters of a design as text
+        heads = [*labels[:first], "parameters"]
+        text = [", ".join(f"{label} {cell}" for label, cell in zip(labels[first:], row[first:])) for row in rows]
+        rows = [[*row[:first], words] for row, words in zip(rows, text)]
+    for i, head in enumerate(heads):
+        table.add_column(
+            head, justify="left" if head == "parameters" else "right", overflow="fold",
+            style="bold" if 0 < i < first else "", no_wrap=i < first,
+        )  # fmt: skip
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

@@ -12,6 +12,7 @@ from cyclescape.agents.study import Study
 from cyclescape.pages.progress import bar, duration
 from cyclescape.pages.terminal import clean, operator_table, show_run, show_study
 from cyclescape.simulator.registry import accelerator
+from cyclescape.simulator.units import quantity
 from cyclescape.traces.catalog import load
 from cyclescape.traces.workload import Workload
 
@@ -72,6 +73,20 @@ def test_a_front_and_a_best_list(front: Path, two_agents: Path) -> None:
     lines = text(out).splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("best: 5 designs"))
     assert lines[at + 2].split()[0] == str(best["number"])
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_a_narrow_terminal_loses_no_parameter(two_agents: Path, width: int) -> None:
+    study = Study.load(two_agents)
+    out = console(width)
+    show_study(study, console=out)
+    best = study.best()
+    assert best is not None
+    shown = " ".join(text(out).split())
+    columns = " ".join(str(best[name]) for name in study.asked.values)
+    words = ", ".join(f"{quantity(name).label} {best[name]}" for name in study.asked.values)
+    assert (columns if width >= 100 else words) in shown
+    assert max(map(len, text(out).splitlines())) <= width
 
 
 def test_nothing_feasible_is_said_with_the_reason(machines: None, mlp: Workload) -> None:
