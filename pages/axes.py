@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ class Axis:
     about: str
     values: np.ndarray
     """float64[designs]; NaN where a design has none."""
+    workload: str = ""
+    """The workload that it was measured on, where there are several."""
 
     @property
     def varies(self) -> bool:
@@ -39,8 +41,12 @@ class Axis:
     def head(self) -> dict[str, Any]:
         """The column's name and unit, as the page reads them."""
         q = self.quantity
-        return {"name": self.name, "label": q.label, "unit": q.unit, "style": q.style, "better": self.better,
+        head = {"name": self.name, "label": q.label, "unit": q.unit, "style": q.style, "better": self.better,
                 "about": self.about}  # fmt: skip
+        if self.workload:
+            metric = self.name.removesuffix(f"@{self.workload}")
+            head |= {"workload": self.workload, "metric": metric, "short": quantity(metric).label}
+        return head
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,8 @@ def axes_of(collected: Collected, machine: Accelerator | None) -> list[Axis]:
             column = evaluations.column(rows, name)
             if several:
                 q = Quantity(f"{q.label} on {workload}", q.unit, q.style)
-            metrics.append(
-                Axis(f"{name}@{workload}" if several else name, q, _better(name), about.get(name, ""), column)
-            )
+            full, at = (f"{name}@{workload}", workload) if several else (name, "")
+            metrics.append(Axis(full, q, _better(name), about.get(name, ""), column, at))
     terms = []
     for i, term in enumerate(question.objective.parsed):
         column = collected.values[:, i]
@@ -88,7 +93,8 @@ def parts_of(axes: Sequence[Axis]) -> list[Parts]:
     found = []
     by_name = {axis.name: axis for axis in axes}
     for axis in axes:
-        metric, at, workload = axis.name.partition("@")
+        at, workload = ("@", axis.workload) if axis.workload else ("", "")
+        metric = axis.name.removesuffix(at + workload)
         stem, _, unit = metric.rpartition("_")
         if stem not in ("energy", "area", "power", "time"):
             continue
@@ -101,7 +107,7 @@ def parts_of(axes: Sequence[Axis]) -> list[Parts]:
         total = np.sum([item.values for _, item in items], axis=0)
         known = np.isfinite(total) & np.isfinite(axis.values)
         if known.any() and np.allclose(total[known], axis.values[known], rtol=0.01):
-            labels = [(quantity(name.partition("@")[0]).label.removeprefix(f"{stem} "), name) for name, _ in items]
+            labels = [(quantity(name.removesuffix(at + workload)).label.removeprefix(f"{stem} "), name) for name, _ in items]
             found.append(Parts(stem.capitalize(), workload, axis.name, tuple(labels)))
     return found
 
@@ -121,5 +127,5 @@ def _distinct(axes: list[Axis]) -> list[Axis]:
         q = axis.quantity
         if labels.count(q.label) > 1:
             q = Quantity(axis.name, q.unit, q.style)
-        out.append(Axis(axis.name, q, axis.better, axis.about, axis.values))
+        out.append(replace(axis, quantity=q))
     return out

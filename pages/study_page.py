@@ -149,7 +149,8 @@ def _figures(collected: Collected, data: dict[str, Any]) -> list[tuple[str, str,
         word = "Best" if len(terms) == 1 else "Least" if term.sign > 0 else "Most"
         out.append((f"{word} {q.label}", q.show(value), _against(base.get(term.name), value, term.sign)))
     simulated = int(np.sum(states != FAILED))
-    counts = [(BREAKS_LIMIT, "break a limit"), (SURROGATE, "not simulated"), (FAILED, "without numbers")]
+    broken = "breaks a limit" if np.sum(states == BREAKS_LIMIT) == 1 else "break a limit"
+    counts = [(BREAKS_LIMIT, broken), (SURROGATE, "not simulated"), (FAILED, "without numbers")]
     rest = [f"{int(np.sum(states == state)):,} {text}" for state, text in counts if np.any(states == state)]
     note = f"{int(np.sum(states == FEASIBLE)):,} feasible" + "".join(f", {text}" for text in rest)
     out.append(("Designs", f"{len(states):,}", note))

@@ -158,8 +158,8 @@ function steps(places) { // each level holds until the next place
 }
 
 function legend(list, entries) {
-  list.replaceChildren(...entries.map(({ label, color, round }) => html("li", {},
-    paint(html("span", { class: round ? "swatch round" : "swatch" }), { background: color }), label)));
+  list.replaceChildren(...entries.map(({ label, color, round, hollow }) => html("li", {},
+    paint(html("span", { class: round ? "swatch round" : "swatch" }), hollow ? { border: `1.5px solid ${color}` } : { background: color }), label)));
 }
 
 function empty(box, text) {
@@ -205,7 +205,7 @@ const partColors = (count) => Array.from({ length: count }, (_, i) => `var(--c${
 function stacked(title, total, items, format) {
   const sum = items.reduce((all, item) => all + (item.value || 0), 0);
   const bar = html("div", { class: "stack", role: "img", "aria-label": `${title}: ` + items.map((i) => `${i.label} ${percent(i.value || 0, sum)}`).join(", ") });
-  const rows = html("table", { class: "rows" });
+  const rows = html("table", { class: "rows stacked" });
   for (const item of items) {
     if (item.value > 0) bar.append(paint(html("i"), { flexGrow: item.value / sum, background: item.color }));
     rows.append(html("tr", {}, html("th", { scope: "row" }, paint(html("span", { class: "swatch" }), { background: item.color }), item.label),

@@ -67,10 +67,10 @@ function drawScatter() {
   const size = visible.length > 1500 ? 4.4 : visible.length > 300 ? 5.4 : 7;
   for (const [color, places] of [...groups].sort(([a]) => (a === "var(--out)" ? -1 : 1))) layer.append(dots(places, size, color, color === "var(--out)" ? 0.75 : state.color === "" ? 0.55 : 0.85));
   if (members.length > 1) layer.append(svg("path", { class: "frontline", d: steps(members.map(place)) }));
-  for (const i of members.length ? members : DATA.front.filter((i) => visible.includes(i))) {
-    const [cx, cy] = place(i);
-    layer.append(paint(svg("circle", { class: "member", cx, cy, r: 4.4 }), { fill: state.color === "" ? "var(--front)" : colors.of(i) }));
-  }
+  const seen = new Set(visible), ahead = new Set(members), others = DATA.front.filter((i) => seen.has(i) && !ahead.has(i));
+  const member = (i, fill, r) => { const [cx, cy] = place(i); layer.append(paint(svg("circle", { class: "member", cx, cy, r }), { fill })); };
+  others.forEach((i) => member(i, state.color === "" ? "var(--bg)" : colors.of(i), 3.6));
+  members.forEach((i) => member(i, state.color === "" ? "var(--front)" : colors.of(i), 4.4));
   if (base) {
     const bx = xs.map(base.metrics[x]), by = ys.map(base.metrics[y]), right = bx > area.width - 110;
     layer.append(paint(svg("path", { class: "mark", d: `M${bx} ${by - 6.5}l6.5 6.5l-6.5 6.5l-6.5 -6.5z` }), { fill: "var(--faint)" }),
@@ -79,7 +79,8 @@ function drawScatter() {
   area.rings = svg("g");
   layer.append(area.rings);
   const entries = [...colors.entries];
-  if (members.length > 1) entries.push({ label: "on the front", color: "var(--front)", round: true });
+  if (members.length > 1) entries.push({ label: others.length ? "on the front of these two" : "on the front", color: "var(--front)", round: true });
+  if (others.length && DATA.terms.length > 1) entries.push({ label: "on the front of the objectives", color: "var(--front)", round: true, hollow: true });
   if (visible.some((i) => !isFeasible(i))) entries.push({ label: "not feasible", color: "var(--out)", round: true });
   legend(byId("scatter-legend"), entries);
   drawRings();
@@ -163,12 +164,25 @@ function pin(i) {
     items.forEach((item) => inParts.add(item.axis));
     return stacked(named(title, workload), show(axes[total], value(total, i)), items.map(({ label, axis }, k) => ({ label, value: value(axis, i), color: colors[k] })), (v) => show(axes[total], v));
   }));
-  byId("pinned-metrics").replaceChildren(...axes.flatMap((axis, a) => inParts.has(a) ? [] : [html("tr", {}, html("th", { scope: "row", title: axis.about }, capital(axis.label)), html("td", {}, show(axis, value(a, i))))]));
+  byId("pinned-metrics").replaceChildren(...metricRows(axes.map((_, a) => a).filter((a) => !inParts.has(a)), i));
   for (const row of document.querySelectorAll("#table tbody tr")) row.classList.toggle("on", Number(row.dataset.point) === i);
   if (roofline) roofline();
   const again = DATA.again.findIndex(({ point }) => point === i);
   if (again >= 0) { byId("op-design").value = again; byId("op-design").dispatchEvent(new Event("change")); }
   say(`Design ${number(i)} is pinned`);
+}
+
+// Metrics in rows; where there are several workloads, in a column for each.
+function metricRows(chosen, i) {
+  const names = [...new Set(chosen.map((a) => axes[a].workload).filter(Boolean))];
+  const head = (a, label) => html("th", { scope: "row", title: axes[a].about || null }, capital(label));
+  const whole = chosen.filter((a) => !axes[a].workload).map((a) => html("tr", {}, head(a, axes[a].label), html("td", { colspan: names.length || null }, show(axes[a], value(a, i)))));
+  if (!names.length) return whole;
+  const byMetric = new Map();
+  for (const a of chosen) if (axes[a].workload) byMetric.set(axes[a].metric, [...(byMetric.get(axes[a].metric) || []), a]);
+  const cells = (found) => names.map((name) => { const a = found.find((k) => axes[k].workload === name); return html("td", {}, a === undefined ? "" : show(axes[a], value(a, i))); });
+  return [...whole, html("tr", {}, html("th", {}), ...names.map((name) => html("th", { scope: "col", class: "right" }, name))),
+    ...[...byMetric.values()].map((found) => html("tr", {}, head(found[0], axes[found[0]].short), ...cells(found)))];
 }
 
 // --- convergence ------------------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """The pages in a real browser, where there is one: no error, nothing refused, and everything answers."""
 
+import csv
+import io
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from page_checks import BROWSER, in_browser
 from cyclescape.pages.run_page import write_run_page
 from cyclescape.pages.study_page import write_study_page
 from cyclescape.simulator.registry import accelerator
+from cyclescape.simulator.store import ResultStore
 from cyclescape.traces.workload import Workload
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome is installed")
@@ -59,6 +63,9 @@ choose('op-order', 'the slowest, by name');
 put('slowest', document.getElementById('operators').textContent);
 fire(document.getElementById('operators'), 'keydown', {key: 'ArrowDown'});
 put('operator', document.getElementById('live').textContent);
+const keep = async (text) => put(text.startsWith('[') ? 'json' : 'csv', text);
+Object.defineProperty(navigator, 'clipboard', {value: {writeText: keep}});
+document.getElementById('copy-csv').click(); document.getElementById('copy-json').click();
 const theme = () => getComputedStyle(document.body).backgroundColor;
 const light = theme(); document.getElementById('theme').click(); put('themes', [light, theme()]);
 """
@@ -93,6 +100,16 @@ def test_a_study(two_agents: Path, tmp_path: Path, width: int, page_width: int) 
     assert left["sort"] == "descending"
     assert len(left["numbers"]) == 20
     assert left["row"][1] == "on"
+    copied = list(csv.DictReader(io.StringIO(left["csv"])))
+    for row, also in zip(copied, json.loads(left["json"]), strict=True):
+        assert list(row) == list(also)
+        assert all(float(text) == cell if isinstance(cell, int | float) else text == cell
+                   for text, cell in zip(row.values(), also.values()))  # fmt: skip
+    assert len(copied) == 20
+    with ResultStore(two_agents, readonly=True) as store:
+        frame = store.frame()
+    edp = frame["edp_js"][(frame["area_mm2"] <= 3) & frame["reason"].isna()].drop_duplicates()
+    assert sorted(float(row["edp"]) for row in copied) == pytest.approx(sorted(edp)[:20])
     assert "conv" in left["slowest"]
     assert "cycles" in left["operator"]
     assert left["themes"][0] != left["themes"][1]
@@ -101,6 +118,7 @@ def test_a_study(two_agents: Path, tmp_path: Path, width: int, page_width: int) 
 def test_hostile_names_do_nothing(front: Path, nasty: Workload, tmp_path: Path) -> None:
     left = in_browser(write_study_page(front, tmp_path / "page.html"), tmp_path, COMMON)
     assert (left["errors"], left["violations"], left["ready"], left["hacked"]) == ([], [], "true", None)
+    assert left["right"] <= 1280
     machine = accelerator("systolic")
     design = machine.design.make()
     page = write_run_page(machine.run([design], nasty)[0], design, nasty, tmp_path / "run.html")
