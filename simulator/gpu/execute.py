@@ -86,7 +86,7 @@ def execute(
     table = lower(kernel.instructions, core, kernel.name)
     blocks = _blocks(kernel, machine)
     code = int(table[:, CODE_LINE].max(initial=0)) + 1
-    state = _state(machine, code, max(1, len(constant_lines(kernel.instructions))))
+    state = _state(machine, code, 1 + max(constant_lines(kernel.instructions, core.constant_sets).values(), default=0))
     if warm or lines is not None:
         given = np.full(code, 0 if lines is None else NEVER, np.int64)
         for line, arrival in (lines or {}).items():

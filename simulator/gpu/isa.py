@@ -45,7 +45,7 @@ _INT = OpClass("int", 4, 2)  # latency 4: [P]; half-warp unit: [P]
 _FP32 = OpClass("fp32", 4, 2)  # [P]
 _HALF = OpClass("half", 5, 2)  # HADD2 5 [P]
 _UNIFORM = OpClass("uniform", 4, 2)  # execute 2 [C] and the read stages
-_PREDICATE = OpClass("predicate", 13, 2)  # compiled code stalls 13 after ISETP [P,C]
+_PREDICATE = OpClass("predicate", 13, 2, stores_only=True)  # compiled code stalls 13 after ISETP [P,C]
 _SFU = OpClass("sfu", 8, 8, variable=True)  # [C]
 _SLOW = OpClass("sfu", 16, 8, variable=True)  # conversions, S2R: [K]
 _FP64 = OpClass("fp64", 24, 16, variable=True)  # GA10x, one unit for the four sub-cores [C]
@@ -55,18 +55,20 @@ _NONE = OpClass("none", 4, 1, stores_only=True)
 
 _CLASSES: dict[str, OpClass] = {
     **dict.fromkeys(
-        "IADD3 IADD IMAD LOP3 LOP PLOP3 LEA SHF SHL SHR SEL IMNMX VIMNMX IABS PRMT MOV MOV32I SGXT BMSK XMAD VABSDIFF "
-        "VIADD IDP IMUL VIADDMNMX IADD32I LOP32I BFE BFI VOTE MATCH P2R R2P CSEL ISCADD LEPC".split(), _INT),
-    **dict.fromkeys("FADD FMUL FFMA FSEL FMNMX FADD32I FMUL32I FFMA32I FSWZADD FCHK FADD2 FMUL2 FFMA2 FMNMX3".split(), _FP32),
+        "IADD3 IADD IMAD LOP3 LOP LEA SHF SHL SHR SEL IMNMX VIMNMX IABS PRMT MOV MOV32I SGXT BMSK XMAD VABSDIFF "
+        "VIADD IDP IMUL VIADDMNMX IADD32I LOP32I BFE BFI VOTE MATCH P2R CSEL ISCADD LEPC".split(), _INT),
+    **dict.fromkeys("FADD FMUL FFMA FSEL FMNMX FADD32I FMUL32I FFMA32I FSWZADD FADD2 FMUL2 FFMA2 FMNMX3".split(), _FP32),
     **dict.fromkeys("HADD2 HMUL2 HFMA2 HMNMX2 HADD2_32I HFMA2_32I".split(), _HALF),
-    **dict.fromkeys("UMOV UIADD3 UIMAD ULOP3 USHF ULEA USEL UPRMT USGXT UP2UR UBMSK UPLOP3 UFLO UPOPC UIADD UR2UP "
+    **dict.fromkeys("UMOV UIADD3 UIMAD ULOP3 USHF ULEA USEL UPRMT USGXT UP2UR UBMSK UFLO UPOPC UIADD UR2UP "
                     "UVIADD UIMNMX UVIMNMX".split(), _UNIFORM),
     **dict.fromkeys("ISETP FSETP HSETP2 FSET UISETP".split(), _PREDICATE),
-    **dict.fromkeys(("HSET2",), _HALF),
+    **dict.fromkeys("PLOP3 UPLOP3 R2P FCHK".split(), OpClass("int", 4, 2, stores_only=True)),
+    "DSETP": OpClass("fp64", 24, 16, variable=True, stores_only=True),
+    "HSET2": _HALF,
     **dict.fromkeys("MUFU".split(), _SFU),
     **dict.fromkeys("S2R S2UR R2UR F2I I2F F2F F2FP I2FP F2IP FRND FLO POPC BREV I2I VOTEU REDUX CREDUX I2IP "
                     "UF2FP UI2F UF2I FCVT QSPC B2R GETLMEMBASE".split(), _SLOW),
-    **dict.fromkeys("DADD DMUL DFMA DSETP DMMA".split(), _FP64),
+    **dict.fromkeys("DADD DMUL DFMA DMMA".split(), _FP64),
     **dict.fromkeys("HMMA IMMA BMMA QMMA".split(), _TENSOR),
     **dict.fromkeys("BRA BRX BRXU JMP JMX CALL RET BSSY BSYNC BREAK WARPSYNC YIELD KILL RPCMOV RTT BPT BMOV NANOSLEEP "
                     "ACQBULK".split(), _BRANCH),

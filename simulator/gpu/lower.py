@@ -25,7 +25,7 @@ _WIDE_SOURCE = {"IMAD.WIDE": 2, "IMAD.HI": 2}
 def lower(instructions: Sequence[Instruction], config: CoreConfig, name: str = "kernel") -> np.ndarray:
     """Return an int64 table of shape (instructions, columns); raises `InputError` naming opcode and line."""
     table = np.full((len(instructions), TABLE_COLUMNS), -1, np.int64)
-    lines = constant_lines(instructions)
+    lines = constant_lines(instructions, config.constant_sets)
     for row, instruction in zip(table, instructions, strict=True):
         try:
             kind = op_class(instruction.opcode)
@@ -60,13 +60,16 @@ def registers_of(instruction: Instruction) -> tuple[tuple[int, int], list[tuple[
     return destination, sources
 
 
-def constant_lines(instructions: Sequence[Instruction]) -> dict[tuple[int, int], int]:
-    """Number the lines of constants that fixed-latency instructions read: (bank, line) to a small integer."""
+def constant_lines(instructions: Sequence[Instruction], sets: int) -> dict[tuple[int, int], int]:
+    """Number the lines of constants that instructions read: (bank, line) to a small integer of the same set."""
     lines: dict[tuple[int, int], int] = {}
+    used = [0] * max(1, sets)
     for instruction in instructions:
         for operand in instruction.operands:
-            if operand.kind == "c":
-                lines.setdefault(_constant_line(operand), len(lines))
+            if operand.kind == "c" and (key := _constant_line(operand)) not in lines:
+                place = key[1] % len(used)
+                lines[key] = place + len(used) * used[place]
+                used[place] += 1
     return lines
 
 

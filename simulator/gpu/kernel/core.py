@@ -7,7 +7,7 @@ import numpy as np
 from ..tables import (
     AGE, AT, BLOCK, BLOCKS, BUFFER, Q_COLUMNS, QUEUES, READERS, READY, REGISTERS, S_LENGTH, S_START, WRITES, CLEARED, COUNT, DST, DST_N, END, EVENTS, FETCH, FETCH_FROM, FIRST, HOLD_FROM, LAST_ENTER,
     LAST_GRANT, LAST_ISSUE, LAST_RD, LAST_WR, MEM_COUNT, MEM_HEAD, MEM_RAW, NEVER, NEXT, NEXT_ISSUE, NUMBER, O_AGE, O_BLOCKS,
-    O_CTA, O_CTAS, O_DISPATCH_AT, O_DISPATCH_MILLI, O_DRAINED, O_LIMIT, O_LIVE, O_SM, O_WARM, O_WARPS_PER_CTA, P_ADDRESS,
+    O_CTA, O_CTAS, O_DISPATCH_AT, O_DISPATCH_MILLI, O_DRAINED, O_LAST, O_LIMIT, O_LIVE, O_SM, O_WARM, O_WARPS_PER_CTA, P_ADDRESS,
     P_BANKS, P_BUFFER, P_COLLISION, P_MEMORY_READ, P_PORT_DISTANCE, P_PORT_INTERVAL, P_SCOREBOARD, P_SUB_CORES, P_WARPS, Q_ENTER,
     Q_INDEX, Q_READ, Q_WARP, QUEUE, RD, READ_DONE, RING, SPACE, SRC, SRC_N, STORE, VARIABLE, WAITING, WAKE, WHY, WR,
     WRITE_DONE, C_OTHER, PORT_FREE, Result, State, Work,
@@ -83,7 +83,7 @@ def grant(work: Work, state: State, memory: Memory, p: np.ndarray, m: int, t: in
         late += access(
             memory, m, t, work.lines, work.access[index], work.access[index + 1], table[k, SPACE], table[k, STORE]
         )
-    done = t + table[k, MEM_RAW] - p[P_MEMORY_READ] - p[P_PORT_DISTANCE] + late
+    done = max(t + 1, t + table[k, MEM_RAW] - p[P_MEMORY_READ] - p[P_PORT_DISTANCE] + late)
     order[O_DRAINED] = max(order[O_DRAINED], done)
     fine = True
     if table[k, DST] >= 0 or table[k, WR] >= 0:
@@ -173,7 +173,7 @@ def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray)
     """Run a kernel to its end; returns how it ended (FINISHED, ...)."""
     sub, sm, order = state.sub, state.sm, state.order
     sms = sm.shape[0]
-    t = 0
+    t = order[O_LAST]  # 0, and not a literal, for which everything would be compiled once more
     while True:
         if order[O_CTA] < order[O_CTAS]:
             dispatch(work, state, p, t)

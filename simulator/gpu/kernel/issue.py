@@ -31,7 +31,10 @@ def seen(warp: np.ndarray, w: int, counter: int, t: int) -> int:
     """A dependence counter as the issue check of cycle t sees it: without what was issued in t - 1."""
     value = warp[w, COUNT + counter]
     if warp[w, LAST_ISSUE] == t - 1:
-        value -= (warp[w, LAST_WR] == counter) + (warp[w, LAST_RD] == counter)
+        if warp[w, LAST_WR] == counter:
+            value -= 1
+        if warp[w, LAST_RD] == counter:
+            value -= 1
     return value
 
 
@@ -141,7 +144,6 @@ def check(
             return MISS, t
         if arrival > t:
             return C_CONSTANT, arrival
-        constants[q, USED, line] = t
     return C_ISSUED, t
 
 
@@ -247,7 +249,8 @@ def read_registers(
                 for cycle in range(booked + 1, booked + 1 + p[P_WINDOW]):
                     cell = sub[q, PORTS + bank * RING + cycle % RING]
                     free += ports - (cell & 255) if cell >> 8 == cycle else ports
-                fits = fits and (need <= free or need > ports * p[P_WINDOW] and free == ports * p[P_WINDOW])
+                # A window's worth is the most that a bank can be asked for.
+                fits = fits and min(need, ports * p[P_WINDOW]) <= free
             if fits:
                 break
             booked += 1
@@ -361,6 +364,8 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
     if warp[w, FETCH_FROM] == NEVER and index + 1 == warp[w, FETCH]:
         warp[w, FETCH_FROM] = t + p[P_REDIRECT]
     order[O_LAST] = max(order[O_LAST], t)
+    if table[k, CONST_LINE] >= 0:
+        state.constants[q, USED, table[k, CONST_LINE]] = t
     fine = True
 
     variable, unit = table[k, VARIABLE], table[k, UNIT]
