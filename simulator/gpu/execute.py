@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,7 +35,7 @@ _ENDINGS = {
 class Machine:
     """A GPU: SMs of one kind, what is behind them, and how CTAs get there."""
 
-    core: CoreConfig = CoreConfig()
+    core: CoreConfig = field(default_factory=CoreConfig)
     sms: int = 1
     memory: MemoryConfig | None = None
     """None: every access hits the L1."""
