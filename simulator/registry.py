@@ -40,11 +40,17 @@ def accelerator_names() -> tuple[str, ...]:
 
 
 def accelerator(name: str) -> Accelerator:
-    """Return the machine of that name; raises `InputError` if there is none or its plugin is broken."""
+    """Return the machine of that name, or the only one whose name goes on after it with "-" ("gpu" for "gpu-core").
+
+    Raises `InputError` if there is none or its plugin is broken.
+    """
     machine = _load(name)
     if machine is not None:
         return machine()
     known = accelerator_names()
+    longer = [other for other in known if other.startswith(f"{name}-")]
+    if name not in known and len(longer) == 1:
+        return accelerator(longer[0])
     if name in known:
         raise InputError(f"accelerator {name!r}: its plugin could not be loaded (see the warning)")
     close = difflib.get_close_matches(name, known, n=1)

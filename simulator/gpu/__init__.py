@@ -1,0 +1,1 @@
+"""A modern GPU core: compiler-set control bits, register-file cache, memory queues, instruction prefetch."""

@@ -1,0 +1,1 @@
+"""The default controller: bank machines with the DRAMSys knobs, on strict timing rules."""

@@ -1,0 +1,55 @@
+"""The GPU as a machine: what it reports, and which way its parameters pull."""
+
+from __future__ import annotations
+
+import pytest
+
+import cyclescape as cs
+from cyclescape.simulator.registry import accelerator
+
+
+def _simulate(workload, **parameters):
+    report = cs.simulate(cs.design("gpu-core", **parameters), workload)
+    assert report.ok, report.reason
+    return report
+
+
+@pytest.mark.parametrize("workload", ["ffma-chain:iterations=2", "vector-add:ctas=4", "max-flops:iterations=2",
+                                      "register-blocked-sgemm:iterations=2"])
+def test_report_is_whole(workload):
+    report = _simulate(workload)
+    machine = accelerator("gpu-core")
+    assert set(report.metrics) == set(machine.metrics)
+    assert sum(report.breakdown.values()) == report.metrics["cycles"]
+    assert report.metrics["hazards"] == 0
+    assert sum(v for k, v in report.metrics.items() if k.startswith("energy_") and k != "energy_j") == pytest.approx(
+        report.metrics["energy_j"])
+    assert report.breakdown["issued"] == pytest.approx(
+        report.metrics["warp_instructions"] / 4, abs=1)
+
+
+def test_dependent_ffma_costs_four_cycles():
+    few, many = (_simulate(f"ffma-chain:iterations={n}").metrics["cycles"] for n in (4, 12))
+    overhead = (many - few) / 8 - 4 * 128
+    assert 10 <= overhead <= 45
+
+
+def test_register_cache_matters_to_sgemm_and_read_ports_to_flops():
+    sgemm, flops = "register-blocked-sgemm:iterations=8,warps=8", "max-flops:iterations=8,warps=8"
+    base = {name: _simulate(name).metrics["cycles"] for name in (sgemm, flops)}
+    no_cache = {name: _simulate(name, register_cache=False).metrics["cycles"] for name in (sgemm, flops)}
+    two_ports = {name: _simulate(name, register_cache=False, read_ports=2).metrics["cycles"] for name in (sgemm, flops)}
+    assert 0.65 <= base[sgemm] / no_cache[sgemm] <= 0.80
+    assert no_cache[flops] == pytest.approx(base[flops], rel=0.02)
+    assert base[flops] / two_ports[flops] >= 1.3
+    assert two_ports[sgemm] == pytest.approx(base[sgemm], rel=0.05)
+
+
+def test_a_block_that_does_not_fit_has_a_reason():
+    report = cs.simulate(cs.design("gpu-core", warps=8), "vector-add:warps=16,ctas=1")
+    assert not report.ok
+    assert "16 warps does not fit" in report.reason
+
+
+def test_short_name():
+    assert accelerator("gpu").name == "gpu-core"

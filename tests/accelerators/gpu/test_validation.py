@@ -1,0 +1,73 @@
+"""`cyclescape validate gpu`: every published microbenchmark, and files of that form."""
+
+from __future__ import annotations
+
+import pytest
+
+from cyclescape.accelerators.gpu.validation import SHIPPED, validate
+from cyclescape.errors import InputError
+from cyclescape.simulator.gpu.config import CoreConfig
+from cyclescape.simulator.gpu.microbenchmark import check_case
+from cyclescape.traces.kernels.assembly import read_assembly
+
+
+def test_every_published_microbenchmark_holds():
+    outcome = validate()
+    assert not outcome.failures
+    assert len(outcome.checks) > 400
+    assert any("figure 4b" in note for note in outcome.notes)
+
+
+@pytest.mark.parametrize(("case", "change"), [
+    ("listing-1-even-even", {"read_ports": 2}), ("listing-4-1", {"register_cache": 0}), ("figure-2", {"memory_read": 7}),
+    ("figure-4b-stall-5", {"policy": "gto"}), ("table-1-load-4", {"port_interval": 1}), ("constant-first-touch",
+                                                                                    {"constant_miss": 60}),
+])
+def test_another_core_does_not_hold(case, change):
+    found = next(item for item in read_assembly(SHIPPED) if item.name == case)
+    assert not all(check.ok for check in check_case(found, CoreConfig(**change)))
+
+
+def test_other_files_are_taken(tmp_path):
+    path = tmp_path / "own.gasm"
+    path.write_text(".set sub_cores=1\nFADD R1, R2, R3 {S4} ; 0\nFADD R4, R1, R1 ; 5\n")
+    outcome = validate(path)
+    assert [check.ok for check in outcome.checks] == [True, False]
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("FADD R1, R2, R300", r"own.gasm:1: operand 'R300': accepted: R0 to R254"),
+    ("FADD R1, R2 {S16}", r"own.gasm:1: stall S16; accepted: S0 to S15"),
+    ("NOP\nFROB R1", r"own.gasm: case 'own': own:2: opcode 'FROB'|opcode 'FROB' \(FROB\) is not supported"),
+    ("NOP ; 3/4", r"2 expected cycles; accepted: 1 or 1"),
+    (".repeat 3\nNOP", r"own.gasm:1: .repeat has no .end"),
+    ("NOP", r"no microbenchmark says what is expected"),
+    (".set frobs=3\nNOP ; 0", r"frobs='3': unknown parameter"),
+    ("NOP {M0 S1} ; 0\nLDG R1, [R2] {W0} ; 1\nBAR.SYNC 0x0 ; 2\n.warps 2\n.warp 1\nNOP {M1}", None),
+])
+def test_bad_files_say_what_is_wrong(tmp_path, text, message):
+    path = tmp_path / "own.gasm"
+    path.write_text(text)
+    if message is None:
+        assert validate(path).checks
+        return
+    with pytest.raises(InputError, match=message) as error:
+        validate(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_program_that_never_ends_is_refused(tmp_path):
+    path = tmp_path / "own.gasm"
+    path.write_text(".warps 2\n.warp 0\nBAR.SYNC 0x0 ; 0\nBAR.SYNC 0x0\nNOP\n.warp 1\nBAR.SYNC 0x0\nDEPBAR.LE SB0, 0 {S4}\n"
+                    "BAR.SYNC 0x0\nNOP\n")
+    assert validate(path).checks
+    path.write_text("LDG R1, [R2] {S2 W0} ; 0\n.repeat 100000\nNOP {S15}\n.end\n")
+    with pytest.raises(InputError, match="has not ended after 1000000 cycles"):
+        validate(path)
+
+
+def test_a_missing_file_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        validate(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="no table"):
+        validate(tmp_path)

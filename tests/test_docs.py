@@ -1,0 +1,48 @@
+"""The docs say what is: generated pages are current, and the examples run."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from cyclescape.simulator.registry import accelerator
+
+ROOT = Path(__file__).parents[1]
+_spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+assert _spec is not None
+assert _spec.loader is not None
+generate = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(generate)
+
+
+@pytest.mark.parametrize("name", generate.MACHINES)
+def test_reference_pages_are_those_of_the_declarations(name):
+    assert (generate.FOLDER / f"{name}.md").read_text() == generate.page(accelerator(name)), "run python docs/generate.py"
+
+
+def test_the_example_of_the_systolic_page_runs():
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/models/systolic.md").read_text(), re.DOTALL)
+    exec(compile(block, "systolic.md", "exec", dont_inherit=True), {})
+
+
+def test_the_contributing_guide_adds_a_machine(monkeypatch):
+    from cyclescape.simulator import registry
+
+    monkeypatch.setattr(registry, "_registered", {})
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    scope = {}
+    exec(compile(block, "CONTRIBUTING.md", "exec", dont_inherit=True), scope)
+    import cyclescape as cs
+
+    report = cs.simulate(cs.design("roofline-example", lanes=128), "alexnet")
+    assert sum(report.breakdown.values()) == report.metrics["cycles"]
+    registry._load.cache_clear()
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
