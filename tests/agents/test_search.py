@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -250,11 +251,14 @@ def test_ctrl_c_in_a_terminal_ends_the_workers_too(mlp: Workload, tmp_path: Path
     script.write_text(SCRIPT)
     plugins = str(Path(__file__).parent.parent / "plugins")
     arguments = [sys.executable, str(script), plugins, mlp.model_dump_json(), str(tmp_path / "out")]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a background job's children ignore it
+    )
     assert process.stdout is not None
     process.stdout.readline()
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode != 0
     assert errors.strip().splitlines()[-1].startswith("cyclescape.errors.Interrupted: interrupted after")
     frame = load(tmp_path / "out")

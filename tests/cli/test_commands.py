@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from contextlib import redirect_stderr, redirect_stdout, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -191,6 +192,7 @@ def test_ctrl_c_leaves_a_usable_store_and_says_how_to_go_on(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "cyclescape", *asked], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
         text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a background job's children ignore it
     )
     store = tmp_path / "o" / "store.sqlite"
     deadline = time.monotonic() + 120
