@@ -30,7 +30,9 @@ from .workload import Workload
 __all__ = ["GROUP", "Entry", "Named", "entries", "file_format", "load", "names", "network", "workload"]
 
 GROUP = "cyclescape.workloads"
-_BUILT_IN = ("networks", "scalesim_csv", "onnx_import", "address_catalog", "kernels.accelsim", "kernels.library")
+_BUILT_IN = (
+    "networks", "scalesim_csv", "onnx_import", "address_catalog", "program_addresses", "kernels.accelsim", "kernels.library",
+)
 
 Builder = TypeVar("Builder", bound=Callable[..., Any])
 GraphBuilder = TypeVar("GraphBuilder", bound=Callable[..., Graph])

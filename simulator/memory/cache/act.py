@@ -14,7 +14,7 @@ from .plan import find, free_mshr, room, set_base
 from .prefetch import wanted
 from .replacement import choose, placed, replaced, touch
 
-__all__ = ["act_on_recall", "act_on_request", "choose_queue", "serve_memory"]
+__all__ = ["act_on_recall", "act_on_request", "choose_queue", "serve_memory", "take_message"]
 
 
 @njit(cache=True, nogil=True)
@@ -279,14 +279,20 @@ def act_on_recall(m: Vector, n: int, now: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def serve_memory(m: Vector, a: Rows, now: int) -> None:
-    """Transfer one request and answer it if it is a read."""
+def take_message(m: Vector, now: int) -> int:
+    """Let the memory take the message that it planned to; return where that stands until the next push."""
     n = m[k.MEMORY]
     q = m[m[n + k.PICKED] + k.HEAD]
-    kind, who = m[q + k.Q_KIND], m[q + k.Q_WHO]
     _begin(m, n, now)
     _pop(m, n, now)
-    m[n + k.BUSY] = now + (m[n + k.SERVES_WORD] if kind == k.WRITE else m[n + k.SERVES_LINE])
-    m[m[n + k.COUNTS] + kind] += 1
-    if who >= 0:
-        answer(m, a, who, m[n + k.BUSY] + m[n + k.HIT_CYCLES], 0, m[n + k.LEVEL])
+    m[m[n + k.COUNTS] + m[q + k.Q_KIND]] += 1
+    return q
+
+
+@njit(cache=True, nogil=True)
+def serve_memory(m: Vector, a: Rows, now: int) -> None:
+    """Transfer one request and answer it if it is a read."""
+    n, q = m[k.MEMORY], take_message(m, now)
+    m[n + k.BUSY] = now + (m[n + k.SERVES_WORD] if m[q + k.Q_KIND] == k.WRITE else m[n + k.SERVES_LINE])
+    if m[q + k.Q_WHO] >= 0:
+        answer(m, a, m[q + k.Q_WHO], m[n + k.BUSY] + m[n + k.HIT_CYCLES], 0, m[n + k.LEVEL])

@@ -15,9 +15,12 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from ....errors import DesignError
+
+if TYPE_CHECKING:
+    from .dram_memory import DramMemory
 
 __all__ = ["FixedMemory", "Hierarchy", "Inclusion", "Level", "Policy", "Prefetcher", "Scratchpad"]
 
@@ -40,11 +43,15 @@ def _literals(kind: type) -> tuple[tuple[str, tuple[Any, ...]], ...]:
 
 
 def _check(thing: Any, what: str, **bounds: tuple[int, int]) -> None:
-    """Check integers against their bounds, and text against the literals of its annotation."""
+    """Check integers against their bounds."""
     for name, (low, high) in bounds.items():
         value = getattr(thing, name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise DesignError(f"{what}: {name}={value!r}; accepted: integer >= {low}, <= {high}")
+
+
+def _check_choices(thing: Any, what: str) -> None:
+    """Check text and switches against what their annotations list."""
     for name, accepted in _literals(type(thing)):
         if getattr(thing, name) not in accepted:
             raise DesignError(f"{what}: {name}={getattr(thing, name)!r}; accepted: {', '.join(map(str, accepted))}")
@@ -69,6 +76,7 @@ class Prefetcher:
 
     def __post_init__(self) -> None:
         _check(self, "prefetcher", degree=(1, 32), entries=(1, 4096), zone_bytes=(1, MOST))
+        _check_choices(self, "prefetcher")
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,7 @@ class Level:
             self, what, size_bytes=(1, MOST), ways=(1, 2**20), hit_cycles=(1, MOST), interval_cycles=(1, MOST),
             banks=(1, 4096), mshrs=(1, 4096), targets=(1, 4096), queue=(MESSAGES, 4096), seed=(1, 2**32 - 1),
         )
+        _check_choices(self, what)
         if self.policy == "plru" and (self.ways & (self.ways - 1) or self.ways > 32):
             raise DesignError(f"{what}: ways={self.ways}: plru is a binary tree; accepted: 1, 2, 4, 8, 16, 32")
         if self.inclusion == "exclusive" and self.prefetcher is not None:
@@ -159,7 +168,7 @@ class Hierarchy:
     """Levels from the top (nearest to the masters) to the bottom, and what is beside and behind them."""
 
     levels: tuple[Level, ...]
-    memory: FixedMemory = FixedMemory()
+    memory: FixedMemory | DramMemory = FixedMemory()
     line_bytes: int = 64
     """The same in every level."""
     word_bytes: int = 8

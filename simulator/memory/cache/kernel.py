@@ -15,47 +15,57 @@ from .kinds import Rows, Vector
 from .plan import plan_cache, plan_memory
 from .pointer import pointer
 
-__all__ = ["run"]
+__all__ = ["act", "first_node", "run"]
 
 
 @njit(cache=True, nogil=True)
-def _advance(m: Vector, a: Rows, n: int, limit: int) -> bool:
-    """Take a run of hits, or at least the planned request."""
-    now, access = m[n + k.WHEN], m[n + k.NEXT]
-    take_hits(m, a, n, limit)
-    return m[n + k.NEXT] > access or act_on_request(m, a, n, now)
+def first_node(m: Vector, a: Rows) -> int:
+    """Bring every plan up to date and return the node that acts first."""
+    memory = m[k.MEMORY]
+    first, now = memory, k.FAR
+    for n in range(m[k.FIRST_NODE], memory + 1, k.NODE_SIZE):
+        when = m[n + k.WHEN]
+        if when < 0:
+            when = plan_memory(m) if n == memory else plan_cache(m, a, n)
+            m[n + k.WHEN] = when
+        if when < now:
+            first, now = n, when
+    return first
+
+
+@njit(cache=True, nogil=True)
+def act(m: Vector, a: Rows, n: int, horizon: int) -> bool:
+    """Let a cache act, or the memory choose a queue; False if a recall found no place.
+
+    Runs of hits are taken up to the cycle `horizon` or the first action of another node.
+    """
+    now = m[n + k.WHEN]
+    if m[n + k.DOES] == k.CHOOSE:
+        choose_queue(m, n, now)
+        return True
+    if m[n + k.DOES] == k.RECALL:
+        return act_on_recall(m, n, now)
+    if m[n + k.TOP] and m[n + k.FOUND] == k.HIT and m[n + k.PREFETCH_KIND] == k.NO_PREFETCH:
+        access = m[n + k.NEXT]
+        for other in range(m[k.FIRST_NODE], m[k.MEMORY] + 1, k.NODE_SIZE):
+            if other != n:
+                horizon = min(horizon, m[other + k.WHEN])
+        take_hits(m, a, n, horizon)
+        if m[n + k.NEXT] > access:
+            return True
+    return act_on_request(m, a, n, now)
 
 
 @njit(cache=True, nogil=True)
 def _run(m: Vector, a: Rows) -> bool:
     memory = m[k.MEMORY]
     while True:
-        first, now = memory, k.FAR
-        for n in range(m[k.FIRST_NODE], memory + 1, k.NODE_SIZE):
-            when = m[n + k.WHEN]
-            if when < 0:
-                when = plan_memory(m) if n == memory else plan_cache(m, a, n)
-                m[n + k.WHEN] = when
-            if when < now:
-                first, now = n, when
-        if now == k.FAR:
+        n = first_node(m, a)
+        if m[n + k.WHEN] == k.FAR:
             return True
-        does = m[first + k.DOES]
-        if does == k.CHOOSE:
-            choose_queue(m, first, now)
-        elif first == memory:
-            serve_memory(m, a, now)
-        elif does == k.RECALL:
-            if not act_on_recall(m, first, now):
-                return False
-        elif m[first + k.TOP] and m[first + k.FOUND] == k.HIT and m[first + k.PREFETCH_KIND] == k.NO_PREFETCH:
-            limit = k.FAR
-            for n in range(m[k.FIRST_NODE], memory + 1, k.NODE_SIZE):
-                if n != first:
-                    limit = min(limit, m[n + k.WHEN])
-            if not _advance(m, a, first, limit):
-                return False
-        elif not act_on_request(m, a, first, now):
+        if n == memory and m[n + k.DOES] == k.REQUEST:
+            serve_memory(m, a, m[n + k.WHEN])
+        elif not act(m, a, n, k.FAR):
             return False
 
 

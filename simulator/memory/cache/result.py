@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from . import columns as k
 from .hierarchy import Hierarchy, Level
 from .kinds import Rows, Vector
 from .tables import nodes_of
+
+if TYPE_CHECKING:
+    from .hosted import Port
 
 __all__ = ["CacheCounts", "Result"]
 
@@ -88,6 +91,8 @@ class Result:
     """Accesses of each master."""
     state: Vector = field(repr=False)
     rows: Rows = field(repr=False)
+    port: Port | None = field(default=None, repr=False)
+    """The DRAM controller and what it was sent, if the memory is one."""
 
     @cached_property
     def issued(self) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ....errors import InputError
 from ....traces.addresses import AddressTrace
 from . import columns as k
-from .hierarchy import Hierarchy
+from .hierarchy import FixedMemory, Hierarchy
 from .kernel import run
 from .kinds import Rows
 from .result import Result
@@ -27,7 +27,7 @@ def simulate(hierarchy: Hierarchy, *traces: AddressTrace) -> Result:
     """
     if len(traces) != hierarchy.masters:
         raise InputError(f"{len(traces)} traces for {hierarchy.masters} masters; accepted: one for each")
-    recalls = 64
+    recalls, requests = 64, 2 * sum(len(trace) for trace in traces) + 1024
     while True:
         state, rows = fresh_state(hierarchy, recalls), trace_rows(hierarchy, traces)
         at = 0
@@ -35,9 +35,22 @@ def simulate(hierarchy: Hierarchy, *traces: AddressTrace) -> Result:
             state[[n + k.NEXT, n + k.START, n + k.RETIRED]] = at
             at += len(trace) * k.TRACE_SIZE
             state[n + k.END] = at
-        if run(state, rows.reshape(-1)):
-            return Result(hierarchy, tuple(len(trace) for trace in traces), state, rows)
-        recalls *= 4
+        lengths = tuple(len(trace) for trace in traces)
+        if isinstance(hierarchy.memory, FixedMemory):
+            if run(state, rows.reshape(-1)):
+                return Result(hierarchy, lengths, state, rows)
+            recalls *= 4
+            continue
+        from .hosted import DONE, NO_PLACE_FOR_REQUEST, Port
+
+        port = Port(hierarchy.memory, hierarchy, requests)
+        outcome = port.run(state, rows)
+        if outcome == DONE:
+            return Result(hierarchy, lengths, state, rows, port)
+        if outcome == NO_PLACE_FOR_REQUEST:
+            requests *= 2
+        else:
+            recalls *= 4
 
 
 def trace_rows(hierarchy: Hierarchy, traces: Sequence[AddressTrace]) -> Rows:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from . import columns as k
-from .hierarchy import Hierarchy, Level
+from .hierarchy import FixedMemory, Hierarchy, Level
 from .kinds import Vector
 
 __all__ = ["fresh_state", "nodes_of"]
@@ -96,6 +96,8 @@ def _cache_fields(level: Level, below: Level | None, hierarchy: Hierarchy) -> di
 
 def _memory_fields(hierarchy: Hierarchy) -> dict[int, int]:
     memory = hierarchy.memory
+    if not isinstance(memory, FixedMemory):
+        return {}
     return {
         k.HIT_CYCLES: memory.latency_cycles, k.SERVES_LINE: memory.transfer_cycles(hierarchy.line_bytes),
         k.SERVES_WORD: memory.transfer_cycles(hierarchy.word_bytes),

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .....traces.addresses import AddressTrace
-from ..hierarchy import Hierarchy
+from ..hierarchy import FixedMemory, Hierarchy
 from .cache import Cache, Message, Queue
+
+if TYPE_CHECKING:
+    from .dram import DramBehind
 
 __all__ = ["Access", "System"]
 
@@ -84,15 +88,15 @@ class Master:
 class Memory:
     """Transfers one request after the other; a read's line arrives `latency_cycles` after its transfer."""
 
-    def __init__(self, system: System, inputs: list[Queue]) -> None:
-        self.system, self.inputs = system, inputs
+    def __init__(self, system: System, memory: FixedMemory, inputs: list[Queue]) -> None:
+        self.system, self.spec, self.inputs = system, memory, inputs
         self.free_at, self.turn = 0, -1
         self.picked: Queue | None = None
         self.traffic: Counter[str] = Counter()
 
     def act(self) -> None:
         """Take a request if the last transfer is over."""
-        memory, now = self.system.hierarchy.memory, self.system.now
+        memory, now = self.spec, self.system.now
         for step in range(1, len(self.inputs) + 1):
             number = (self.turn + step) % len(self.inputs)
             if self.picked is None and self.inputs[number].arrived:
@@ -130,7 +134,14 @@ class System:
                     lower.inputs.append(upper.down)
                     lower.above.append(upper)
             self.caches.append(row)
-        self.memory = Memory(self, [cache.down for cache in self.caches[-1]])
+        inputs = [cache.down for cache in self.caches[-1]]
+        self.memory: Memory | DramBehind
+        if isinstance(hierarchy.memory, FixedMemory):
+            self.memory = Memory(self, hierarchy.memory, inputs)
+        else:
+            from .dram import DramBehind
+
+            self.memory = DramBehind(self, inputs, hierarchy.memory)
         self.masters = [Master(self, trace, cache, m) for m, (trace, cache) in enumerate(zip(traces, self.caches[0], strict=True))]
 
     def number(self, master: int, access: int) -> int:
