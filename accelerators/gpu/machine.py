@@ -71,7 +71,6 @@ class GpuCore(Accelerator):
 
 def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:
     from ...simulator.gpu.execute import execute
-    from ...simulator.gpu.lower import lower
     from ...simulator.gpu.memory_system import COUNTS
     from ...simulator.gpu.tables import C_ISSUED, CAUSES
 
@@ -91,9 +90,8 @@ def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:
         outcome = execute(kernel, machine, memory=memory)
         total = outcome.cycles + design.launch_cycles
         seconds = total / (design.frequency_mhz * 1e6)
-        table = lower(kernel.instructions, machine.core, kernel.name)
         for part, joules in costs.energies_j(
-            design, table, outcome.waits[:, C_ISSUED], outcome.memory, seconds, area
+            design, outcome.table, outcome.waits[:, C_ISSUED], outcome.memory, seconds, area
         ).items():
             parts[part] += joules
         cycles += total

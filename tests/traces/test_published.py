@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from cyclescape.traces import catalog
 
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}

@@ -4,10 +4,11 @@ import csv
 from pathlib import Path
 
 import pytest
-from cyclescape.errors import InputError
-from cyclescape.traces import catalog, scalesim_csv
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from cyclescape.errors import InputError
+from cyclescape.traces import catalog, scalesim_csv
 
 CONV = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n"
 GEMM = "Layer,M,N,K,\n"

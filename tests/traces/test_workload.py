@@ -1,9 +1,10 @@
 """A workload is a graph with a name, counts and a digest of its work."""
 
 import pytest
+from pydantic import ValidationError
+
 from cyclescape.traces.operators import Elementwise, Gemm
 from cyclescape.traces.workload import Workload
-from pydantic import ValidationError
 
 
 def _chain(name: str = "net", n: int = 4) -> Workload:

@@ -9,7 +9,6 @@ from .node import Node
 from .values import Value
 
 
-
 @converts(
     "Abs Acos Acosh Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Celu Clip Cos Cosh "
     "CumSum DequantizeLinear DynamicQuantizeLinear Elu Erf Exp Floor Gelu HardSigmoid HardSwish IsInf IsNaN LeakyRelu "
