@@ -19,9 +19,10 @@ def test_every_published_microbenchmark_holds():
 
 
 @pytest.mark.parametrize(("case", "change"), [
-    ("listing-1-even-even", {"read_ports": 2}), ("listing-4-1", {"register_cache": 0}), ("figure-2", {"address_interval": 5, "port_distance": 6}),
-    ("figure-4b-stall-5", {"policy": "gto"}), ("table-1-load-4", {"port_interval": 1}), ("constant-first-touch",
-                                                                                    {"constant_miss": 60}),
+    ("listing-1-even-even", {"read_ports": 2}), ("listing-4-1", {"register_cache": 0}),
+    ("figure-2", {"address_interval": 5, "port_distance": 6}),
+    ("figure-4b-stall-5", {"policy": "gto"}), ("table-1-load-4", {"port_interval": 1}),
+    ("constant-first-touch", {"constant_miss": 60}),
 ])
 def test_another_core_does_not_hold(case, change):
     found = next(item for item in read_assembly(SHIPPED) if item.name == case)
