@@ -121,10 +121,8 @@ def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:
 def _forget_times(memory: Any) -> None:
     """Keep what caches hold from one kernel to the next; it is all there when the next one starts."""
     for cache in (memory.l1, memory.l2):
-        cache[..., :4] = np.where(cache[..., :4] >= 0, 0, cache[..., :4])
-        used = cache[..., 5]
-        # Only the order of uses matters.
-        cache[..., 5] = np.where(used >= 0, used - used.max(initial=0) - 1, np.iinfo(np.int64).min // 2)
+        np.minimum(cache[..., :4], 0, out=cache[..., :4])
+        cache[..., 5] -= cache[..., 5].max(initial=-1) + 1  # only the order of uses matters
 
 
 def _share(slots: dict[str, int], cycles: int) -> dict[str, int]:
