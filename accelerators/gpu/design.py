@@ -67,6 +67,8 @@ class GpuCoreDesign(Design):
         0, ge=0, le=10**6, description="From launch to the first fetch, and from the last store to the end.")
     dispatch_milli_cycles: Annotated[int, Unit("cycles/1000")] = Field(
         1000, ge=0, le=10**6, description="Thousandths of a cycle between two thread blocks.")
+    turnaround_cycles: Annotated[int, Unit("cycles")] = Field(
+        0, ge=0, le=10**6, description="From the end of a thread block until another one starts in its place.")
     frequency_mhz: Annotated[int, Unit("MHz")] = Field(
         1800, ge=1, le=10**5, description="Clock of everything on chip.")
     technology: Literal["horowitz-45nm", "eyeriss-65nm"] = Field(
@@ -81,12 +83,15 @@ class GpuCoreDesign(Design):
             "dram_extra_cycles": 175, "frequency_mhz": 1545, "dram_channels": 22, "dram_bytes_per_cycle": 398.7,
             "shared_kib": 64, "l1_kib": 64, "launch_cycles": 1500, "l2_kib": 5632, "l2_slices": 44,
         },
-        # 114 SMs; L2 and DRAM from pointer chases (263.0 - 40.7, 478.8 - 263.0, arXiv 2402.13499); an empty
-        # kernel takes 2,359 cycles, CTAs start 1.145 cycles apart (sarchlab/mgpusim, nsys); 2,039 GB/s (data sheet).
+        # 114 SMs; L2 and DRAM from pointer chases (263.0 - 40.7, 478.8 - 263.0, arXiv 2402.13499); 2,039 GB/s (data
+        # sheet). From sarchlab/mgpusim, nsys: an empty kernel takes 2,359 cycles, 282 of which the model needs to
+        # fetch its first line; CTAs start 1.145 cycles apart, and where 4, 3, 2 and 2 of them fit an SM (512, 544,
+        # 704 and 1,024 threads) 1.226, 1.568, 2.639 and 2.866 apart: in 114 SMs a place is taken for 559, 536, 602
+        # and 653 cycles, 588 in the mean.
         "h100-pcie": {
             "sms": 114, "warps": 64, "shared_kib": 228, "l2_kib": 51200, "l2_slices": 80, "l2_extra_cycles": 222,
             "dram_extra_cycles": 216, "dram_channels": 80, "dram_bytes_per_cycle": 1162.0, "frequency_mhz": 1755,
-            "launch_cycles": 2359, "dispatch_milli_cycles": 1145,
+            "launch_cycles": 2077, "dispatch_milli_cycles": 1145, "turnaround_cycles": 588,
         },
     }
 
@@ -109,4 +114,5 @@ class GpuCoreDesign(Design):
             l1_kib=self.l1_kib, l2_kib=self.l2_kib, l2_slices=self.l2_slices, l2_extra=self.l2_extra_cycles,
             dram_extra=self.dram_extra_cycles, channels=self.dram_channels, bytes_per_cycle=self.dram_bytes_per_cycle,
         )
-        return Machine(core, self.sms, memory, self.dispatch_milli_cycles, self.shared_kib, REGISTERS, 32)
+        return Machine(core, self.sms, memory, self.dispatch_milli_cycles, self.shared_kib, REGISTERS, 32,
+                       self.turnaround_cycles)

@@ -71,7 +71,6 @@ class GpuCore(Accelerator):
 
 def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:
     from ...simulator.gpu.execute import execute
-    from ...simulator.gpu.lower import lower
     from ...simulator.gpu.memory_system import COUNTS
     from ...simulator.gpu.tables import C_ISSUED, CAUSES
 
@@ -91,9 +90,8 @@ def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:
         outcome = execute(kernel, machine, memory=memory)
         total = outcome.cycles + design.launch_cycles
         seconds = total / (design.frequency_mhz * 1e6)
-        table = lower(kernel.instructions, machine.core, kernel.name)
         for part, joules in costs.energies_j(
-            design, table, outcome.waits[:, C_ISSUED], outcome.memory, seconds, area
+            design, outcome.table, outcome.waits[:, C_ISSUED], outcome.memory, seconds, area
         ).items():
             parts[part] += joules
         cycles += total
@@ -123,10 +121,8 @@ def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:
 def _forget_times(memory: Any) -> None:
     """Keep what caches hold from one kernel to the next; it is all there when the next one starts."""
     for cache in (memory.l1, memory.l2):
-        cache[..., :4] = np.where(cache[..., :4] >= 0, 0, cache[..., :4])
-        used = cache[..., 5]
-        # Only the order of uses matters.
-        cache[..., 5] = np.where(used >= 0, used - used.max(initial=0) - 1, np.iinfo(np.int64).min // 2)
+        np.minimum(cache[..., :4], 0, out=cache[..., :4])
+        cache[..., 5] -= cache[..., 5].max(initial=-1) + 1  # only the order of uses matters
 
 
 def _share(slots: dict[str, int], cycles: int) -> dict[str, int]:

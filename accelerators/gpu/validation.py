@@ -19,8 +19,8 @@ NOTES = (
     "the arrivals of lines 2 and 3 are an input",
     "figure 4c with all control bits zero but yield would be the 45-cycle case; stall 1 with yield is meant",
     "the loads of figure 2 (10/31) are no row of table 2 and have a row of their own",
-    "not determined by anything published: stall above 11 without yield, LDC of 64 bits, memory under contention beyond table 1, "
-    "three active sub-cores in table 1, register-file sequences that depend on the opcode",
+    "not determined by anything published: stall above 11 without yield, LDC of 64 bits, memory under contention beyond "
+    "table 1, three active sub-cores in table 1, register-file sequences that depend on the opcode",
 )
 
 

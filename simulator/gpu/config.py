@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args, get_type_hints
 
 import numpy as np
@@ -113,7 +113,7 @@ class CoreConfig:
     def with_text(self, settings: dict[str, str]) -> CoreConfig:
         """Return a copy with parameters given as text; raises `InputError`."""
         known = {item.name for item in fields(self)} - {"memory"}
-        values = {}
+        values: dict[str, str | int] = {}
         for name, text in settings.items():
             if name not in known:
                 raise InputError(f"{name}={text!r}: unknown parameter (accepted: {', '.join(sorted(known))})")
@@ -123,7 +123,7 @@ class CoreConfig:
                 raise InputError(f"{name}={text!r}; accepted: an integer")
             else:
                 values[name] = int(text)
-        return CoreConfig(**{**{item.name: getattr(self, item.name) for item in fields(self)}, **values})
+        return replace(self, **values)  # type: ignore[arg-type]
 
     def vector(self) -> np.ndarray:
         """The numbers in declaration order, int64: choices by their index."""

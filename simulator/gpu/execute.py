@@ -14,9 +14,38 @@ from .hierarchy import Memory
 from .lower import constant_lines, lower
 from .memory_system import MemoryConfig
 from .tables import (
-    ARRIVAL, C_IDLE, C_OTHER, CACHED, CAUSE_COUNT, CODE_LINE, FETCH_FROM, HAZARDS, IDLE_CAUSE, IDLE_FROM, LAST_WARP, M_COLUMNS,
-    MAX_BLOCKS, NEVER, O_BLOCKS, O_COLUMNS, O_CTAS, O_DISPATCH_MILLI, O_DRAINED, O_LAST, O_LIMIT, O_WARM, O_WARPS_PER_CTA,
-    PREFETCHED, S_COLUMNS, SB_HEAD, W_COLUMNS, WAKE, Result, State, Work,
+    ARRIVAL,
+    C_IDLE,
+    C_OTHER,
+    CACHED,
+    CAUSE_COUNT,
+    CODE_LINE,
+    FETCH_FROM,
+    HAZARDS,
+    IDLE_CAUSE,
+    IDLE_FROM,
+    LAST_WARP,
+    M_COLUMNS,
+    MAX_BLOCKS,
+    NEVER,
+    O_COLUMNS,
+    O_CTAS,
+    O_DISPATCH_MILLI,
+    O_DRAINED,
+    O_FREED,
+    O_LAST,
+    O_LIMIT,
+    O_TURNAROUND,
+    O_WARM,
+    O_WARPS_PER_CTA,
+    PREFETCHED,
+    S_COLUMNS,
+    SB_HEAD,
+    W_COLUMNS,
+    WAKE,
+    Result,
+    State,
+    Work,
 )  # fmt: skip
 
 __all__ = ["MAX_CYCLES", "Machine", "Outcome", "execute"]
@@ -47,6 +76,8 @@ class Machine:
     """32-bit registers of an SM [MICRO 2025]."""
     ctas: int = 16
     """CTAs that an SM can hold."""
+    turnaround: int = 0
+    """Cycles from the end of a CTA until another one can start in its place."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +98,8 @@ class Outcome:
     """(instructions,) reads of values that are not there yet, writes over values that are not read yet."""
     memory: np.ndarray
     """Counts of sectors; see `hierarchy.Memory.counts`."""
+    table: np.ndarray
+    """The program as `lower` gives it."""
 
 
 def execute(
@@ -86,7 +119,7 @@ def execute(
     table = lower(kernel.instructions, core, kernel.name)
     blocks = _blocks(kernel, machine)
     code = int(table[:, CODE_LINE].max(initial=0)) + 1
-    state = _state(machine, code, 1 + max(constant_lines(kernel.instructions, core.constant_sets).values(), default=0))
+    state = _state(machine, blocks, code, 1 + max(constant_lines(kernel.instructions, core.constant_sets).values(), default=0))
     if warm or lines is not None:
         given = np.full(code, 0 if lines is None else NEVER, np.int64)
         for line, arrival in (lines or {}).items():
@@ -94,7 +127,7 @@ def execute(
                 given[line] = arrival
         state.code[: machine.sms * core.sub_cores, ARRIVAL] = given
     order = state.order
-    order[O_CTAS], order[O_WARPS_PER_CTA], order[O_BLOCKS] = kernel.ctas, kernel.warps_per_cta, blocks
+    order[O_CTAS], order[O_WARPS_PER_CTA], order[O_TURNAROUND] = kernel.ctas, kernel.warps_per_cta, machine.turnaround
     order[O_DISPATCH_MILLI], order[O_WARM], order[O_LIMIT] = machine.dispatch_milli, warm or lines is not None, max_cycles
     access, accesses, conflicts = requests(kernel, table) if machine.memory is not None else _nothing()
     longest = int(kernel.warp_length.max(initial=0)) if record else 0
@@ -114,7 +147,7 @@ def execute(
     _close(state, result, cycles)
     waits = result.waits
     return Outcome(cycles, result.record[..., 0], result.record[..., 1], waits[-1, :CAUSE_COUNT], waits[:-1, :CAUSE_COUNT],
-                   waits[:-1, HAZARDS], memory.counts - before)
+                   waits[:-1, HAZARDS], memory.counts - before, table)
 
 
 def _blocks(kernel: Kernel, machine: Machine) -> int:
@@ -139,7 +172,7 @@ def _nothing() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)
 
 
-def _state(machine: Machine, code: int, constants: int) -> State:
+def _state(machine: Machine, blocks: int, code: int, constants: int) -> State:
     core = machine.core
     sms, subs, slots = machine.sms, machine.sms * core.sub_cores, machine.sms * core.warps
 
@@ -148,10 +181,15 @@ def _state(machine: Machine, code: int, constants: int) -> State:
 
     state = State(
         warp=zeros(slots, W_COLUMNS), sub=zeros(subs, S_COLUMNS), sm=zeros(sms, M_COLUMNS), code=zeros(subs + sms, 3, code),
-        constants=zeros(subs, 2, constants), heap=zeros(sms, _EVENTS, 3), order=zeros(O_COLUMNS),
+        constants=zeros(subs, 2, constants), heap=zeros(sms, _EVENTS, 3), places=zeros(sms * blocks, 3),
+        order=zeros(O_COLUMNS),
     )
     state.code[:, (ARRIVAL, PREFETCHED)] = NEVER
     state.constants[:, ARRIVAL] = NEVER
+    # One CTA for every SM, then the second for every SM.
+    state.places[:, 0] = np.tile(np.arange(sms), blocks)
+    state.places[:, 1] = np.repeat(np.arange(blocks), sms)
+    state.order[O_FREED] = sms * blocks
     state.sub[:, LAST_WARP] = -1
     state.sub[:, WAKE] = NEVER
     state.sub[:, SB_HEAD] = -1

@@ -101,7 +101,7 @@ def access(
 
     Its requests are lines[first:last], as in `Work.lines`.
     """
-    if not (space == GLOBAL or space == LOCAL or space == GENERIC or space == ASYNC or space == ATOMIC):
+    if space not in (GLOBAL, LOCAL, GENERIC, ASYNC, ATOMIC):
         return 0
     p = memory.p
     late = 0

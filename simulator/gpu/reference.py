@@ -129,11 +129,11 @@ class _SubCore:
                     warp.counters[control.read] -= 1
                 continue
             destination = _destination(flying.instruction)
-            if what == "load" and destination and self.c.load_collision:
+            late = what == "load" and bool(destination) and bool(self.c.load_collision)
+            if late and (t - 1, destination[-1] % self.c.banks) in self.result_writes:
                 # The load wrote in the cycle before; a fixed-latency result of that bank goes first [R11].
-                if (t - 1, destination[-1] % self.c.banks) in self.result_writes:
-                    self.later[t + self.c.load_collision].append(("load", flying))
-                    continue
+                self.later[t + self.c.load_collision].append(("load", flying))
+                continue
             if control.write is not None:
                 warp.counters[control.write] -= 1
 
@@ -195,7 +195,7 @@ class _SubCore:
             if c.register_cache
             and self.register_cache.get((registers[0] % c.banks, position)) == (flying.warp, registers[0])
         }
-        needed = defaultdict(int)
+        needed: dict[int, int] = defaultdict(int)
         for position, registers, _ in operands:
             if position not in hits:
                 for register in registers:
@@ -344,7 +344,7 @@ class _InstructionCache:
 
     def __init__(self, config: Any, held: Sequence[int], programs: Sequence[Sequence[Instruction]]) -> None:
         self.c = config
-        self.lines = {line: (0, 0) for line in held}  # line -> (arrival, last use)
+        self.lines = dict.fromkeys(held, (0, 0))  # line -> (arrival, last use)
         self.buffer: dict[int, int] = {}  # line -> arrival
         self.l1: dict[int, int] = {}
         self.request_free = 0
@@ -421,9 +421,9 @@ def _register_operands(instruction: Instruction) -> list[tuple[int, list[int], b
     if instruction.base in ("CS2R", "DEPBAR", "NOP"):
         return []
     operands = [op for op in instruction.operands if op.kind not in ("P", "UP")]
-    if _destination(instruction) or (operands and operands[0].kind == "R" and operands[0].register is None):
-        if instruction.base != "ISETP":
-            operands = operands[1:]
+    to_zero = bool(operands) and operands[0].kind == "R" and operands[0].register is None
+    if instruction.base != "ISETP" and (_destination(instruction) or to_zero):
+        operands = operands[1:]
     found = []
     for position, operand in enumerate(operands):
         if operand.register is not None:

@@ -43,8 +43,8 @@ U_FP32_OWN = 11
     FETCH_FROM, CLEARED, NUMBER, FIRST, WHY, COUNT, _7, _8, _9, _10, _11, BUFFER, _12, _13, _14, _15, _16, _17, _18, READY,
 ) = range(34)  # fmt: skip
 """AT and FETCH are indexes into the stream; COUNT the six dependence counters; BUFFER a ring of the cycles in
-which fetched instructions can issue; CLEARED when the last counter or register the warp waited for came free; NUMBER of the warp in the
-kernel; FIRST its place in the stream; WHY the last cause seen between its issues."""
+which fetched instructions can issue; CLEARED when the last counter or register that the warp waited for came
+free; NUMBER of the warp in the kernel; FIRST its place in the stream; WHY the last cause seen between issues."""
 
 REGISTERS = 256
 READERS = READY + REGISTERS
@@ -83,12 +83,12 @@ stream buffer."""
 
 # What all SMs share.
 (
-    O_CTA, O_DISPATCH_AT, O_AGE, O_SM, O_LIVE, O_DRAINED, O_LAST, O_CTAS, O_WARPS_PER_CTA, O_BLOCKS, O_DISPATCH_MILLI, O_WARM,
-    O_LIMIT, O_COLUMNS,
-) = range(14)  # fmt: skip
-"""Next CTA; when one can be dispatched, in thousandths of a cycle; age of the next warp; SM to try first; warps
-that run; last completion and last issue; and the launch: CTAs, warps of each, CTAs that fit an SM, dispatch
-interval, warm start, cycle limit."""
+    O_CTA, O_DISPATCH_AT, O_AGE, O_FREED, O_TAKEN, O_LIVE, O_DRAINED, O_LAST, O_CTAS, O_WARPS_PER_CTA, O_TURNAROUND,
+    O_DISPATCH_MILLI, O_WARM, O_LIMIT, O_COLUMNS,
+) = range(15)  # fmt: skip
+"""Next CTA; when one can be dispatched, in thousandths of a cycle; age of the next warp; places for a CTA freed
+and taken so far; warps that run; last completion and last issue; and the launch: CTAs, warps of each, cycles
+from a CTA's end to the next one in its place, dispatch interval, warm start, cycle limit."""
 
 CAUSES = (
     "issued", "idle", "fetch", "dependence", "latency", "stall", "barrier", "unit", "memory_queue", "constant",
@@ -139,6 +139,8 @@ class State(NamedTuple):
     """(sub-cores, 2, lines)."""
     heap: np.ndarray
     """(SMs, events, 3): time; kind << 60 | warp slot << 40 | index into the stream; number of the warp."""
+    places: np.ndarray
+    """(places for a CTA, 3): a ring of free ones in the order in which they come free: SM, block, time."""
     order: np.ndarray
     """What all SMs share; see O_CTA."""
 

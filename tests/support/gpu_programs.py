@@ -13,7 +13,8 @@ _ALU = ("FADD R{d}, R{a}{ra}, R{b}{rb}", "FMUL R{d}, R{a}{ra}, R{b}{rb}", "FFMA 
         "FFMA R{d}, R{a}{ra}, c[0x{bank}][{offset}], R{c}{rc}", "ISETP.GE.AND P0, PT, R{a}{ra}, R{b}{rb}, PT",
         "FADD RZ, R{a}{ra}, RZ")
 _MEMORY = ("LDG.E{w} R{g}, [R{e}]", "LDG{w} R{g}, [UR4]", "LDS{w} R{g}, [R{a}]", "LDS{w} R{g}, [UR6]", "STG.E{w} [R{e}], R{g}",
-           "STS{w} [R{a}], R{g}", "LDC R{d}, c[0x0][0x160]", "LDC R{d}, c[0x0][R{a}]", "MUFU.RCP R{d}, R{a}", "STG{w} [UR4], R{g}")
+           "STS{w} [R{a}], R{g}", "LDC R{d}, c[0x0][0x160]", "LDC R{d}, c[0x0][R{a}]", "MUFU.RCP R{d}, R{a}",
+           "STG{w} [UR4], R{g}")
 
 
 def random_program(rng: random.Random, length: int) -> list:

@@ -156,13 +156,13 @@ class _Reader:
             at = 5 + destinations + sources
             key = (tokens[0], *tokens[2:at], tokens[at])
             mask, width = int(tokens[1], 16), int(tokens[at])
+            index = self.instructions.get(key)
+            if index is None:
+                self.built.append(self.build(tokens, destinations, sources, width))
+                index = self.instructions[key] = len(self.built) - 1
             lanes = self.add_addresses(mask, tokens[at + 1 :]) if width else 0
         except (IndexError, ValueError):
             self.fail(f"{text[:80]!r} is not an instruction (accepted: PC mask ndest [Rd] OPCODE nsrc [Rs] width [addresses])")
-        index = self.instructions.get(key)
-        if index is None:
-            index = self.instructions[key] = len(self.built)
-            self.built.append(self.build(tokens, destinations, sources, width))
         self.stream.append(index)
         self.lanes.append(lanes)
 

@@ -47,7 +47,8 @@ def register_blocked_sgemm(name: str, *, iterations: Iterations = 8, ctas: Ctas 
     body: list[str] = []
     for buffer in (0, 1):
         a, b, following = 16 * buffer, 16 * buffer + 8, 16 * (1 - buffer)
-        loads = [f"LDS.128 R{following + 4 * i}, [R{40 + i // 2}+{hex(1024 * (1 - buffer) + 16 * (i % 2))}] {{S1 W{1 - buffer}}}"
+        offset = 1024 * (1 - buffer)
+        loads = [f"LDS.128 R{following + 4 * i}, [R{40 + i // 2}+{hex(offset + 16 * (i % 2))}] {{S1 W{1 - buffer}}}"
                  for i in range(4)]
         step: list[str] = []
         for row in range(8):
@@ -103,7 +104,8 @@ def _loop(
     access, addresses = np.zeros(0, np.int64), np.zeros(0, np.int64)
     if shared:
         nowhere = np.zeros(0, np.int64)
-        known = [shared[int(i.operands[1].base or 0)] + int(i.operands[1].value) if i.base == "LDS" else nowhere for i in program]
+        known = [shared[int(i.operands[1].base or 0)] + int(i.operands[1].value) if i.base == "LDS" else nowhere
+                 for i in program]
         access = np.concatenate([[0], np.cumsum([len(known[i]) for i in stream])])
         addresses = np.concatenate([known[i] for i in stream])
     kernel = Kernel(name, program, stream.astype(np.int32), np.zeros(total, np.int64), np.full(total, len(stream)), warps, True,

@@ -4,19 +4,49 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..hierarchy import Memory
 from ..tables import (
-    AGE, AT, BLOCK, BLOCKS, BUFFER, Q_COLUMNS, QUEUES, READERS, READY, REGISTERS, S_LENGTH, S_START, WRITES, CLEARED, COUNT, DST, DST_N, END, EVENTS, FETCH, FETCH_FROM, FIRST, HOLD_FROM, LAST_ENTER,
-    LAST_GRANT, LAST_ISSUE, LAST_RD, LAST_WR, MEM_COUNT, MEM_HEAD, MEM_RAW, NEVER, NEXT, NEXT_ISSUE, NUMBER, O_AGE, O_BLOCKS,
-    O_CTA, O_CTAS, O_DISPATCH_AT, O_DISPATCH_MILLI, O_DRAINED, O_LAST, O_LIMIT, O_LIVE, O_SM, O_WARM, O_WARPS_PER_CTA, P_ADDRESS,
-    P_BANKS, P_BUFFER, P_COLLISION, P_MEMORY_READ, P_PORT_DISTANCE, P_PORT_INTERVAL, P_SCOREBOARD, P_SUB_CORES, P_WARPS, Q_ENTER,
-    Q_INDEX, Q_READ, Q_WARP, QUEUE, RD, READ_DONE, RING, SPACE, SRC, SRC_N, STORE, VARIABLE, WAITING, WAKE, WHY, WR,
-    WRITE_DONE, C_OTHER, PORT_FREE, Result, State, Work,
+    CLEARED,
+    COUNT,
+    DST,
+    DST_N,
+    EVENTS,
+    NEVER,
+    NEXT,
+    NUMBER,
+    O_CTA,
+    O_CTAS,
+    O_LAST,
+    O_LIMIT,
+    O_LIVE,
+    P_BANKS,
+    P_COLLISION,
+    P_SCOREBOARD,
+    P_SUB_CORES,
+    P_WARPS,
+    PORT_FREE,
+    RD,
+    READ_DONE,
+    READERS,
+    READY,
+    RING,
+    SRC,
+    SRC_N,
+    VARIABLE,
+    WAKE,
+    WR,
+    WRITE_DONE,
+    WRITES,
+    Result,
+    State,
+    Work,
 )  # fmt: skip
-from ..hierarchy import Memory, access
+from .dispatch import dispatch, next_dispatch
 from .events import pop
 from .fetch import fetch
-from .issue import issue, schedule, start_read
+from .issue import issue
 from .jit import jit
+from .memory_unit import grant, next_grant, schedule
 
 __all__ = ["FINISHED", "STUCK", "TOO_LONG", "TOO_MANY", "run"]
 
@@ -60,115 +90,6 @@ def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
 
 
 @jit
-def grant(work: Work, state: State, memory: Memory, p: np.ndarray, m: int, t: int) -> bool:
-    """Let the shared stage take the request that has waited longest in its latch."""
-    warp, sub, sm, heap, table, stream = state.warp, state.sub, state.sm, state.heap, work.table, work.stream
-    order = state.order
-    chosen, oldest = -1, NEVER
-    for q in range(m * p[P_SUB_CORES], (m + 1) * p[P_SUB_CORES]):
-        if sub[q, MEM_COUNT] > 0:
-            enter = sub[q, QUEUES + Q_COLUMNS * sub[q, MEM_HEAD] + Q_ENTER]
-            if enter < t and enter < oldest:
-                chosen, oldest = q, enter
-    if chosen < 0:
-        return True
-    q = chosen
-    head = sub[q, MEM_HEAD]
-    w, index = sub[q, QUEUES + Q_COLUMNS * head + Q_WARP], sub[q, QUEUES + Q_COLUMNS * head + Q_INDEX]
-    k = stream[index]
-    passes = 1 if work.conflicts.shape[0] == 0 else max(1, work.conflicts[index])
-    sm[m, PORT_FREE] = t + p[P_PORT_INTERVAL] * passes
-    late = p[P_PORT_INTERVAL] * (passes - 1)
-    if work.access.shape[0] > 0:
-        late += access(
-            memory, m, t, work.lines, work.access[index], work.access[index + 1], table[k, SPACE], table[k, STORE]
-        )
-    done = max(t + 1, t + table[k, MEM_RAW] - p[P_MEMORY_READ] - p[P_PORT_DISTANCE] + late)
-    order[O_DRAINED] = max(order[O_DRAINED], done)
-    fine = True
-    if table[k, DST] >= 0 or table[k, WR] >= 0:
-        fine = schedule(warp, sm, heap, m, w, index, WRITE_DONE, done)
-    sub[q, LAST_GRANT], sub[q, LAST_ENTER] = t, oldest
-    sub[q, MEM_HEAD] = (head + 1) % QUEUE
-    sub[q, MEM_COUNT] -= 1
-    sub[q, WAKE] = min(sub[q, WAKE], t)
-    if sub[q, MEM_COUNT] > 0:
-        head = sub[q, MEM_HEAD]
-        sub[q, QUEUES + Q_COLUMNS * head + Q_ENTER] = max(sub[q, QUEUES + Q_COLUMNS * head + Q_READ] + p[P_ADDRESS], t)
-        if sub[q, MEM_COUNT] > 1:
-            fine = fine and start_read(table, stream, warp, sub, sm, heap, p, m, q, (head + 1) % QUEUE, sub[q, QUEUES + Q_COLUMNS * head + Q_ENTER])
-    return fine
-
-
-@jit
-def next_grant(sub: np.ndarray, sm: np.ndarray, p: np.ndarray, m: int) -> int:
-    """The next cycle in which the shared stage could take a request."""
-    soon = NEVER
-    for q in range(m * p[P_SUB_CORES], (m + 1) * p[P_SUB_CORES]):
-        if sub[q, MEM_COUNT] > 0:
-            soon = min(soon, sub[q, QUEUES + Q_COLUMNS * sub[q, MEM_HEAD] + Q_ENTER] + 1)
-    return soon if soon == NEVER else max(soon, sm[m, PORT_FREE])
-
-
-@jit
-def launch(work: Work, state: State, p: np.ndarray, m: int, block: int, cta: int, t: int) -> None:
-    """Place the warps of a CTA on an SM; they can be fetched for from this cycle on."""
-    warp, sub, sm, order = state.warp, state.sub, state.sm, state.order
-    size = order[O_WARPS_PER_CTA]
-    first, last = cta * size, min((cta + 1) * size, work.warps.shape[0])
-    alive = 0
-    for number in range(first, last):
-        place = block * size + number - first
-        w = m * p[P_WARPS] + place
-        start = work.warps[number, S_START]
-        warp[w, AT], warp[w, END], warp[w, FETCH], warp[w, FIRST] = start, start + work.warps[number, S_LENGTH], start, start
-        warp[w, NEXT_ISSUE], warp[w, FETCH_FROM], warp[w, CLEARED], warp[w, LAST_ISSUE] = t, t, t, t - 1
-        warp[w, LAST_WR], warp[w, LAST_RD], warp[w, HOLD_FROM], warp[w, WAITING] = -1, -1, -1, 0
-        warp[w, AGE], warp[w, BLOCK], warp[w, NUMBER], warp[w, WHY] = order[O_AGE], block, number, C_OTHER
-        order[O_AGE] += 1
-        for counter in range(6):
-            warp[w, COUNT + counter] = 0
-        for r in range(REGISTERS):
-            warp[w, READY + r] = 0
-            warp[w, READERS + r] = 0
-        if work.warps[number, S_LENGTH] == 0:
-            continue
-        alive += 1
-        if order[O_WARM]:
-            warp[w, FETCH] = min(start + p[P_BUFFER], start + work.warps[number, S_LENGTH])
-            for index in range(start, warp[w, FETCH]):
-                warp[w, BUFFER + (index & 7)] = t
-        q = m * p[P_SUB_CORES] + place % p[P_SUB_CORES]
-        sub[q, WAKE] = min(sub[q, WAKE], t)
-    sm[m, BLOCKS + block] = alive
-    order[O_LIVE] += alive
-    sm[m, NEXT] = min(sm[m, NEXT], t)
-
-
-@jit
-def dispatch(work: Work, state: State, p: np.ndarray, t: int) -> None:
-    """Give CTAs to SMs that have room, one an interval, to one SM after the other."""
-    order, sm = state.order, state.sm
-    sms = sm.shape[0]
-    while order[O_CTA] < order[O_CTAS] and order[O_DISPATCH_AT] <= 1000 * t:
-        found = -1
-        for i in range(sms):
-            m = (order[O_SM] + i) % sms
-            for block in range(order[O_BLOCKS]):
-                if sm[m, BLOCKS + block] == 0:
-                    found = m
-                    launch(work, state, p, m, block, order[O_CTA], t)
-                    break
-            if found >= 0:
-                break
-        if found < 0:
-            return
-        order[O_SM] = (found + 1) % sms
-        order[O_CTA] += 1
-        order[O_DISPATCH_AT] = max(order[O_DISPATCH_AT] + order[O_DISPATCH_MILLI], 1000 * t)
-
-
-@jit
 def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray) -> int:
     """Run a kernel to its end; returns how it ended (FINISHED, ...)."""
     sub, sm, order = state.sub, state.sm, state.order
@@ -200,11 +121,8 @@ def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray)
             soon = min(soon, sm[m, NEXT])
         if order[O_LIVE] == 0 and order[O_CTA] >= order[O_CTAS]:
             return FINISHED
-        if order[O_CTA] < order[O_CTAS] and order[O_LIVE] < order[O_CTAS] * order[O_WARPS_PER_CTA]:
-            for m in range(sms):
-                for block in range(order[O_BLOCKS]):
-                    if sm[m, BLOCKS + block] == 0:
-                        soon = min(soon, max(t + 1, -(-order[O_DISPATCH_AT] // 1000)))
+        if order[O_CTA] < order[O_CTAS]:
+            soon = min(soon, max(t + 1, next_dispatch(order, state.places)))
         if soon >= NEVER:
             return STUCK
         if soon > order[O_LIMIT]:

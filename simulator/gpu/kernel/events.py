@@ -36,10 +36,10 @@ def pop(heap: np.ndarray, m: int, size: int) -> int:
         if down >= size:
             break
         right = down + 1
-        if right < size and (
-            heap[m, right, 0] < heap[m, down, 0] or (heap[m, right, 0] == heap[m, down, 0] and heap[m, right, 1] < heap[m, down, 1])
-        ):
-            down = right
+        if right < size:
+            a, b = heap[m, right, 0], heap[m, down, 0]
+            if a < b or (a == b and heap[m, right, 1] < heap[m, down, 1]):
+                down = right
         if time < heap[m, down, 0] or (time == heap[m, down, 0] and data <= heap[m, down, 1]):
             break
         heap[m, i, 0], heap[m, i, 1], heap[m, i, 2] = heap[m, down, 0], heap[m, down, 1], heap[m, down, 2]

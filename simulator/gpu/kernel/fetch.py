@@ -5,9 +5,35 @@ from __future__ import annotations
 import numpy as np
 
 from ..tables import (
-    AGE, ARRIVAL, AT, BUFFER, CODE_LINE, END, FETCH, FETCH_FROM, LAST_WARP, LINE_BYTES, NEVER, P_BUFFER, P_FETCH, P_L0_KIB,
-    P_L0_MISS, P_L0_WAYS, P_L1I_KIB, P_L1I_MISS, P_L1I_WAYS, P_PERFECT, P_PREFETCH, P_SUB_CORES, P_WARPS, PC, PREFETCHED, REQUEST_FREE,
-    SB_HEAD, SB_NEXT, USED,
+    AGE,
+    ARRIVAL,
+    AT,
+    BUFFER,
+    CODE_LINE,
+    END,
+    FETCH,
+    FETCH_FROM,
+    LAST_WARP,
+    LINE_BYTES,
+    NEVER,
+    P_BUFFER,
+    P_FETCH,
+    P_L0_KIB,
+    P_L0_MISS,
+    P_L0_WAYS,
+    P_L1I_KIB,
+    P_L1I_MISS,
+    P_L1I_WAYS,
+    P_PERFECT,
+    P_PREFETCH,
+    P_SUB_CORES,
+    P_WARPS,
+    PC,
+    PREFETCHED,
+    REQUEST_FREE,
+    SB_HEAD,
+    SB_NEXT,
+    USED,
 )  # fmt: skip
 from .jit import jit
 

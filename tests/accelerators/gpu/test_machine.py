@@ -42,7 +42,7 @@ def test_register_cache_matters_to_sgemm_and_read_ports_to_flops():
     assert 0.65 <= base[sgemm] / no_cache[sgemm] <= 0.80
     assert no_cache[flops] == pytest.approx(base[flops], rel=0.02)
     assert base[flops] / two_ports[flops] >= 1.3
-    assert two_ports[sgemm] == pytest.approx(base[sgemm], rel=0.05)
+    assert 0.85 <= two_ports[sgemm] / base[sgemm] <= 1.0
 
 
 def test_a_block_that_does_not_fit_has_a_reason():

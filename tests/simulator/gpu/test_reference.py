@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from gpu_programs import random_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from cyclescape.simulator.gpu.execute import Machine, execute
 from cyclescape.simulator.gpu.reference import run_reference
 from cyclescape.traces.kernels.assembly import parse_instruction
 from cyclescape.traces.kernels.trace import Kernel
-from gpu_programs import random_case
 
 
 def _compiled(programs, config, warm):

@@ -55,7 +55,7 @@ def test_a_list_of_kernels_is_a_workload(tmp_path):
 
 
 @pytest.mark.parametrize(("broken", "message"), [
-    (BODY.replace("insts = 5", "insts = 6"), r":17: '#END_TB' after 5 instructions of a warp that says it has 6"),
+    (BODY.replace("insts = 5", "insts = 6"), r":16: '#END_TB' after 5 instructions of a warp that says it has 6"),
     (BODY.replace("insts = 5", "insts = 4"), r":15: '0040 .*accepted: warp = n"),
     (BODY[: BODY.index("0030")], r"the file ends after line 13, where instruction 4 of 5 is missing"),
     (BODY.replace("R255 R255 0", "R255 Q1 0"), r":11: .* is not an instruction"),
