@@ -216,6 +216,10 @@ class Channel:
         """The time at which the first item is or will be visible; None if there is no item."""
         return self._items[0][0] if self._items else None
 
+    def head(self) -> Any:
+        """The first item, be it visible already or not; None if there is none."""
+        return self._items[0][1] if self._items else None
+
     def free_at(self) -> int | None:
         """The time at which the next slot is or will be free; None if there is no slot."""
         return 0 if self.depth is None else self._free[0] if self._free else None

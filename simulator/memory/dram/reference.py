@@ -14,17 +14,21 @@ from .controller.state import Knobs
 from .devices import Device
 from .mapping import AddressMapping, address_mapping
 
-__all__ = ["ReferenceController"]
+__all__ = ["ReferenceChannel", "ReferenceController", "ReferenceRequest"]
 
 
 @dataclass
-class _Request:
+class ReferenceRequest:
+    """A request, `id` in order of age."""
+
     id: int
     place: Place
     row: int
     write: bool
     line: int
-    started: bool = False
+    channel: int = 0
+    tag: int = -1
+    """For whoever sent it."""
 
 
 @dataclass
@@ -32,8 +36,8 @@ class _Bank:
     place: Place
     row: int | None = None
     half_open: bool = False
-    requests: list[_Request] = field(default_factory=list)
-    kept: _Request | None = None
+    requests: list[ReferenceRequest] = field(default_factory=list)
+    kept: ReferenceRequest | None = None
     accesses: int = 0
     due: int = 0
     debt: int = 0
@@ -51,7 +55,7 @@ class _Rank:
     write: int = -(10**9)
 
 
-class _Channel:
+class ReferenceChannel:
     """One channel: its banks, and one command per bus and clock."""
 
     def __init__(self, device: Device, knobs: Knobs) -> None:
@@ -72,15 +76,15 @@ class _Channel:
             for i, bank in enumerate(self.banks.values()):
                 bank.due = self.round * (i + 1) // len(self.banks)
         self.last_write = self.writing = False
-        self.then: tuple[str, _Request] | None = None
+        self.then: tuple[str, ReferenceRequest] | None = None
         self.synced = 0
-        self.waiting: list[_Request] = []
+        self.waiting: list[ReferenceRequest] = []
         self.done: dict[int, int] = {}
 
     def buffered(self, write: bool | None = None) -> int:
         return sum(write is None or r.write == write for bank in self.banks.values() for r in bank.requests)
 
-    def has_room(self, request: _Request) -> bool:
+    def has_room(self, request: ReferenceRequest) -> bool:
         size = self.knobs.request_buffer_size
         if self.knobs.scheduler_buffer == "Bankwise":
             return len(self.banks[request.place].requests) < size
@@ -88,12 +92,12 @@ class _Channel:
             return self.buffered(request.write) < size
         return self.buffered() < size
 
-    def store(self, request: _Request) -> None:
+    def store(self, request: ReferenceRequest) -> None:
         bank = self.banks[request.place]
         bank.requests.append(request)
         bank.rested = self.ranks[request.place.rank].rested = False
 
-    def work(self, bank: _Bank) -> _Request | None:
+    def work(self, bank: _Bank) -> ReferenceRequest | None:
         """The request that a bank machine works on."""
         requests, policy = bank.requests, self.knobs.scheduler
         if not requests or policy == "Fifo":
@@ -116,7 +120,7 @@ class _Channel:
                 return ([r for r in mine if r.row == bank.row] or mine)[0]
         return None
 
-    def auto_precharge(self, bank: _Bank, served: _Request) -> bool:
+    def auto_precharge(self, bank: _Bank, served: ReferenceRequest) -> bool:
         policy, cap = self.knobs.page_policy, self.knobs.row_cap
         if policy == "Closed" or (cap and bank.accesses + 1 >= cap):
             return True
@@ -215,7 +219,7 @@ class _Channel:
         found = self.checker.breaches(t, command, place, row)
         return all(breach.rule == "no_data_clock" for breach in found)  # a CAS will start it
 
-    def access(self, t: int, bank: _Bank, request: _Request) -> None:
+    def access(self, t: int, bank: _Bank, request: ReferenceRequest) -> None:
         command = ("WR" if request.write else "RD") + ("A" if self.auto_precharge(bank, request) else "")
         self.issue(t, command, bank.place, request.row)
         end = t + self.t["nCWL" if request.write else "nCL"] + self.burst
@@ -302,7 +306,7 @@ class ReferenceController:
         self.knobs = knobs or Knobs()
         self.device = device
         self.map = address_mapping(mapping, device, channels) if isinstance(mapping, str) else mapping
-        self.channels = [_Channel(device, self.knobs) for _ in range(channels)]
+        self.channels = [ReferenceChannel(device, self.knobs) for _ in range(channels)]
 
     def run(self, trace: AddressTrace) -> tuple[list[int], list[int]]:
         """Clock of acceptance and clock of the answer for every request."""
@@ -324,7 +328,7 @@ class ReferenceController:
                 if capped or not channel.waiting:
                     place = Place(at["rank"][i], at["sid"][i], at["group"][i], at["bank"][i])
                     line = int(trace.address[i]) // self.device.transaction_bytes
-                    channel.waiting.append(_Request(i, place, at["row"][i], writes[i], line))
+                    channel.waiting.append(ReferenceRequest(i, place, at["row"][i], writes[i], line))
                     order.append(i)
                     following += 1
             for channel in self.channels:

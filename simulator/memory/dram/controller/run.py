@@ -83,7 +83,7 @@ from .state import (
     Y_EMPTY_SINCE,
 )
 
-__all__ = ["run_until"]
+__all__ = ["front", "run_until", "settle", "tick"]
 
 
 @njit(cache=True, nogil=True)
@@ -120,7 +120,7 @@ def _send_refresh(m: Any, x: Any, out: Any, s: int, b: int, cmd: int, t: int) ->
 
 
 @njit(cache=True, nogil=True)
-def _tick(m: Any, x: Any, out: Any, s: int, c: int, t: int) -> int:
+def tick(m: Any, x: Any, out: Any, s: int, c: int, t: int) -> int:
     """Run clock t of a channel; returns the next clock at which anything could happen."""
     wake = count_due(x, m, s, t)
     e = m[s + C_CAS_SLOT]
@@ -184,20 +184,26 @@ def _store(m: Any, x: Any, s: int, c: int, i: int, write: int, b: int, row: int,
 
 
 @njit(cache=True, nogil=True)
-def _settle(m: Any, x: Any, out: Any, nxt: Any, answered: Any, t: int) -> int:
-    """Give the answers that are ready by clock t; returns when the next one will be."""
+def settle(x: Any, out: Any, nxt: Any, answered: Any, given: Any, t: int) -> int:
+    """Give the answers that are ready by clock t; returns when the next one will be.
+
+    The requests are appended to `given`, at whose end `X_FINISHED` points.
+    """
     wake = FAR
     if x[X_IN_ORDER] == 0:
         i = x[X_IN_FLIGHT]
-        while i < x[X_IN_FLIGHT] + x[X_N_IN_FLIGHT]:
+        while i < x[X_IN_FLIGHT] + 2 * x[X_N_IN_FLIGHT]:
             if x[i] <= t:
                 x[X_N_IN_FLIGHT] -= 1
-                x[i] = x[x[X_IN_FLIGHT] + x[X_N_IN_FLIGHT]]
+                last = x[X_IN_FLIGHT] + 2 * x[X_N_IN_FLIGHT]
+                answered[x[i + 1]] = x[i]
+                given[x[X_FINISHED]] = x[i + 1]
+                x[i], x[i + 1] = x[last], x[last + 1]
                 x[X_ACTIVE] -= 1
                 x[X_FINISHED] += 1
             else:
                 wake = min(wake, x[i])
-                i += 1
+                i += 2
         return wake
     for lane in range(x[X_LANES]):
         at = x[X_FIRST_LANE] + lane * L_SIZE
@@ -209,6 +215,7 @@ def _settle(m: Any, x: Any, out: Any, nxt: Any, answered: Any, t: int) -> int:
                 break
             answered[head] = ready
             x[at + L_LAST] = ready
+            given[x[X_FINISHED]] = head
             x[X_ACTIVE] -= 1
             x[X_FINISHED] += 1
             head = nxt[head]
@@ -230,7 +237,7 @@ def _line_up(x: Any, nxt: Any, channel: int, i: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _front(
+def front(
     m: Any, x: Any, nxt: Any, waiting: Any, due: Any, is_write: Any, channel: Any, bank: Any, row: Any, key: Any,
     accepted: Any, t: int,
 ) -> int:
@@ -271,7 +278,7 @@ def _front(
 @njit(cache=True, nogil=True)
 def run_until(
     m: Any, x: Any, out: Any, nxt: Any, waiting: Any, due: Any, is_write: Any, channel: Any, bank: Any, row: Any, key: Any,
-    accepted: Any, answered: Any, start: int, until: int,
+    accepted: Any, answered: Any, given: Any, start: int, until: int,
 ) -> int:
     """Go on from clock `start` until every request is answered or clock `until` is over; returns the clock reached.
 
@@ -282,11 +289,11 @@ def run_until(
     n = len(due)
     t = start
     while x[X_FINISHED] < n:
-        given = _settle(m, x, out, nxt, answered, t)
+        wake = settle(x, out, nxt, answered, given, t)
         if x[X_FRONT_CLOCK] != t:  # else it had its turn before the run was interrupted here
-            x[X_FRONT_WAKE] = _front(m, x, nxt, waiting, due, is_write, channel, bank, row, key, accepted, t)
+            x[X_FRONT_WAKE] = front(m, x, nxt, waiting, due, is_write, channel, bank, row, key, accepted, t)
             x[X_FRONT_CLOCK] = t
-        following = min(given, x[X_FRONT_WAKE])
+        following = min(wake, x[X_FRONT_WAKE])
         for ch in range(x[X_CHANNELS]):
             following = min(following, x[x[X_FIRST_XCHANNEL] + ch * XC_SIZE + XC_WAKE])
         if x[X_FINISHED] == n or following > until:
@@ -295,5 +302,5 @@ def run_until(
         for ch in range(x[X_CHANNELS]):
             c = x[X_FIRST_XCHANNEL] + ch * XC_SIZE
             if x[c + XC_WAKE] <= t:
-                x[c + XC_WAKE] = max(t + 1, _tick(m, x, out, m[K_FIRST_CHANNEL] + ch * C_SIZE, c, t))
+                x[c + XC_WAKE] = max(t + 1, tick(m, x, out, m[K_FIRST_CHANNEL] + ch * C_SIZE, c, t))
     return t

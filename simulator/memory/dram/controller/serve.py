@@ -39,6 +39,12 @@ from .state import (
     BANK_GROUP,
     BUSY,
     EMPTY,
+    GAP_BUS,
+    GAP_CAUSE,
+    GAP_EMPTY,
+    GAP_REFRESH,
+    GAP_REST,
+    GAP_SIZE,
     OTHER,
     REFRESH,
     ROW_CYCLE,
@@ -48,6 +54,7 @@ from .state import (
     X_FIRST_BUS,
     X_FIRST_XBANK,
     X_FIRST_XRANK,
+    X_GAPS,
     X_GROUP_GAP,
     X_IN_FLIGHT,
     X_IN_ORDER,
@@ -100,7 +107,7 @@ def bus_of(m: Any, x: Any, s: int, b: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _account(m: Any, x: Any, y: int, b: int, write: int, t: int) -> None:
+def _account(m: Any, x: Any, out: Any, y: int, b: int, write: int, request: int, t: int) -> None:
     """Book the ticks between the last burst and this one: first those without requests, then those under
     refresh; the rest goes to the rule that this access waited for longest."""
     start = t + (x[X_WRITE_DATA] if write else x[X_READ_DATA])
@@ -122,6 +129,10 @@ def _account(m: Any, x: Any, y: int, b: int, write: int, t: int) -> None:
         elif m[b + B_GROUP] == x[y + Y_LAST_GROUP] and x[X_GROUP_GAP] > x[X_BURST]:
             cause = BANK_GROUP
     x[y + Y_COUNTS + cause] += gap - empty - refresh
+    if x[X_GAPS] >= 0:
+        at = x[X_GAPS] + GAP_SIZE * request
+        out[at + GAP_EMPTY], out[at + GAP_REFRESH], out[at + GAP_REST] = empty, refresh, gap - empty - refresh
+        out[at + GAP_CAUSE], out[at + GAP_BUS] = cause, (y - x[X_FIRST_BUS]) // Y_SIZE
     x[y + Y_END] = start + x[X_BURST]
     x[y + Y_EMPTY] = 0
     x[y + Y_REFRESH] = 0
@@ -139,7 +150,7 @@ def access(m: Any, x: Any, out: Any, s: int, c: int, e: int, t: int) -> None:
     if closes_row(m, x, b, e):
         cmd = WRA if write else RDA
     y = bus_of(m, x, s, b)
-    _account(m, x, y, b, write, t)
+    _account(m, x, out, y, b, write, m[e + E_ID], t)
     row = m[e + E_ROW]
     unlink(m, e, 0)
     issue(m, out, s, cmd, b, row, t)
@@ -148,7 +159,8 @@ def access(m: Any, x: Any, out: Any, s: int, c: int, e: int, t: int) -> None:
     request = m[e + E_ID]
     out[m[K_DONE] + request] = done
     if x[X_IN_ORDER] == 0:
-        x[x[X_IN_FLIGHT] + x[X_N_IN_FLIGHT]] = done
+        at = x[X_IN_FLIGHT] + 2 * x[X_N_IN_FLIGHT]
+        x[at], x[at + 1] = done, request
         x[X_N_IN_FLIGHT] += 1
     x[c + (XC_WRITES if write else XC_READS)] -= 1
     x[c + XC_LAST] = write

@@ -52,9 +52,14 @@ class Knobs(NamedTuple):
     X_SCHEDULER, X_BUFFER, X_BUFFER_SIZE, X_PAGE, X_ROW_CAP, X_LOW, X_HIGH, X_REFRESH, X_POSTPONE, X_PULL, X_INTERVAL,
     X_ARBITER, X_MAX_ACTIVE, X_IN_ORDER, X_READ_DATA, X_WRITE_DATA, X_BURST, X_REFRESH_TICKS, X_GROUP_GAP, X_RCD_READ,
     X_RCD_WRITE, X_CHANNELS, X_RANKS, X_BANKS, X_FIRST_XRANK, X_FIRST_XBANK, X_FIRST_BUS, X_BUS_PER_RANK, X_FIRST_XCHANNEL,
-    X_FIRST_LANE, X_LANES, X_NEXT, X_ACTIVE, X_FINISHED, X_IN_FLIGHT, X_N_IN_FLIGHT, X_FRONT_WAKE, X_FRONT_CLOCK, X_SIZE,
-) = range(39)
-"""The head of `x`: settings, offsets, and the state of the arbiter."""
+    X_FIRST_LANE, X_LANES, X_NEXT, X_ACTIVE, X_FINISHED, X_IN_FLIGHT, X_N_IN_FLIGHT, X_FRONT_WAKE, X_FRONT_CLOCK, X_GRANTED,
+    X_LAST_PORT, X_GAPS, X_SIZE,
+) = range(42)
+"""The head of `x`: settings, offsets, and the state of the arbiter. X_GAPS is where in the output vector the accounts of
+single requests go, `GAP_SIZE` numbers for each; -1 is nowhere."""
+GAP_EMPTY, GAP_REFRESH, GAP_CAUSE, GAP_REST, GAP_BUS, GAP_SIZE = range(6)
+"""The gap before a request's burst: ticks without requests, ticks under refresh, the cause of the rest, that rest, and
+the data bus."""
 (
     XC_WRITING, XC_LAST, XC_READS, XC_WRITES, XC_HEAD, XC_TAIL, XC_WAKE, XC_SIZE,
 ) = range(8)
@@ -91,7 +96,7 @@ def make_extension(timing: Timing, channels: int, knobs: Knobs) -> NDArray[np.in
     starts = np.cumsum([X_SIZE, *sizes])
     x = np.zeros(starts[-1], np.int64)
     x[X_FIRST_XCHANNEL], x[X_FIRST_XRANK], x[X_FIRST_XBANK], x[X_FIRST_BUS], x[X_FIRST_LANE], x[X_IN_FLIGHT] = starts[:-1]
-    x[X_FRONT_CLOCK] = -1
+    x[X_FRONT_CLOCK] = x[X_LAST_PORT] = x[X_GAPS] = -1
     x[X_SCHEDULER] = ("Fifo", "FrFcfs", "FrFcfsGrp", "GrpFrFcfs", "GrpFrFcfsWm").index(knobs.scheduler)
     x[X_BUFFER] = ("Bankwise", "ReadWrite", "Shared").index(knobs.scheduler_buffer)
     x[X_PAGE] = ("Open", "OpenAdaptive", "Closed", "ClosedAdaptive").index(knobs.page_policy)

@@ -152,14 +152,14 @@ def test_a_run_can_be_interrupted_anywhere(seed):
     n = len(trace)
     m = make_state(system.timing, system.channels, Settings(system.knobs.request_buffer_size, 0, refresh="NoRefresh"), n)
     x = make_extension(system.timing, system.channels, system.knobs)
-    out, order, waiting, accepted, answered = (np.full(n, -1, np.int64) for _ in range(5))
+    out, order, waiting, accepted, answered, given = (np.full(n, -1, np.int64) for _ in range(6))
     line = trace.address // system.device.transaction_bytes
     places = system.decode(trace)
     clock = until = 0
     while (out < 0).any():
         until += draw.randrange(1, 40)
         clock = run_until(
-            m, x, out, order, waiting, trace.arrival, trace.is_write, *places, line, accepted, answered, clock, until
+            m, x, out, order, waiting, trace.arrival, trace.is_write, *places, line, accepted, answered, given, clock, until
         )
         assert clock <= until
     assert np.array_equal(out, whole.done)

@@ -1,0 +1,77 @@
+"""What the vectors of a run say at its end: counters, activity of the ranks, where the ticks of the buses went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .commands import COMMANDS
+from .controller.state import CAUSES, X_FIRST_BUS, Y_COUNTS, Y_SIZE
+from .core import state as k
+from .results import DramRun, RankActivity
+
+if TYPE_CHECKING:
+    from .system import DramSystem
+
+__all__ = ["channel_records", "collect", "lost_ticks"]
+
+_COUNTERS = (
+    "HITS", "MISSES", "CONFLICTS", "READ_HITS", "READ_MISSES", "READ_CONFLICTS", "FORWARDED", "COALESCED", "READS",
+    "WRITES", "LATENCY_SUM",
+)
+
+
+def channel_records(m: NDArray[np.int64], channels: int) -> NDArray[np.int64]:
+    """The records of all channels, one a row."""
+    return m[m[k.K_FIRST_CHANNEL] :][: channels * k.C_SIZE].reshape(channels, k.C_SIZE)
+
+
+def lost_ticks(system: DramSystem, x: NDArray[np.int64], cycles: int) -> dict[str, int]:
+    """Ticks of the data buses by what they went to; those after the last burst had no request."""
+    count = system.channels * (system.device.organisation.ranks if system.device.is_hbm else 1)
+    buses = x[x[X_FIRST_BUS] :][: count * Y_SIZE].reshape(-1, Y_SIZE)
+    lost = dict(zip(CAUSES, buses[:, Y_COUNTS:].sum(axis=0).tolist()))
+    lost["queue_empty"] += cycles * len(buses) - sum(lost.values())
+    return lost
+
+
+def collect(
+    system: DramSystem, m: NDArray[np.int64], is_write: NDArray[np.bool_], accepted: NDArray[np.int64],
+    done: NDArray[np.int64], cycles: int, last: int, lost: dict[str, int], log: NDArray[np.int64], commands: int,
+) -> DramRun:
+    """Put together what a run says; `log` holds room for `commands` lines."""
+    channels = channel_records(m, system.channels)
+    counters: dict[str, int] = {name.lower(): int(channels[:, getattr(k, f"C_{name}")].sum()) for name in _COUNTERS}
+    for name in ("READ", "WRITE"):
+        waiting = channels[:, getattr(k, f"C_N_{name}")] * (cycles - channels[:, getattr(k, f"C_{name}_SINCE")])
+        counters[f"{name.lower()}_queue_area"] = int((channels[:, getattr(k, f"C_{name}_AREA")] + waiting).sum())
+    o = system.device.organisation
+    ranks = []
+    for ch, s in enumerate(channels):
+        for rank in range(o.ranks):
+            r = int(s[k.C_FIRST_RANK] + rank * s[k.C_RANK_STEP])
+            ranks.append(_rank_activity(m, r, ch, rank, cycles, o.banks_per_rank))
+    lines = None
+    if commands:
+        lines = log[: 5 * min(int(m[k.K_N_LOG]), commands)].reshape(-1, 5)
+        lines = lines[np.argsort(lines[:, 0], kind="stable")]
+    return DramRun(
+        system.device, system.channels, system.convention, int(cycles), last, accepted, done, is_write, counters,
+        tuple(ranks), lost, lines,
+    )
+
+
+def _rank_activity(m: NDArray[np.int64], r: int, channel: int, rank: int, cycles: int, banks: int) -> RankActivity:
+    """Read a rank's counters; rows that are still open count up to the end of the run."""
+    active, bank_ticks = int(m[r + k.R_ACTIVE_TICKS]), int(m[r + k.R_BANK_TICKS])
+    if m[r + k.R_OPEN] > 0:
+        active += max(0, cycles - int(m[r + k.R_SINCE]))
+    for i in range(banks):
+        b = m[r + k.R_FIRST_BANK] + i * k.B_SIZE
+        if m[b + k.B_ROW] != k.CLOSED:
+            bank_ticks += max(0, cycles - int(m[b + k.B_SINCE]))
+    first = int(m[r + k.R_COUNTS])
+    counts: dict[str, Any] = dict(zip(COMMANDS, m[first : first + len(COMMANDS)].tolist()))
+    return RankActivity(channel, rank, counts, min(active, cycles), bank_ticks)
