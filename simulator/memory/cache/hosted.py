@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 from ....traces.addresses import AddressTrace
 from ..dram.controller.run import run_until
 from ..dram.controller.state import (
-    SIMPLE, X_ARBITER, X_CHANNELS, X_FINISHED, X_FIRST_XCHANNEL, X_FRONT_WAKE, X_IN_ORDER, X_NEXT, X_READ_DATA, XC_SIZE, XC_WAKE, make_extension,
+    SIMPLE,
+    X_ARBITER,
+    X_CHANNELS,
+    X_FINISHED,
+    X_FIRST_XCHANNEL,
+    X_FRONT_WAKE,
+    X_IN_ORDER,
+    X_NEXT,
+    X_READ_DATA,
+    XC_SIZE,
+    XC_WAKE,
+    make_extension,
 )
 from ..dram.core.state import Settings, make_state
 from ..dram.system import DramSystem
