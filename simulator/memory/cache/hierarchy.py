@@ -52,7 +52,7 @@ def _check(thing: Any, what: str, **bounds: tuple[int, int]) -> None:
 
 def _check_choices(thing: Any, what: str) -> None:
     """Check text and switches against what their annotations list."""
-    for name, accepted in _literals(type(thing)):
+    for name, accepted in _literals(type(thing)):  # type: ignore[arg-type]
         if getattr(thing, name) not in accepted:
             raise DesignError(f"{what}: {name}={getattr(thing, name)!r}; accepted: {', '.join(map(str, accepted))}")
 

@@ -17,7 +17,7 @@ def _data(typing_context: Any, array: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return make_array(signature.args[0])(context, builder, arguments[0]).data
 
-    return types.CPointer(array.dtype)(array), build
+    return types.CPointer(array.dtype)(array), build  # type: ignore[attr-defined]
 
 
 def _itself(array: Any) -> Any:

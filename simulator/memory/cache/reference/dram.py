@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...dram.checker import Place
-from ...dram.reference import ReferenceController, _Request
+from ...dram.reference import ReferenceController, ReferenceRequest
 from ..dram_memory import DramMemory
 from .cache import Message, Queue
 
@@ -28,7 +28,7 @@ class DramBehind:
         self.picked: Queue | None = None
         self.free_at: int | None = 0
         """Cycle from which the next message may be offered; None while one waits for the arbiter."""
-        self.offered: list[tuple[int, _Request, int]] = []
+        self.offered: list[tuple[int, ReferenceRequest, int]] = []
         self.tick = 0
         self.order: list[int] = []
         self.channel_of: list[int] = []
@@ -62,7 +62,7 @@ class DramBehind:
             at = {name: int(v[0]) for name, v in self.controller.map.decode(np.array([address])).items()}
             number = len(self.channel_of)
             place = Place(at["rank"], at["sid"], at["group"], at["bank"])
-            request = _Request(number, place, at["row"], not message.reads, address // device.transaction_bytes)
+            request = ReferenceRequest(number, place, at["row"], not message.reads, address // device.transaction_bytes)
             self.offered.append((due, request, at["channel"]))
             self.channel_of.append(at["channel"])
             self.answered.append(-1)

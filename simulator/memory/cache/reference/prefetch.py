@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..hierarchy import Prefetcher
@@ -99,4 +100,5 @@ class Strides(Fetcher):
 
 def fetcher(spec: Prefetcher, line_bytes: int) -> Fetcher:
     """The prefetcher of one cache."""
-    return {"next-line": NextLines, "stream": Runs, "stride": Strides}[spec.kind](spec, line_bytes)
+    kinds: dict[str, Callable[[Prefetcher, int], Fetcher]] = {"next-line": NextLines, "stream": Runs, "stride": Strides}
+    return kinds[spec.kind](spec, line_bytes)

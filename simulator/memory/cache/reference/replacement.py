@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from ..hierarchy import Policy
 
@@ -133,4 +134,5 @@ def replacement(policy: Policy, ways: int, dice: Dice) -> Replacement:
     """The policy of one set."""
     if policy == "random":
         return Random(ways, dice)
-    return {"lru": LeastRecentlyUsed, "plru": Tree, "srrip": ReReference}[policy](ways)
+    kinds: dict[str, Callable[[int], Replacement]] = {"lru": LeastRecentlyUsed, "plru": Tree, "srrip": ReReference}
+    return kinds[policy](ways)
