@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numba
-from numba.core import types
+from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 

@@ -99,4 +99,6 @@ class Strides(Fetcher):
 
 def fetcher(spec: Prefetcher, line_bytes: int) -> Fetcher:
     """The prefetcher of one cache."""
-    return {"next-line": NextLines, "stream": Runs, "stride": Strides}[spec.kind](spec, line_bytes)
+    if spec.kind == "next-line":
+        return NextLines(spec, line_bytes)
+    return Runs(spec, line_bytes) if spec.kind == "stream" else Strides(spec, line_bytes)

@@ -133,4 +133,6 @@ def replacement(policy: Policy, ways: int, dice: Dice) -> Replacement:
     """The policy of one set."""
     if policy == "random":
         return Random(ways, dice)
-    return {"lru": LeastRecentlyUsed, "plru": Tree, "srrip": ReReference}[policy](ways)
+    if policy == "lru":
+        return LeastRecentlyUsed(ways)
+    return Tree(ways) if policy == "plru" else ReReference(ways)
