@@ -98,7 +98,7 @@ EVENT_NAMES = (
 IDLE, PORT, NO_MSHR, NO_TARGET, NO_VICTIM, NO_ROOM, RECALLING, WAIT = range(8)
 CAUSE_NAMES = ("idle", "port", "mshr", "target", "victim", "queue", "recall")
 
-# An access, a record of the trace `a`. A_PLACE is the line number, or for a scratchpad (A_PAD >= 0) the master's bank. A_FOUND has two
-# bits a level: 0 if never asked, else one more than the outcome; A_SERVED is the level that had the data.
+# An access, a record of the trace `a`. A_PLACE is the line number, or for a scratchpad (A_PAD >= 0) the master's bank.
+# A_FOUND has two bits a level: 0 if never asked, else one more than the outcome; A_SERVED is the level that had the data.
 A_ARRIVAL, A_PLACE, A_PAD, A_WRITE, A_ISSUED, A_DONE, A_FOUND, A_SERVED = range(8)
 TRACE_SIZE = 8

@@ -35,7 +35,7 @@ MESSAGES = 3
 
 
 @cache
-def _literals(kind: type) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+def _literals(kind: Any) -> tuple[tuple[str, tuple[Any, ...]], ...]:
     """Fields whose annotation lists what is accepted."""
     hints = get_type_hints(kind)
     listed = [(name, get_args(hint)) for name, hint in hints.items() if get_origin(hint) is Literal]

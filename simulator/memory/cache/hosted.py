@@ -13,21 +13,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ....traces.addresses import AddressTrace
+from ..dram.controller import state as dram
 from ..dram.controller.run import run_until
-from ..dram.controller.state import (
-    SIMPLE,
-    X_ARBITER,
-    X_CHANNELS,
-    X_FINISHED,
-    X_FIRST_XCHANNEL,
-    X_FRONT_WAKE,
-    X_IN_ORDER,
-    X_NEXT,
-    X_READ_DATA,
-    XC_SIZE,
-    XC_WAKE,
-    make_extension,
-)
 from ..dram.core.state import Settings, make_state
 from ..dram.system import DramSystem
 from . import columns as k
@@ -47,7 +34,8 @@ DONE, NO_PLACE_FOR_RECALL, NO_PLACE_FOR_REQUEST, TOO_LATE = range(4)
 # sizes of the device; then requests sent, ticks that are over, the tick at which the controller stopped, requests in
 # flight, and the coordinates of an address.
 (
-    CYCLE_FS, TICK_FS, WAY_BACK, PIECES, LINE_BYTES, PIECE_BYTES, RANKS, SIDS, GROUPS, BANKS, SENT, OVER, TICK, FLYING, PLACE,
+    CYCLE_FS, TICK_FS, WAY_BACK, PIECES, LINE_BYTES, PIECE_BYTES, RANKS, SIDS, GROUPS, BANKS, SENT, OVER, TICK, FLYING,
+    PLACE,
 ) = range(15)
 FIELDS = 7
 # Columns of a request: its address, who waits for it (-1: nobody), its line's first request; of a first request the
@@ -85,9 +73,14 @@ class Port:
         assert outcome != TOO_LATE, "the controller ran ahead of a message"
         return outcome
 
+    @property
+    def sent(self) -> int:
+        """Number of requests that the controller was sent."""
+        return int(self.head[SENT])
+
     def trace(self) -> AddressTrace:
         """What the controller was sent, in its own ticks: run alone, this gives the same answers."""
-        sent = slice(int(self.head[SENT]))
+        sent = slice(self.sent)
         return AddressTrace(
             "memory requests", self.due[sent], self.requests[ADDRESS, sent], self.is_write[sent],
             "the messages of the last level of a hierarchy",
@@ -95,8 +88,8 @@ class Port:
 
     def answered(self) -> NDArray[np.int64]:
         """Tick of the answer of every request."""
-        in_order = self.extension[X_IN_ORDER] != 0
-        return self.marks[ANSWERED if in_order else COMPLETED, : int(self.head[SENT])]
+        in_order = self.extension[dram.X_IN_ORDER] != 0
+        return self.marks[ANSWERED if in_order else COMPLETED, : self.sent]
 
 
 def _controller(system: DramSystem, room: int) -> tuple[Vector, Vector]:
@@ -105,7 +98,8 @@ def _controller(system: DramSystem, room: int) -> tuple[Vector, Vector]:
     banks = organisation.ranks * organisation.banks_per_rank
     depth = knobs.request_buffer_size * {"Bankwise": banks, "ReadWrite": 2, "Shared": 1}[knobs.scheduler_buffer]
     settings = Settings(depth, 0, refresh="NoRefresh")
-    return make_state(system.timing, system.channels, settings, room), make_extension(system.timing, system.channels, knobs)
+    state = make_state(system.timing, system.channels, settings, room)
+    return state, dram.make_extension(system.timing, system.channels, knobs)
 
 
 @njit(cache=True, nogil=True)
@@ -129,7 +123,7 @@ def _send(
     places[BANK, i] = (sid * p[GROUPS] + at[3]) * p[BANKS] + at[4]
     places[KEY, i] = address // p[PIECE_BYTES]
     is_write[i], due[i] = write, tick
-    x[X_FRONT_WAKE] = min(x[X_FRONT_WAKE], tick)
+    x[dram.X_FRONT_WAKE] = min(x[dram.X_FRONT_WAKE], tick)
 
 
 @njit(cache=True, nogil=True)
@@ -139,13 +133,13 @@ def _harmless(x: Vector, after: int, taking: bool) -> int:
     While no message waits to be taken, only answers can. A read's is known from the tick of its command, which
     comes nCL before the data; if answers are put in order, it is known when it is given.
     """
-    if x[X_IN_ORDER] == 0 and not taking:
-        return after + x[X_READ_DATA]
-    if x[X_ARBITER] != SIMPLE or x[X_IN_ORDER] != 0:
+    if x[dram.X_IN_ORDER] == 0 and not taking:
+        return after + x[dram.X_READ_DATA]
+    if x[dram.X_ARBITER] != dram.SIMPLE or x[dram.X_IN_ORDER] != 0:
         return after + 1
-    event = x[X_FRONT_WAKE]
-    for channel in range(x[X_CHANNELS]):
-        event = min(event, x[x[X_FIRST_XCHANNEL] + channel * XC_SIZE + XC_WAKE])
+    event = x[dram.X_FRONT_WAKE]
+    for channel in range(x[dram.X_CHANNELS]):
+        event = min(event, x[x[dram.X_FIRST_XCHANNEL] + channel * dram.XC_SIZE + dram.XC_WAKE])
     return max(event, after + 1)
 
 
@@ -154,10 +148,10 @@ def _harvest(p: Vector, requests: NDArray[np.int64], x: Vector, marks: NDArray[n
     """Tell the hierarchy what the controller did: that it took the last message, and which lines are answered."""
     memory = m[k.MEMORY]
     felt = -(-p[TICK] * p[TICK_FS] // p[CYCLE_FS]) + 1
-    if m[memory + k.BUSY] == k.FAR and x[X_NEXT] == p[SENT]:
+    if m[memory + k.BUSY] == k.FAR and x[dram.X_NEXT] == p[SENT]:
         m[memory + k.BUSY] = felt
         m[memory + k.WHEN] = -1
-    answers = marks[ANSWERED if x[X_IN_ORDER] != 0 else COMPLETED]
+    answers = marks[ANSWERED if x[dram.X_IN_ORDER] != 0 else COMPLETED]
     n = 0
     while n < p[FLYING]:
         i = requests[FLIGHT, n]
@@ -203,7 +197,7 @@ def _run(
             elif not act(m, a, n, ((p[OVER] + 1) * p[TICK_FS] - 1) // p[CYCLE_FS] + 1):
                 return NO_PLACE_FOR_RECALL
             continue
-        if cycle == k.FAR and x[X_FINISHED] == p[SENT]:
+        if cycle == k.FAR and x[dram.X_FINISHED] == p[SENT]:
             m[memory + k.BUSY] = -(-p[TICK] * p[TICK_FS] // p[CYCLE_FS])
             return DONE
         until = min(needed, _harmless(x, p[OVER], m[memory + k.BUSY] == k.FAR))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numba
-from numba.core import types
+from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
@@ -17,7 +17,7 @@ def _data(typing_context: Any, array: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return make_array(signature.args[0])(context, builder, arguments[0]).data
 
-    return types.CPointer(array.dtype)(array), build  # type: ignore[attr-defined]
+    return types.CPointer(array.dtype)(array), build
 
 
 def _itself(array: Any) -> Any:

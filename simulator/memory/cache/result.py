@@ -179,6 +179,15 @@ class Result:
         """Bytes over the memory's port, both ways."""
         return self.memory_read_bytes + self.memory_write_bytes
 
+    @cached_property
+    def dirty_bytes(self) -> int:
+        """Bytes of the lines that are dirty in some cache at the end, each counted once."""
+        lines: set[int] = set()
+        for n in (n for nodes in nodes_of(self.hierarchy)[:-1] for n in nodes):
+            tags, flags = self._slots(n)
+            lines.update(tags[(tags >= 0) & (flags & k.DIRTY != 0)].tolist())
+        return len(lines) * self.hierarchy.line_bytes
+
     def breakdown(self, master: int = 0) -> dict[str, int]:
         """Where every cycle of a master went, up to its last answer.
 
@@ -199,8 +208,7 @@ class Result:
 
     def _counts(self, level: Level, n: int, name: str) -> CacheCounts:
         m = self.state
-        slots = m[n + k.SETS] * m[n + k.WAYS]
-        tags, flags = m[m[n + k.TAGS] :][:slots], m[m[n + k.FLAGS] :][:slots]
+        tags, flags = self._slots(n)
         lookups = m[m[n + k.COUNTS] :][: len(k.KINDS) * len(k.OUTCOMES)].reshape(len(k.KINDS), len(k.OUTCOMES))
         events = m[m[n + k.EVENTS] :][: len(k.EVENT_NAMES)]
         stalls = self._stalls(n)
@@ -209,3 +217,9 @@ class Result:
             {cause: stalls[cause] for cause in k.CAUSE_NAMES},
             int(np.count_nonzero(flags[tags >= 0] & k.DIRTY)), int(np.count_nonzero(flags[tags >= 0] & k.PREFETCHED)),
         )
+
+    def _slots(self, n: int) -> tuple[Vector, Vector]:
+        """Lines (-1: none) and flags of every slot of a cache."""
+        m = self.state
+        slots = m[n + k.SETS] * m[n + k.WAYS]
+        return m[m[n + k.TAGS] :][:slots], m[m[n + k.FLAGS] :][:slots]

@@ -53,7 +53,8 @@ def fresh_state(hierarchy: Hierarchy, recalls: int) -> Vector:
         for copy, n in enumerate(nodes):
             fields = _memory_fields(hierarchy) if level is None else _cache_fields(level, below, hierarchy)
             lengths = {} if level is None else _lengths(level, fields, recalls)
-            lengths |= {k.WAITS: causes, k.STALLS: causes, k.COUNTS: len(k.KINDS) * len(k.OUTCOMES), k.EVENTS: len(k.EVENT_NAMES)}
+            lengths |= {k.WAITS: causes, k.STALLS: causes}
+            lengths |= {k.COUNTS: len(k.KINDS) * len(k.OUTCOMES), k.EVENTS: len(k.EVENT_NAMES)}
             fields |= _neighbours(offsets, i, copy)
             fields |= {k.LEVEL: i, k.CAUSES_N: causes, k.WHEN: -1, k.LAST: -1, k.PICKED: -1, k.TURN: -1}
             for name, length in lengths.items():

@@ -90,7 +90,7 @@ class HostedMemory(Component):
     endless = True
 
     def __init__(
-        self, sim: Simulation, system: DramSystem, arbitration: Arbitration = "round_robin", clock: Clock = Clock(),
+        self, sim: Simulation, system: DramSystem, arbitration: Arbitration = "round_robin", clock: Clock = Clock(),  # noqa: B008
         commands: int = 0, name: str = "memory",
     ) -> None:
         super().__init__(sim, name, clock)

@@ -47,7 +47,7 @@ class ReferenceMemory(Component):
     endless = True
 
     def __init__(
-        self, sim: Simulation, system: DramSystem, arbitration: Arbitration = "round_robin", clock: Clock = Clock(),
+        self, sim: Simulation, system: DramSystem, arbitration: Arbitration = "round_robin", clock: Clock = Clock(),  # noqa: B008
         name: str = "memory",
     ) -> None:
         super().__init__(sim, name, clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..hierarchy import Level
@@ -32,6 +33,7 @@ class Message:
 
     @property
     def reads(self) -> bool:
+        """Whether it asks for a line."""
         return self.kind in ("read", "prefetch")
 
 
@@ -44,16 +46,18 @@ class Queue:
         self.under_way = 0
 
     def put(self, message: Message) -> None:
+        """Send a message; there must be a free place."""
         assert self.free > 0
         self.free -= 1
         self.under_way += 1
-        self.system.after(self.latency, lambda: self._arrive(message))
+        self.system.after(self.latency, partial(self._arrive, message))
 
     def _arrive(self, message: Message) -> None:
         self.under_way -= 1
         self.arrived.append(message)
 
     def take(self) -> Message:
+        """Take the first message that has arrived."""
         self.system.after(1, self._make_room)
         return self.arrived.popleft()
 
@@ -123,12 +127,11 @@ class Cache:
 
     def _give_up(self, line: int) -> bool:
         """Answer a recall; False if that needs room below that is not there."""
-        number, way = self._find(line)
-        slot = self.sets[number][way] if way is not None else None
+        number, way, slot = self._find(line)
         if slot is not None and slot.miss is None:
             if slot.dirty and not self.down.free:
                 return False
-            self._drop(number, way, "invalidated")
+            self._drop(number, way, slot, "invalidated")
             if slot.dirty:
                 self.events["writebacks"] += 1
                 self.down.put(Message("writeback", line))
@@ -142,8 +145,7 @@ class Cache:
         bank = message.line % self.level.banks
         if self.bank_free[bank] > self.system.now:
             return False
-        number, way = self._find(message.line)
-        slot = self.sets[number][way] if way is not None else None
+        number, way, slot = self._find(message.line)
         if slot is not None:
             outcome = "hit" if slot.miss is None else "merge"
             done, trigger = self._use(message, number, way, slot)
@@ -249,7 +251,7 @@ class Cache:
             return False
         if old is not None:
             order.left(way)
-            self._drop(number, way, "evictions")
+            self._drop(number, way, old, "evictions")
             if leaving:
                 self.events["writebacks" if old.dirty else "clean_victims"] += 1
         ways[way] = slot
@@ -281,12 +283,12 @@ class Cache:
                 dirty = False
         for since, answer in miss.targets:
             wait = max(0, since + self.level.hit_cycles - self.system.now)
-            self.system.after(wait, lambda answer=answer: answer(dirty, server))
+            self.system.after(wait, partial(answer, dirty, server))
 
     def _prefetch(self, line: int) -> None:
         """Fetch a line ahead of time, if that can begin now."""
-        number, way = self._find(line)
-        if line < 0 or way is not None:
+        number, _, slot = self._find(line)
+        if line < 0 or slot is not None:
             return
         slot = Slot(line, Miss(), prefetched=True)
         ready = len(self.open) < self.level.mshrs
@@ -297,31 +299,30 @@ class Cache:
 
     # Small things.
 
-    def _find(self, line: int) -> tuple[int, int | None]:
+    def _find(self, line: int) -> tuple[int, int, Slot | None]:
+        """A line's set, and its way and slot there if it has one."""
         number = line % len(self.sets)
         for way, slot in enumerate(self.sets[number]):
             if slot is not None and slot.line == line:
-                return number, way
-        return number, None
+                return number, way, slot
+        return number, -1, None
 
     def _dirty(self, slot: Slot) -> None:
         self.events["dirtied"] += not slot.dirty
         slot.dirty = True
 
-    def _drop(self, number: int, way: int, why: str) -> None:
-        slot = self.sets[number][way]
+    def _drop(self, number: int, way: int, slot: Slot, why: str) -> None:
         self.events[why] += 1
         self.events["prefetches_useless"] += slot.prefetched
         self.sets[number][way] = None
 
     def _recall_above(self, line: int) -> None:
         for upper in self.above:
-            self.system.after(self.level.hit_cycles, lambda upper=upper: upper.recalls.append(line))
+            self.system.after(self.level.hit_cycles, partial(upper.recalls.append, line))
 
     def _answer(self, message: Message, dirty: bool) -> None:
         if message.answer is not None:
-            answer = message.answer
-            self.system.after(self.level.hit_cycles, lambda: answer(dirty, self.level.name))
+            self.system.after(self.level.hit_cycles, partial(message.answer, dirty, self.level.name))
 
     @property
     def quiet(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,6 +106,5 @@ class DramBehind:
         pieces.remove(number)
         self.order.remove(number)
         if not pieces and message.answer is not None:
-            answer = message.answer
             wait = self._cycle(tick) + self.memory.latency_cycles - self.system.now
-            self.system.after(wait, lambda: answer(False, "memory"))
+            self.system.after(wait, partial(message.answer, False, "memory"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..hierarchy import Prefetcher
@@ -100,5 +99,6 @@ class Strides(Fetcher):
 
 def fetcher(spec: Prefetcher, line_bytes: int) -> Fetcher:
     """The prefetcher of one cache."""
-    kinds: dict[str, Callable[[Prefetcher, int], Fetcher]] = {"next-line": NextLines, "stream": Runs, "stride": Strides}
-    return kinds[spec.kind](spec, line_bytes)
+    if spec.kind == "next-line":
+        return NextLines(spec, line_bytes)
+    return Runs(spec, line_bytes) if spec.kind == "stream" else Strides(spec, line_bytes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 from ..hierarchy import Policy
 
@@ -134,5 +133,6 @@ def replacement(policy: Policy, ways: int, dice: Dice) -> Replacement:
     """The policy of one set."""
     if policy == "random":
         return Random(ways, dice)
-    kinds: dict[str, Callable[[int], Replacement]] = {"lru": LeastRecentlyUsed, "plru": Tree, "srrip": ReReference}
-    return kinds[policy](ways)
+    if policy == "lru":
+        return LeastRecentlyUsed(ways)
+    return Tree(ways) if policy == "plru" else ReReference(ways)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .....traces.addresses import AddressTrace
@@ -66,7 +67,7 @@ class Master:
                 if self.pad_free[number, bank] > self.system.now:
                     return False
                 self.pad_free[number, bank] = self.system.now + pad.interval_cycles
-                self.system.after(pad.hit_cycles, lambda: self._finish(access, "scratchpad"))
+                self.system.after(pad.hit_cycles, partial(self._finish, access, "scratchpad"))
                 return True
         return False
 
@@ -109,8 +110,7 @@ class Memory:
         self.free_at = now + -(-size // memory.bytes_per_cycle)
         self.traffic[message.kind] += 1
         if message.answer is not None:
-            answer = message.answer
-            self.system.after(self.free_at - now + memory.latency_cycles, lambda: answer(False, "memory"))
+            self.system.after(self.free_at - now + memory.latency_cycles, partial(message.answer, False, "memory"))
 
 
 class System:
@@ -142,7 +142,8 @@ class System:
             from .dram import DramBehind
 
             self.memory = DramBehind(self, inputs, hierarchy.memory)
-        self.masters = [Master(self, trace, cache, m) for m, (trace, cache) in enumerate(zip(traces, self.caches[0], strict=True))]
+        first = enumerate(zip(traces, self.caches[0], strict=True))
+        self.masters = [Master(self, trace, cache, number) for number, (trace, cache) in first]
 
     def number(self, master: int, access: int) -> int:
         """The number of a master's access among all."""
