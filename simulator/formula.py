@@ -26,6 +26,7 @@ FORMULAS: dict[str, str] = {
 }
 """Named formulas; a machine's own metric of the same name is taken first where a report has it."""
 
+_MOST_POWER = 8
 _FACTOR = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:(?:\*\*|\^)\s*(\d+))?\s*")
 _CONSTRAINT = re.compile(r"\s*([^<>=]+?)\s*(<=|>=)\s*([-+]?[\w.+-]+)\s*")
 _MAXIMISED = re.compile(
@@ -55,6 +56,8 @@ class Formula:
                     "or a product such as energy_j*time_s**2)"
                 )
             name, power = factor.group(1), int(factor.group(2) or 1)
+            if power > _MOST_POWER:
+                raise InputError(f"objective {text!r}: power {power} of {name} (accepted: at most {_MOST_POWER})")
             powers[name] = powers.get(name, 0) + sign * power
             position = factor.end()
             if position == len(source):

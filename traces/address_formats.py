@@ -111,7 +111,7 @@ def read_npz(name: str, path: Path) -> AddressTrace:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: not an .npz of plain arrays: {error}") from None
     if not {"address", "is_write"} <= arrays.keys() <= {"address", "is_write", "arrival"}:
         raise InputError(f"{path}: arrays {', '.join(arrays) or 'none'}; accepted: address, is_write and, if wanted, arrival")

@@ -45,7 +45,7 @@ class Step:
     psum_bits: int
     """Partial sums to read back before computing."""
     closed_bits: int
-    """Size of the output tile that ends with the step before; only if `opens_output`."""
+    """What is stored of the output tile that ends with the step before; only if `opens_output`."""
     folds: int
     fold_cycles: int
     """Cycles of each fold (of a vector pass: of the whole chunk, as one fold)."""
@@ -57,9 +57,7 @@ class Plan:
 
     steps: tuple[Step, ...]
     last_bits: int
-    """Size of the last output tile."""
-    stored: bool
-    """Whether outputs go to memory; if not they stay on chip."""
+    """What is stored of the last output tile: 0 if finished outputs stay on chip."""
     double_buffers: int = 2
 
     @classmethod
@@ -70,12 +68,11 @@ class Plan:
         tiling: Tiling,
         tile_bits: Callable[[str, int, int], int],
         tile_folds: Callable[[int, int, int], tuple[int, int]],
-        stored: bool,
     ) -> Plan:
         """Walk the loops over groups and over m, n, k (`sizes`) as `tiling` says.
 
         `tile_bits(kind, x, y)` gives the bits of one group's tile: ("ifmap", m, k), ("filter", k, n),
-        ("output" or "psum", m, n). `tile_folds(m, n, k)` gives folds and cycles of each.
+        ("output" or "psum", m, n); 0 for what is not moved. `tile_folds(m, n, k)` gives folds and cycles of each.
         """
         extent = dict(zip("mnk", sizes, strict=True))
         tile = {"m": tiling.m, "n": tiling.n, "k": tiling.k}
@@ -106,7 +103,7 @@ class Plan:
                 finished = at["k"] + k == extent["k"]
                 closing = together * tile_bits("output" if finished else "psum", m, n)
                 before = at
-        return cls(tuple(steps), closing, stored)
+        return cls(tuple(steps), closing)
 
 
 @dataclass(frozen=True)
@@ -154,18 +151,18 @@ class Dma(Component):
     def run(self) -> Process:
         """Serve each step's loads, and the store of what the step before last closed."""
         store_due = False
-        for index, step in enumerate(self.plan.steps):
+        for step in self.plan.steps:
             yield from self._load(self.ifmap, step.ifmap_bits)
             yield from self._load(self.filter, step.filter_bits)
             if store_due:
                 yield from self._store()
-            store_due = index > 0 and step.opens_output
+            store_due = step.closed_bits > 0
             if step.psum_bits:
                 yield from self.until(self.output_free_at)
                 yield from self._load(self.psum, step.psum_bits)
-        if store_due:
-            yield from self._store()
-        yield from self._store()
+        for due in (store_due, self.plan.last_bits > 0):
+            if due:
+                yield from self._store()
 
     def until(self, time: int) -> Process:
         """Wait for a time that may have passed already."""
@@ -183,8 +180,6 @@ class Dma(Component):
 
     def _store(self) -> Process:
         """Store the next closed output tile and give its half back."""
-        if not self.plan.stored:
-            return
         bits = yield from self.closed.get(by=self)
         hold = -(-bits // self.bits_per_cycle)
         self.log.transfers.append(("outputs", self.sim.now, self.sim.now + hold))
@@ -205,22 +200,24 @@ class Array(Component):
     def run(self) -> Process:
         """Compute every step as soon as its tiles, and a free output half, are there."""
         holds = {self.dma.ifmap: False, self.dma.filter: False}
-        opened = 0
+        closings: list[int] = []  # bits stored of every output tile so far
         for index, step in enumerate(self.plan.steps):
             computed = self.sim.now
             # Retire the tiles that are no longer used, so that their halves can be filled again.
             for tiles, bits in ((self.dma.ifmap, step.ifmap_bits), (self.dma.filter, step.filter_bits)):
                 if bits and holds[tiles]:
                     yield from tiles.get(by=self)
-            if step.opens_output and self.plan.stored and step.closed_bits:
+            if step.closed_bits:
                 yield from self.dma.closed.put(step.closed_bits, by=self)
             for tiles, bits in ((self.dma.ifmap, step.ifmap_bits), (self.dma.filter, step.filter_bits)):
                 if bits:
                     yield from self._await(tiles, tiles.peek(by=self))
                     holds[tiles] = True
             if step.opens_output:
-                opened += 1
-                if self.plan.stored and opened > self.plan.double_buffers:
+                if index > 0:
+                    closings.append(step.closed_bits)
+                # The half was used two tiles ago. It is free once that tile is stored, or at once if it was kept.
+                if len(closings) >= self.plan.double_buffers and closings[-self.plan.double_buffers]:
                     yield from self._await(self.dma.free_outputs, self.dma.free_outputs.get(by=self), "outputs")
                 if step.psum_bits:
                     yield from self._await(self.dma.psum, self.dma.psum.get(by=self))
@@ -229,7 +226,7 @@ class Array(Component):
                 start = self.sim.now
                 yield from self.wait(step.fold_cycles)
                 self.log.folds.append(Fold(index, start, self.sim.now))
-        if self.plan.stored:
+        if self.plan.last_bits:
             yield from self.dma.closed.put(self.plan.last_bits, by=self)
 
     def _await(self, tiles: Channel, process: Process, cause: str = "") -> Process:

@@ -90,10 +90,14 @@ def energies_j(
     near_filter = column("filter_on_chip") > 0
     waits = column("ofmap_on_chip") > 0  # in the activation buffer, or also read from there
     waits[:, :-1] |= near_ifmap[:, 1:] | near_filter[:, 1:]
+    # A vector pass takes what is near from the activation buffer and has no partial sums to widen its outputs.
+    is_vector = of_job("vector") > 0
+    near_reads = np.where(is_vector, near_ifmap * of_job("near_elements"), near_ifmap * column("sram_ifmap_reads"))
+    held_bits = np.where(is_vector, out_bits, ACCUMULATOR_BITS)
     sram = (
-        column("sram_ifmap_reads") * in_bits * np.where(near_ifmap, activation, ifmap)
+        (near_reads * activation + (column("sram_ifmap_reads") - near_reads) * ifmap) * in_bits
         + column("sram_filter_reads") * weight_bits * np.where(near_filter, activation, filters)
-        + (column("sram_ofmap_reads") + column("sram_ofmap_writes") + of_job("out_elements")) * ACCUMULATOR_BITS * ofmap
+        + (column("sram_ofmap_reads") + column("sram_ofmap_writes") + of_job("out_elements")) * held_bits * ofmap
         + column("ifmap_read_bits") * ifmap
         + column("filter_read_bits") * filters
         + (column("psum_read_bits") + column("psum_write_bits")) * ofmap

@@ -39,13 +39,15 @@ def compiled(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
 
 
 def reference(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
-    """Likewise, with the times and stalls of every job from the SimPy components.
+    """Likewise, with times, stalls, folds and traffic of every job as the SimPy components have them.
 
-    The tilings are those that the compiled search chose: which tiling to take is a decision made before
-    the machine runs, and not part of the machine.
+    The tilings, and what stays on chip, are those that the compiled search chose: they are decisions made
+    before the machine runs, and not part of the machine.
     """
     results = compiled(designs, jobs)
     first_stall, port = RESULT.index("stall_ifmap_cycles"), RESULT.index("port_busy_cycles")
+    first_bits, folds = RESULT.index("ifmap_read_bits"), RESULT.index("folds")
+    compute, fill, vector = (RESULT.index(f"{name}_cycles") for name in ("compute", "fill_drain", "vector"))
     for design, rows in zip(designs, results, strict=True):
         for j, row in enumerate(rows):
             if row[0] < 0:
@@ -54,7 +56,24 @@ def reference(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
             row[0] = seen.cycles
             row[first_stall:port] = [seen.stalls[name] for name in STALLS]
             row[port] = sum(end - start for _, start, end in seen.transfers)
+            row[first_bits : first_bits + 5] = _traffic(design, jobs.unique[jobs.use[j]], row, job_plan(design, jobs, j, row))
+            computed = sum(fold.end - fold.start for fold in seen.folds)
+            if row[vector]:
+                row[vector] = computed
+            else:
+                row[folds], row[fill] = len(seen.folds), computed - row[compute]
     return results
+
+
+def _traffic(design: SystolicDesign, job: np.ndarray, row: np.ndarray, plan: Plan) -> list[int]:
+    """Bits moved, transfer by transfer: ifmap, filter, partial sums read, partial sums written, outputs."""
+    stored = sum(step.closed_bits for step in plan.steps) + plan.last_bits
+    kept = row[RESULT.index("ofmap_on_chip")]
+    outputs = 0 if kept else int(job[field("out_elements")] * (job[field("out_bits")] or design.element_bits))
+    return [
+        sum(step.ifmap_bits for step in plan.steps), sum(step.filter_bits for step in plan.steps),
+        sum(step.psum_bits for step in plan.steps), stored - outputs, outputs,
+    ]
 
 
 @dataclass(frozen=True)
@@ -101,7 +120,7 @@ def _product_plan(shape: _Shape) -> Plan:
             return 0 if on_chip["filter"] else x * y * filter_bits
         if kind == "psum":
             return x * y * ACCUMULATOR_BITS
-        return x * y * shape.bits("out_bits")
+        return 0 if on_chip["ofmap"] else x * y * shape.bits("out_bits")
 
     def tile_folds(m: int, n: int, k: int) -> tuple[int, int]:
         sr, sc, t = mapping.fold_shape(flow, m, n, k)
@@ -113,7 +132,7 @@ def _product_plan(shape: _Shape) -> Plan:
         shape.chosen("tile_groups"), shape.chosen("tile_m"), shape.chosen("tile_n"), shape.chosen("tile_k"), order
     )
     sizes = [shape.of(name) for name in ("m", "n", "k")]
-    return Plan.of(shape.of("groups"), sizes, tile, tile_bits, tile_folds, stored=not on_chip["ofmap"])
+    return Plan.of(shape.of("groups"), sizes, tile, tile_bits, tile_folds)
 
 
 def _vector_plan(shape: _Shape) -> Plan:
@@ -121,9 +140,11 @@ def _vector_plan(shape: _Shape) -> Plan:
     near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
     before_last = (elements - 1) // chunk
 
+    out_bits = 0 if shape.chosen("ofmap_on_chip") else shape.bits("out_bits")
+
     def share(total: int, position: int) -> int:
-        """Every chunk but the last takes its proportion, rounded down; the last takes the rest."""
-        each = total * chunk // elements
+        """Chunks take equal shares, rounded down; the last takes the rest."""
+        each = total // (before_last + 1)
         return each if position < before_last else total - before_last * each
 
     steps = []
@@ -133,12 +154,11 @@ def _vector_plan(shape: _Shape) -> Plan:
             filter_bits=0,
             opens_output=True,
             psum_bits=0,
-            closed_bits=chunk * shape.bits("out_bits") if position else 0,
+            closed_bits=chunk * out_bits if position else 0,
             folds=1,
             fold_cycles=-(-share(shape.of("vector_ops"), position) // shape.design.vector_lanes),
         ))
-    last_bits = (elements - before_last * chunk) * shape.bits("out_bits")
-    return Plan(tuple(steps), last_bits, stored=not shape.chosen("ofmap_on_chip"))
+    return Plan(tuple(steps), (elements - before_last * chunk) * out_bits)
 
 
 def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> list[Fold]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 
+from ...errors import InputError
 from ...traces.operators import Attention, Conv, Elementwise, Gemm, GemmShape
 from ...traces.workload import Workload
 
@@ -33,6 +35,9 @@ FIELDS = (
     "in_bits", "weight_bits", "out_bits",  # 0: the machine's own
 )
 """Columns of a job table, all int64."""
+
+
+_MOST_MACS, _MOST_ELEMENTS = 2**54, 2**50
 
 
 def field(name: str) -> int:
@@ -79,6 +84,8 @@ def lower(workload: Workload) -> JobTable:
             owner.append(i)
         made_by[op.name] = len(jobs) - 1
     _place_on_chip(jobs, reads)
+    for job, i in zip(jobs, owner, strict=True):
+        _refuse_too_large(workload, workload.operators[i].name, job)
     rows = np.array([[job.get(name, 0) for name in FIELDS] for job in jobs], np.int64)
     unique, use = np.unique(rows, axis=0, return_inverse=True)
     products = rows[:, field("groups")] * rows[:, field("m")] * rows[:, field("n")] * rows[:, field("k")]
@@ -139,6 +146,16 @@ def _pass(in_elements: int, out_elements: int, ops: int, bits: dict[str, int]) -
             "out_elements": out_elements, "vector_ops": ops, **bits}
 
 
+def _refuse_too_large(workload: Workload, name: str, job: dict[str, int]) -> None:
+    """Raise `InputError` for work whose counts would leave the kernels' 64-bit integers."""
+    macs = 0 if job.get("vector") else prod(job[dim] for dim in ("groups", "m", "n", "k"))
+    if macs > _MOST_MACS:
+        raise InputError(f"{workload.name}: operator {name!r}: {macs} multiply-accumulates; accepted: at most 2^54")
+    for count in ("in_elements", "out_elements", "vector_ops"):
+        if job[count] > _MOST_ELEMENTS:
+            raise InputError(f"{workload.name}: operator {name!r}: {count}={job[count]}; accepted: at most 2^50")
+
+
 def _place_on_chip(jobs: list[dict[str, int]], reads: list[list[int]]) -> None:
     """Note which inputs the job before made, and whose outputs nobody reads later."""
     readers: list[set[int]] = [set() for _ in jobs]
@@ -147,15 +164,15 @@ def _place_on_chip(jobs: list[dict[str, int]], reads: list[list[int]]) -> None:
             if source >= 0:
                 readers[source].add(j)
     for j, (job, inputs) in enumerate(zip(jobs, reads, strict=True)):
-        job["next_only"] = int(readers[j] == {j + 1})
-        if j == 0:
-            continue
-        near = [source == j - 1 for source in inputs]
+        near = [source == j - 1 and j > 0 for source in inputs]
         if job.get("vector"):
-            share = job["activations"] // max(1, len(inputs))
-            job["near_elements"] = job["activations"] if near and all(near) else share * sum(near)
+            job["near_elements"] = min(job["activations"], sum(near) * jobs[j - 1]["out_elements"])
         elif job.get("filter_activation"):
             job["ifmap_near"] = int(bool(near) and near[0])
             job["filter_near"] = int(bool(near) and near[-1])
         else:
             job["ifmap_near"] = int(bool(near) and all(near))
+        # What the next job does not take from the chip must go to memory, though nobody else reads it.
+        if j > 0:
+            taken = any(job.get(name, 0) for name in ("near_elements", "ifmap_near", "filter_near"))
+            jobs[j - 1]["next_only"] = int(readers[j - 1] == {j} and taken)

@@ -128,12 +128,12 @@ def plan_vector(job, par, near_elements, kept, chunk, trips, dims, a_bits, b_bit
     for level in range(3):
         dims[level] = level
     load = job[F_IN] - near_elements
+    each_load, each_ops = load // count, job[F_OPS] // count
     for last in range(2):
         if last == 0:
-            share, ops, out = load * chunk // job[F_OUT], job[F_OPS] * chunk // job[F_OUT], chunk
+            share, ops, out = each_load, each_ops, chunk
         else:
-            share = load - (count - 1) * (load * chunk // job[F_OUT])
-            ops = job[F_OPS] - (count - 1) * (job[F_OPS] * chunk // job[F_OUT])
+            share, ops = load - (count - 1) * each_load, job[F_OPS] - (count - 1) * each_ops
             out = job[F_OUT] - (count - 1) * chunk
         for other in range(2):
             a_bits[last, other] = share * in_bits

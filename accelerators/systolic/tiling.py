@@ -72,8 +72,7 @@ def _sum2(table, n0, n1):
 def _traffic(groups, nm, nn, nk, order, a_sum, b_sum, o_sum, p_sum, out):
     """Write the bits that cross the port: ifmap, filter, partial sums read and written, outputs.
 
-    The sums are the bits of all tiles of one group, each once; p_sum is 0 where outputs stay on chip and
-    nothing is spilled either.
+    The sums are the bits of all tiles of one group, each once; o_sum is 0 where finished outputs stay on chip.
     """
     several = (1 if nm > 1 else 0) + (2 if nn > 1 else 0) + (4 if nk > 1 else 0)
     again = _ORDER_TABLE[several, order]
@@ -81,7 +80,7 @@ def _traffic(groups, nm, nn, nk, order, a_sum, b_sum, o_sum, p_sum, out):
     out[0] = groups * a_sum * (nn if again[1] else 1)
     out[1] = groups * b_sum * (nm if again[2] else 1)
     out[2] = groups * spills * p_sum
-    out[3] = out[2] if o_sum > 0 else 0
+    out[3] = out[2]
     out[4] = groups * o_sum
 
 
@@ -138,7 +137,8 @@ def _order_table() -> np.ndarray:
 
 _ORDER_TABLE = _order_table()
 
-MAX_CANDIDATES = 1 << 15
+MAX_CANDIDATES = 1 << 16
+"""Enough: `lower` refuses products of more than 2^54 MACs, so the doublings along m, n and k sum to at most 60."""
 N_CANDIDATE = 7  # bound, bits, groups, m, n, k, order
 
 

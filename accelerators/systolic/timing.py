@@ -47,10 +47,10 @@ def _occupancy(bits, bits_per_cycle):
 
 
 @njit(cache=True, nogil=True)
-def _step(st, acc, a_bits, b_bits, opens, reload_bits, close_bits, stored, cycles, bandwidth, latency):
+def _step(st, acc, a_bits, b_bits, opens, reload_bits, close_bits, cycles, bandwidth, latency):
     """Advance the state by one step and return when its compute starts.
 
-    `close_bits` is the size of the output tile that the previous step closed (0 if none), `reload_bits`
+    `close_bits` is what is stored of the output tile that the previous step closed, `reload_bits`
     that of partial sums to be read back.
     """
     before = max(st[C1], 0)
@@ -81,7 +81,7 @@ def _step(st, acc, a_bits, b_bits, opens, reload_bits, close_bits, stored, cycle
         acc[PORT_BUSY] += hold
         if port + latency > start:
             start, cause = port + latency, STALL_PSUM
-    if opens and stored and st[O_OK] > start:
+    if opens and st[O_OK] > start:
         start, cause = st[O_OK], STALL_OFMAP
     if cause >= 0:
         acc[cause] += start - before
@@ -137,6 +137,7 @@ def run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, c
     a_bits[2,2]   ifmap bits of a tile of one group by (last in M, last in K); 0 where it is on chip
     b_bits[2,2]   filter bits by (last in K, last in N)
     o_bits[2,2], p_bits[2,2]   output and partial-sum bits by (last in M, last in N); o_bits 0 if kept on chip
+                  (partial sums of tiles that are not finished are stored all the same)
     cycles[2,2,2] compute cycles of a step of one group by (last in M, last in N, last in K)
     bandwidth     bits per cycle of the port; latency in cycles, at least 1
     acc[N_ACC]    receives `ACCUMULATED`
@@ -152,7 +153,6 @@ def run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, c
     count = np.zeros(3, np.int64)
     for level in range(3):
         count[dims[level]] = trips[level + 1]
-    stored = o_bits[0, 0] > 0
     step = 0
     changed_from = 0  # outermost level that changed
     groups_before = full_groups
@@ -168,7 +168,7 @@ def run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, c
         groups = last_groups if idx[0] == trips[0] - 1 else full_groups
         opens = new_m or new_n
         close_bits = 0
-        if opens and step > 0 and stored:
+        if opens and step > 0:
             wm = 1 if was[M] == count[M] - 1 else 0
             wn = 1 if was[N] == count[N] - 1 else 0
             finished = was[K] == count[K] - 1
@@ -178,7 +178,7 @@ def run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, c
             st, acc,
             groups * a_bits[em, ek] if (new_m or new_k) else 0,
             groups * b_bits[ek, en] if (new_k or new_n) else 0,
-            opens, reload_bits, close_bits, stored, groups * cycles[em, en, ek], bandwidth, latency,
+            opens, reload_bits, close_bits, groups * cycles[em, en, ek], bandwidth, latency,
         )
         if traced:
             starts[step] = begin
@@ -216,12 +216,11 @@ def run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, c
         hold = _occupancy(st[PENDING], bandwidth)
         port = max(port, st[C2] + 1) + hold
         acc[PORT_BUSY] += hold
-    if stored:
-        bits = last_groups * o_bits[1, 1]
-        hold = _occupancy(bits, bandwidth)
+    if o_bits[1, 1] > 0:
+        hold = _occupancy(last_groups * o_bits[1, 1], bandwidth)
         port = max(port, st[C1] + 1) + hold
         acc[PORT_BUSY] += hold
-    if stored and port > end:
+    if (st[PENDING] > 0 or o_bits[1, 1] > 0) and port > end:
         acc[STALL_OFMAP] += port - end
         end = port
     return end

@@ -95,11 +95,11 @@ def test_bytes_are_those_of_the_transfers(workload, design):
     results = engines.compiled([design], jobs)[0]
     for j, row in enumerate(results):
         job, plan = jobs.unique[jobs.use[j]], engines.job_plan(design, jobs, j, row)
-        moved = sum(s.ifmap_bits + s.filter_bits + s.psum_bits + s.closed_bits * plan.stored for s in plan.steps)
-        moved += plan.last_bits * plan.stored
+        moved = sum(s.ifmap_bits + s.filter_bits + s.psum_bits + s.closed_bits for s in plan.steps) + plan.last_bits
         assert moved == sum(row[RESULT.index(n)] for n in RESULT if n.endswith(("_read_bits", "_write_bits")))
         out_bits = job[field("out_bits")] or design.element_bits
         kept = row[RESULT.index("ofmap_on_chip")]
+        assert row[RESULT.index("psum_write_bits")] == row[RESULT.index("psum_read_bits")]  # what is read was written
         assert row[RESULT.index("ofmap_write_bits")] == (0 if kept else job[field("out_elements")] * out_bits)
 
 
@@ -168,7 +168,7 @@ def test_brute_force_over_all_tilings_finds_nothing_better():
             return -(-m // 4) * -(-n // 4), k + 6
 
         best = min(
-            simulate_job(Plan.of(1, (m, n, k), Tiling(1, tm, tn, tk, "".join(order)), bits, folds, True),
+            simulate_job(Plan.of(1, (m, n, k), Tiling(1, tm, tn, tk, "".join(order)), bits, folds),
                          8 * bandwidth, latency).cycles
             for tm in sizes(m, 4) for tn in sizes(n, 4) for tk in sizes(k, 8) for order in permutations("mnk")
             if tm * tk <= 512 and tk * tn <= 512 and 4 * tm * tn <= 512

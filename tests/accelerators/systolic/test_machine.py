@@ -144,3 +144,43 @@ def test_first_networks_run_in_every_dataflow(name):
 def test_presets_are_valid_and_run():
     for preset in SystolicDesign.presets:
         assert cs.simulate(cs.design("systolic", preset=preset), "resnet18").ok
+
+
+def test_partial_sums_of_an_output_that_stays_on_chip_are_written_before_they_are_read_back():
+    report = cs.simulate(cs.design(
+        "systolic", rows=16, cols=4, dataflow="is", ifmap_sram_kib=2048, filter_sram_kib=64, ofmap_sram_kib=16,
+        activation_sram_kib=1024), "vit-s16")
+    layers = report.layers
+    assert layers["psum_read_bytes"].sum() > 0
+    assert layers["psum_read_bytes"].equals(layers["psum_write_bytes"])
+
+
+@pytest.mark.parametrize(("name", "buffer"), [("squeezenet", 4096), ("shufflenet-v2", 4096), ("mobilenet-v3", 64)])
+def test_nothing_is_read_from_memory_that_was_never_written_there(name, buffer):
+    """Each operator's inputs are on chip from the one before, or were stored by whoever made them."""
+    workload = cs.workload(name)
+    layers = cs.simulate(cs.design("systolic", activation_sram_kib=buffer), workload).layers.set_index("name")
+    alias = {op.name: op.name for op in workload.operators}
+    for op in workload.operators:
+        if str(layers.loc[op.name, "note"]).startswith("fused into"):
+            alias[op.name] = alias[op.inputs[0]]
+    for op in workload.operators:
+        sources = {alias[source] for source in op.inputs if source}
+        if alias[op.name] != op.name or not layers.loc[op.name, "ifmap_read_bytes"]:
+            continue
+        lost = [s for s in sources if layers.loc[s, "ofmap_write_bytes"] == 0]
+        assert len(lost) < len(sources), f"{op.name} reads {layers.loc[op.name, 'ifmap_read_bytes']} bytes of {lost}"
+
+
+def test_only_the_small_operand_of_a_broadcast_is_near():
+    big = Gemm(name="a", inputs=("",), m=64, n=64, k=8)
+    small = Gemm(name="b", inputs=("",), m=1, n=64, k=8)
+    scale = Elementwise(name="c", inputs=("a", "b"), operands=2, elements=64 * 64, reads=64 * 64 + 64)
+    assert run(big, small, scale, activation_sram_kib=1).layers["ifmap_read_bytes"][2] == 64 * 64
+
+
+def test_work_beyond_64_bits_is_refused(tmp_path):
+    for size in (4_000_000, 1_000_000_000):
+        (tmp_path / "big.csv").write_text(f"Layer, M, N, K\ng,{size},{size},{size}\n")
+        with pytest.raises(InputError, match="accepted: at most 2"):
+            cs.simulate(SystolicDesign(), str(tmp_path / "big.csv"))
