@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from ..core.borrow import borrow
@@ -114,7 +115,9 @@ def serve(
     channel, bank, row, key = order[O_CHANNEL], order[O_BANK], order[O_ROW], order[O_KEY]
     while True:
         before = x[X_FINISHED]
-        wake = settle(x, out, nxt, answered, given, t)
+        wake = settle(m, x, out, nxt, answered, given, t)
+        if x[X_FINISHED] > before + 1:  # answers of one clock go out in the order of grants
+            given[before : x[X_FINISHED]] = np.sort(given[before : x[X_FINISHED]])
         for k in range(before, x[X_FINISHED]):
             u = order[O_BURST, given[k]]
             bursts[u, U_LEFT] -= 1

@@ -33,6 +33,7 @@ from ..core.state import (
     FAR,
     HBM2,
     HBM3,
+    K_DONE,
     K_FAMILY,
     K_FIRST_BANK,
     K_FIRST_CHANNEL,
@@ -184,7 +185,7 @@ def _store(m: Any, x: Any, s: int, c: int, i: int, write: int, b: int, row: int,
 
 
 @njit(cache=True, nogil=True)
-def settle(x: Any, out: Any, nxt: Any, answered: Any, given: Any, t: int) -> int:
+def settle(m: Any, x: Any, out: Any, nxt: Any, answered: Any, given: Any, t: int) -> int:
     """Give the answers that are ready by clock t; returns when the next one will be.
 
     The requests are appended to `given`, at whose end `X_FINISHED` points.
@@ -208,8 +209,8 @@ def settle(x: Any, out: Any, nxt: Any, answered: Any, given: Any, t: int) -> int
     for lane in range(x[X_LANES]):
         at = x[X_FIRST_LANE] + lane * L_SIZE
         head = x[at + L_HEAD]
-        while head >= 0 and out[head] >= 0:
-            ready = max(out[head], x[at + L_LAST])
+        while head >= 0 and out[m[K_DONE] + head] >= 0:
+            ready = max(out[m[K_DONE] + head], x[at + L_LAST])
             if ready > t:
                 wake = min(wake, ready)
                 break
@@ -289,7 +290,7 @@ def run_until(
     n = len(due)
     t = start
     while x[X_FINISHED] < n:
-        wake = settle(x, out, nxt, answered, given, t)
+        wake = settle(m, x, out, nxt, answered, given, t)
         if x[X_FRONT_CLOCK] != t:  # else it had its turn before the run was interrupted here
             x[X_FRONT_WAKE] = front(m, x, nxt, waiting, due, is_write, channel, bank, row, key, accepted, t)
             x[X_FRONT_CLOCK] = t

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from cyclescape.simulator.kernel import Clock, Component, Simulation
 from cyclescape.simulator.memory.dram.ports import Burst, Port
 
@@ -76,8 +78,6 @@ def draw_script(draw: random.Random, system, requests: int, *, banks=None, open_
         address = base + draw.randrange(span // line) * line
         if banks is not None:
             address = draw.randrange(system.device.channel_bytes * system.channels // line) * line
-            import numpy as np
-
             if int(system.place(np.array([address]))[1][0]) not in banks:
                 continue
         run = draw.choice([1, 1, 2, 5]) if banks is None else 1
