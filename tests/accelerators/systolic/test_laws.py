@@ -174,3 +174,12 @@ def test_brute_force_over_all_tilings_finds_nothing_better():
             if tm * tk <= 512 and tk * tn <= 512 and 4 * tm * tn <= 512
         )
         assert chosen == best
+
+
+@settings(max_examples=60)
+@given(workloads(), designs(), st.sampled_from(SRAMS), st.integers(2, 5), st.integers(1, 100))
+def test_larger_and_faster_is_never_slower_on_the_simpy_engine_either(workload, design, name, times, more):
+    larger = changed(design, **{name: max(1, getattr(design, name)) * times})
+    faster = changed(design, bandwidth_bytes_per_cycle=design.bandwidth_bytes_per_cycle + more)
+    base, *better = SYSTOLIC.run([design, larger, faster], workload, engine="simpy")
+    assert all(report.metrics["cycles"] <= base.metrics["cycles"] for report in better)

@@ -166,7 +166,7 @@ def test_nothing_is_read_from_memory_that_was_never_written_there(name, buffer):
             alias[op.name] = alias[op.inputs[0]]
     for op in workload.operators:
         sources = {alias[source] for source in op.inputs if source}
-        if alias[op.name] != op.name or not layers.loc[op.name, "ifmap_read_bytes"]:
+        if not sources or alias[op.name] != op.name or not layers.loc[op.name, "ifmap_read_bytes"]:
             continue
         lost = [s for s in sources if layers.loc[s, "ofmap_write_bytes"] == 0]
         assert len(lost) < len(sources), f"{op.name} reads {layers.loc[op.name, 'ifmap_read_bytes']} bytes of {lost}"
