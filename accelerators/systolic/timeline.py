@@ -90,8 +90,8 @@ def _sizes(design: SystolicDesign, jobs: JobTable, j: int, row: np.ndarray) -> t
         return prod(trips), 0
     opens, tiles = changes("mn"), trips[0] * prod(t for t, dim in zip(trips[1:], order) if dim in "mn")
     loads = changes("mk") * (not chosen["ifmap_on_chip"]) + changes("kn") * (not chosen["filter_on_chip"])
-    psums = opens - tiles  # each visit to an output tile but its first reads it back
-    return prod(trips), loads + psums + opens * stored + min(prod(trips), loads + opens) + 1
+    psums = opens - tiles  # each visit to an output tile but its first reads back what the one before it stored
+    return prod(trips), loads + 2 * psums + tiles * stored + min(prod(trips), loads + opens) + 1
 
 
 def _operators(workload: Workload, jobs: JobTable, rows: np.ndarray) -> Iterator[Span]:

@@ -92,7 +92,7 @@ def test_an_argument_cannot_be_given_twice() -> None:
 def test_a_folder_and_an_unknown_kind_of_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "net.foo").write_text("x")
     (tmp_path / "net.csv").mkdir()
-    with pytest.raises(InputError, match=r"kind of file is not known \(accepted: \.csv, \.onnx"):
+    with pytest.raises(InputError, match=r"kind of file is not known \(accepted: .*\.csv, \.onnx"):
         catalog.load(tmp_path / "net.foo")
     with pytest.raises(InputError, match="not a file"):
         catalog.load(tmp_path / "net.csv")
@@ -102,7 +102,7 @@ def test_every_entry_names_its_source_and_describes_its_arguments() -> None:
     for entry in catalog.entries():
         row = entry.row()
         assert row["description"]
-        assert row["source"]
+        assert row["source"] or row["kind"] != "network"
         for argument in row["arguments"]:
             assert argument["description"], (entry.name, argument["name"])
             assert argument["accepted"], (entry.name, argument["name"])

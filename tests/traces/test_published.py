@@ -44,7 +44,8 @@ def test_count_is_as_published(row: dict[str, str]) -> None:
 
 def test_every_network_is_in_the_table() -> None:
     listed = {row["workload"].partition(":")[0] for row in ROWS}
-    assert listed == {entry.name for entry in catalog.entries("network") if not entry.name.startswith(".")}
+    networks = {entry.name for entry in catalog.entries("network") if not entry.name.startswith(".")}
+    assert listed == networks - {"attention"}  # one operator alone, of any size: nobody publishes its counts
 
 
 @pytest.mark.parametrize("quantity", ["macs", "params"])
@@ -52,4 +53,4 @@ def test_every_network_has_each_quantity(quantity: str) -> None:
     for entry in catalog.entries("network"):
         rows = [r for r in ROWS if r["workload"].partition(":")[0] == entry.name and r["quantity"] == quantity]
         never_published = quantity == "macs" and entry.name == "m2-bert-base"
-        assert rows or entry.name.startswith(".") or never_published, entry.name
+        assert rows or entry.name.startswith(".") or entry.name == "attention" or never_published, entry.name
