@@ -26,9 +26,15 @@ _SRAMS = ("ifmap", "filter", "ofmap", "activation")
 
 
 def pe_area_um2(design: SystolicDesign) -> float:
-    """Area of one PE: the MAC, a register for each operand and one for the partial sum."""
+    """Area of one PE: the MAC, registers for both operands, the partial sum and what its options need.
+
+    Those are a second register for the operand that stays, where loading it is overlapped, and one of the partial sum's
+    width (that of the product is no more) between any two stages of the multiply-accumulate.
+    """
     tech = technology(design.technology)
-    registers = 2 * design.element_bits + ACCUMULATOR_BITS
+    registers = 2 * design.element_bits + design.mac_stages * ACCUMULATOR_BITS
+    if design.overlap_preload and design.dataflow != "os":
+        registers += design.element_bits
     return float(tech.mac_area_um2(design.element_bits) + registers * tech.register_area_um2_per_bit)
 
 

@@ -41,6 +41,16 @@ class SystolicDesign(Design):
         16, ge=1, le=2**20, description="Bandwidth of the one memory port that all operands share.")
     vector_lanes: Annotated[int, Range(8, 128, scale="log2"), Unit("elements/cycle")] = Field(
         32, ge=1, le=65536, description="Width of the unit for pooling, softmax, additions and the like.")
+    skip_idle: bool = Field(
+        False, description="A partial fold loads, skews and drains only the rows and columns in use.")
+    overlap_drain: bool = Field(
+        False, description="The next fold enters the array while the outputs of the last drain.")
+    overlap_preload: bool = Field(
+        False, description="Each PE has a second register, filled with the next fold's stationary operand meanwhile.")
+    mac_stages: Annotated[int, Unit("cycles")] = Field(
+        1, ge=1, le=64, description="Pipeline stages of a multiply-accumulate; each beyond the first delays the drain.")
+    groups_per_fold: Literal[1, 2, 4, 8, 16, 32, 64, 128, 256] = Field(
+        1, description="Most groups (depthwise channels, heads) of less than a fold that may share one, diagonally.")
     memory: Literal["port", "ideal"] = Field(
         "port", description="port: bandwidth, latency and capacity count; ideal: all data is in place.")
     memory_latency_cycles: Annotated[int, Unit("cycles")] = Field(

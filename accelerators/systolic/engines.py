@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from . import mapping, program, tiling
-from .components import STALLS, Fold, JobRun, Plan, Step, Tiling, ideal_job, simulate_job
+from .components import STALLS, Fold, JobRun, Plan, Step, Tiling, Work, ideal_job, simulate_job
 from .design import ACCUMULATOR_BITS, SystolicDesign
+from .fold_list import fold_list, shadow_operand
 from .lowering import JobTable, field
 from .program import RESULT
-from .timing import LEVELS, N_ACC, N_STATE, run
+from .timing import LEVELS, N_ACC, N_STATE, N_TIMES, run
 
 __all__ = ["compiled", "compiled_folds", "design_row", "job_plan", "reference", "run_job"]
 
@@ -26,7 +28,9 @@ def design_row(design: SystolicDesign) -> list[int]:
         design.ifmap_sram_kib * KIB_HALF_BITS, design.filter_sram_kib * KIB_HALF_BITS,
         design.ofmap_sram_kib * KIB_HALF_BITS, design.activation_sram_kib * KIB_HALF_BITS,
         design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles, design.element_bits,
-        design.vector_lanes, int(design.memory == "ideal"),
+        design.vector_lanes, int(design.memory == "ideal"), design.groups_per_fold,
+        int(design.dataflow == "os"), int(design.skip_idle), int(design.overlap_drain), int(design.overlap_preload),
+        design.mac_stages,
     ]
 
 
@@ -52,16 +56,18 @@ def reference(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
         for j, row in enumerate(rows):
             if row[0] < 0:
                 continue
+            plan = job_plan(design, jobs, j, row)
             seen = run_job(design, jobs, j, row)
             row[0] = seen.cycles
             row[first_stall:port] = [seen.stalls[name] for name in STALLS]
             row[port] = sum(end - start for _, start, end in seen.transfers)
-            row[first_bits : first_bits + 5] = _traffic(design, jobs.unique[jobs.use[j]], row, job_plan(design, jobs, j, row))
-            computed = sum(fold.end - fold.start for fold in seen.folds)
+            row[first_bits : first_bits + 5] = _traffic(design, jobs.unique[jobs.use[j]], row, plan)
+            busy = seen.cycles - sum(seen.stalls.values())
             if row[vector]:
-                row[vector] = computed
+                row[vector] = busy
             else:
-                row[folds], row[fill] = len(seen.folds), computed - row[compute]
+                streams = sum(work.streams for step in plan.steps for work in step.folds)
+                row[folds], row[compute], row[fill] = len(seen.folds), streams, busy - streams
     return results
 
 
@@ -100,16 +106,19 @@ def job_plan(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray)
     return _vector_plan(shape) if shape.of("vector") else _product_plan(shape)
 
 
-def run_job(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> JobRun:
-    """Run job j on the SimPy components."""
+def run_job(
+    design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray, *, every_fold: bool = True
+) -> JobRun:
+    """Run job j on the SimPy components; the folds of a step are logged as one unless `every_fold`."""
     plan = job_plan(design, jobs, j, result)
     if design.memory == "ideal":
-        return ideal_job(plan)
-    return simulate_job(plan, design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles)
+        return ideal_job(plan, every_fold=every_fold)
+    bits_per_cycle, latency = design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles
+    return simulate_job(plan, bits_per_cycle, latency, every_fold=every_fold)
 
 
 def _product_plan(shape: _Shape) -> Plan:
-    design, flow = shape.design, mapping.dataflow_code(shape.design.dataflow)
+    design, packed = shape.design, shape.chosen("packed")
     on_chip = {kind: bool(shape.chosen(f"{kind}_on_chip")) for kind in ("ifmap", "filter", "ofmap")}
     filter_bits = shape.bits("in_bits" if shape.of("filter_activation") else "weight_bits")
 
@@ -122,17 +131,16 @@ def _product_plan(shape: _Shape) -> Plan:
             return x * y * ACCUMULATOR_BITS
         return 0 if on_chip["ofmap"] else x * y * shape.bits("out_bits")
 
-    def tile_folds(m: int, n: int, k: int) -> tuple[int, int]:
-        sr, sc, t = mapping.fold_shape(flow, m, n, k)
-        down, across = mapping.fold_counts(sr, sc, design.rows, design.cols)
-        return down * across, mapping.fold_period(flow, design.rows, design.cols, t)
+    @cache
+    def tile_folds(groups: int, m: int, n: int, k: int) -> tuple[Work, ...]:
+        return fold_list(design, groups, m, n, k, packed)
 
     order = "".join("mnk"[dim] for dim in program.ORDERS[shape.chosen("order")])
     tile = Tiling(
         shape.chosen("tile_groups"), shape.chosen("tile_m"), shape.chosen("tile_n"), shape.chosen("tile_k"), order
     )
     sizes = [shape.of(name) for name in ("m", "n", "k")]
-    return Plan.of(shape.of("groups"), sizes, tile, tile_bits, tile_folds)
+    return Plan.of(shape.of("groups"), sizes, tile, tile_bits, tile_folds, shadow_operand(design))
 
 
 def _vector_plan(shape: _Shape) -> Plan:
@@ -149,14 +157,14 @@ def _vector_plan(shape: _Shape) -> Plan:
 
     steps = []
     for position in range(before_last + 1):
+        busy = -(-share(shape.of("vector_ops"), position) // shape.design.vector_lanes)
         steps.append(Step(
             ifmap_bits=share(shape.of("in_elements") - near, position) * shape.bits("in_bits"),
             filter_bits=0,
             opens_output=True,
             psum_bits=0,
             closed_bits=chunk * out_bits if position else 0,
-            folds=1,
-            fold_cycles=-(-share(shape.of("vector_ops"), position) // shape.design.vector_lanes),
+            folds=(Work(load=0, free=busy, done=busy, streams=0),),
         ))
     return Plan(tuple(steps), (elements - before_last * chunk) * out_bits)
 
@@ -170,8 +178,8 @@ def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.nd
     row = np.array(design_row(design), np.int64)
     trips, dims = np.zeros(LEVELS, np.int64), np.zeros(3, np.int64)
     ifmap, filters, outputs, psums = (np.zeros((2, 2), np.int64) for _ in range(4))
-    cycles = np.zeros((2, 2, 2), np.int64)
-    tables = (trips, dims, ifmap, filters, outputs, psums, cycles)
+    times = np.zeros((2, 2, 2, 2, N_TIMES), np.int64)
+    tables = (trips, dims, ifmap, filters, outputs, psums, times)
     kept = shape.chosen("ofmap_on_chip")
     groups, last_groups = shape.chosen("tile_groups"), 1
     if shape.of("vector"):
@@ -183,10 +191,15 @@ def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.nd
         program.plan_product(shape.job, row, *near_flags, *tile, *tables)
         last_groups = shape.of("groups") - (int(trips[0]) - 1) * groups
     starts = np.zeros(len(plan.steps), np.int64)
-    run(trips, dims, groups, last_groups, ifmap, filters, outputs, psums, cycles, row[program.BANDWIDTH],
-        row[program.LATENCY], np.zeros(N_ACC, np.int64), starts, np.zeros((2 * LEVELS, N_STATE + N_ACC), np.int64))
-    return [
-        Fold(i, int(begin) + f * step.fold_cycles, int(begin) + (f + 1) * step.fold_cycles)
-        for i, (begin, step) in enumerate(zip(starts, plan.steps, strict=True))
-        for f in range(step.folds)
-    ]
+    run(trips, dims, groups, last_groups, ifmap, filters, outputs, psums, times, design.dataflow == "is",
+        row[program.BANDWIDTH], row[program.LATENCY], np.zeros(N_ACC, np.int64), starts,
+        np.zeros((2 * LEVELS, N_STATE + N_ACC), np.int64))
+    folds, free, streamed = [], 0, 0
+    for i, (begin, step) in enumerate(zip(starts.tolist(), plan.steps, strict=True)):
+        for number, work in enumerate(step.folds):
+            if number > 0:
+                begin = max(free, streamed + work.load) if plan.shadow else free
+            streamed = begin if plan.shadow else begin + work.load
+            free = streamed + work.free
+            folds.append(Fold(i, begin, streamed + work.done))
+    return folds

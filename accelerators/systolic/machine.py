@@ -196,6 +196,8 @@ class _Layers:
             else:
                 order = "".join("mnk"[dim] for dim in ORDERS[result["order"]])
                 groups = f"{result['tile_groups']} groups of " if result["tile_groups"] > 1 else ""
+                if result["packed"] > 1:
+                    groups += f"{result['packed']} to a fold, "
                 text = f"{groups}{result['tile_m']}x{result['tile_n']}x{result['tile_k']} tiles, {order}"
             held = [kind for kind in ("ifmap", "filter", "ofmap") if result[f"{kind}_on_chip"]]
             text += f"; {', '.join(held)} on chip" if held else ""

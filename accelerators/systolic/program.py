@@ -13,6 +13,7 @@ from numba import njit
 
 from . import mapping
 from .design import ACCUMULATOR_BITS
+from .folds import DONE, LAST, LEAD, SPAN, step_times
 from .lowering import field
 from .timing import K, M, N
 
@@ -20,22 +21,24 @@ __all__ = ["ORDERS", "PARAMETERS", "PLAN", "RESULT", "patch_elements", "plan_pro
 
 PARAMETERS = (
     "rows", "cols", "flow", "ifmap_half_bits", "filter_half_bits", "ofmap_half_bits", "activation_half_bits",
-    "bandwidth_bits", "latency", "element_bits", "lanes", "ideal",
+    "bandwidth_bits", "latency", "element_bits", "lanes", "ideal", "groups_per_fold",
+    "stays_output", "skip_idle", "overlap_drain", "overlap_preload", "mac_stages",
 )
-"""Columns of the kernel's design table."""
-ROWS, COLS, FLOW, IFMAP_HALF, FILTER_HALF, OFMAP_HALF, ACT_HALF, BANDWIDTH, LATENCY, BITS, LANES, IDEAL = range(12)
+"""Columns of the kernel's design table; from OPTIONS on they are those of `folds`."""
+(ROWS, COLS, FLOW, IFMAP_HALF, FILTER_HALF, OFMAP_HALF, ACT_HALF, BANDWIDTH, LATENCY, BITS, LANES, IDEAL, PACK,
+ OPTIONS) = range(14)
 
 RESULT = (
     "cycles", "compute_cycles", "fill_drain_cycles", "vector_cycles",
     "stall_ifmap_cycles", "stall_filter_cycles", "stall_psum_cycles", "stall_ofmap_cycles", "port_busy_cycles",
     "ifmap_read_bits", "filter_read_bits", "psum_read_bits", "psum_write_bits", "ofmap_write_bits",
     "sram_ifmap_reads", "sram_filter_reads", "sram_ofmap_reads", "sram_ofmap_writes",
-    "folds", "tile_groups", "tile_m", "tile_n", "tile_k", "order",
+    "folds", "tile_groups", "tile_m", "tile_n", "tile_k", "order", "packed",
     "ifmap_on_chip", "filter_on_chip", "ofmap_on_chip",
 )
 """Columns of the kernel's result for one job; `cycles` is -1 where no tile fits."""
 (CYCLES, COMPUTE, FILL, VECTOR, STALLS, PORT, IFMAP, FILTER, PSUM_READ, PSUM_WRITE, OFMAP, SRAM, FOLDS, TILE, ORDER,
- KEPT) = (0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 18, 19, 23, 24)
+ PACKED, KEPT) = (0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 18, 19, 23, 24, 25)
 N_RESULT = len(RESULT)
 
 ORDERS = np.array([[M, N, K], [M, K, N], [N, M, K], [N, K, M], [K, M, N], [K, N, M]], np.int64)
@@ -46,9 +49,9 @@ F_VECTOR, F_GROUPS, F_M, F_N, F_K, F_CONV, F_BATCH, F_OUT_H, F_OUT_W, F_IN_H, F_
     F_IN_BITS, F_W_BITS, F_OUT_BITS = range(26)
 assert field("out_bits") == F_OUT_BITS
 
-PLAN = ("tile_groups", "tile_m", "tile_n", "tile_k", "order")
+PLAN = ("tile_groups", "tile_m", "tile_n", "tile_k", "order", "packed")
+"""What the tiler decides: the groups, m, n and k of a tile, the loop order, and the groups that share a fold."""
 
-fold_period = njit(cache=True, nogil=True)(mapping.fold_period)
 fold_shape = njit(cache=True, nogil=True)(mapping.fold_shape)
 
 
@@ -94,7 +97,7 @@ def set_order(order, nm, nn, nk, trips, dims):
 
 @njit(cache=True, nogil=True)
 def plan_product(job, par, ifmap_near, filter_near, kept, tg, tm, tn, tk, order,
-                 trips, dims, a_bits, b_bits, o_bits, p_bits, cycles):
+                 packed, trips, dims, a_bits, b_bits, o_bits, p_bits, times):
     """Fill in what `timing.run` needs for one tiling of a matrix product (see there for the arrays)."""
     in_bits, w_bits, out_bits = widths(job, par)
     nm, nn, nk = -(-job[F_M] // tm), -(-job[F_N] // tn), -(-job[F_K] // tk)
@@ -114,12 +117,13 @@ def plan_product(job, par, ifmap_near, filter_near, kept, tg, tm, tn, tk, order,
                 if em == 0:
                     b_bits[ek, en] = 0 if filter_near else k * n * w_bits
                 sr, sc, t = fold_shape(par[FLOW], m, n, k)
-                folds = -(-sr // par[ROWS]) * -(-sc // par[COLS])
-                cycles[em, en, ek] = folds * fold_period(par[FLOW], par[ROWS], par[COLS], t)
+                for eg in range(2):
+                    groups = tg if eg == 0 else job[F_GROUPS] - (trips[0] - 1) * tg
+                    step_times(par[OPTIONS:], par[ROWS], par[COLS], sr, sc, t, groups, packed, times[eg, em, en, ek])
 
 
 @njit(cache=True, nogil=True)
-def plan_vector(job, par, near_elements, kept, chunk, trips, dims, a_bits, b_bits, o_bits, p_bits, cycles):
+def plan_vector(job, par, near_elements, kept, chunk, trips, dims, a_bits, b_bits, o_bits, p_bits, times):
     """Fill in what `timing.run` needs for a vector pass of `chunk` output elements at a time."""
     in_bits, _, out_bits = widths(job, par)
     count = -(-job[F_OUT] // chunk)
@@ -141,5 +145,7 @@ def plan_vector(job, par, near_elements, kept, chunk, trips, dims, a_bits, b_bit
             b_bits[other, last] = 0
             o_bits[last, other] = 0 if kept else out * out_bits
             p_bits[last, other] = 0
-            for third in range(2):
-                cycles[last, other, third] = -(-ops // par[LANES])
+        times[:, last, :, :, LEAD] = 0
+        times[:, last, :, :, LAST] = 0
+        times[:, last, :, :, SPAN] = -(-ops // par[LANES])
+        times[:, last, :, :, DONE] = -(-ops // par[LANES])

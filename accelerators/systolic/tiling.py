@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from .design import ACCUMULATOR_BITS, MIN_PASS
+from .folds import DONE, LEAD, N_TIMES, SPAN, array_time, most_packed
 from .program import (
     ACT_HALF,
     BANDWIDTH,
@@ -43,14 +44,16 @@ from .program import (
     KEPT,
     LATENCY,
     OFMAP_HALF,
+    OPTIONS,
     ORDER,
     ORDERS,
+    PACK,
+    PACKED,
     ROWS,
     SRAM,
     STALLS,
     TILE,
     VECTOR,
-    fold_period,
     fold_shape,
     patch_elements,
     plan_product,
@@ -85,15 +88,18 @@ def _traffic(groups, nm, nn, nk, order, a_sum, b_sum, o_sum, p_sum, out):
 
 
 @njit(cache=True, nogil=True)
-def _bound(compute, bits, a_first, b_first, o_last, bandwidth, latency):
+def _bound(compute, lead, a_stays, bits, a_first, b_first, o_last, bandwidth, latency):
     """Return a time that no schedule of the tiling can beat.
 
-    The first compute waits for the first tiles and the last output is stored after the last compute; and
-    the port must carry every bit.
+    The first compute waits for the first tiles, of which the one that stays must be loaded (`lead`), and the last
+    output is stored after the last compute; and the port must carry every bit.
     """
-    total = compute
-    if a_first + b_first > 0:
-        total += -(-a_first // bandwidth) + -(-b_first // bandwidth) + latency
+    begin = lead
+    if a_first > 0:
+        begin = max(begin, -(-a_first // bandwidth) + latency + (lead if a_stays else 0))
+    if b_first > 0:
+        begin = max(begin, -(-a_first // bandwidth) + -(-b_first // bandwidth) + latency + (0 if a_stays else lead))
+    total = begin + compute
     if o_last > 0:
         total += 1 + -(-o_last // bandwidth)
     return max(total, -(-(bits[0] + bits[1] + bits[2] + bits[3] + bits[4]) // bandwidth))
@@ -139,29 +145,29 @@ _ORDER_TABLE = _order_table()
 
 MAX_CANDIDATES = 1 << 16
 """Enough: `lower` refuses products of more than 2^54 MACs, so the doublings along m, n and k sum to at most 60."""
-N_CANDIDATE = 7  # bound, bits, groups, m, n, k, order
+N_CANDIDATE = 8  # bound, bits, groups, m, n, k, order, packed
 
 
 @njit(cache=True, nogil=True)
-def _fold_totals(job, par, tm, tn, tk, out):
-    """Write folds, cycles in which they stream and cycles in which they fill and drain, of all groups.
+def _next_packed(packed, most, limit):
+    """Return the next larger number of groups to a fold that is tried, or 0: doublings, and the most that fits.
 
-    Tiles of the two dimensions over the array are whole numbers of folds, so only cutting the dimension
-    that streams through makes more of them.
+    A higher `limit`, a power of two, only adds to them.
     """
-    sr, sc, t = fold_shape(par[FLOW], job[F_M], job[F_N], job[F_K])
-    folds = job[F_GROUPS] * -(-sr // par[ROWS]) * -(-sc // par[COLS])
-    passes = -(-t // fold_shape(par[FLOW], tm, tn, tk)[2])
-    out[0], out[1] = folds * passes, folds * t
-    out[2] = folds * passes * fold_period(par[FLOW], par[ROWS], par[COLS], 0)
+    if 2 * packed <= min(most, limit):
+        return 2 * packed
+    return most if packed < most <= limit else 0
 
 
 @njit(cache=True, nogil=True)
-def _candidates(job, par, ifmap_near, filter_near, kept, candidates, sizes, bits, folds):
+def _candidates(job, par, ifmap_near, filter_near, kept, candidates, sizes, bits, times):
     """Write every tiling that fits, with its bound, and return how many there are."""
     in_bits, w_bits, out_bits = widths(job, par)
     flow, ideal, groups = par[FLOW], par[IDEAL] > 0, job[F_GROUPS]
     m, n, k = job[F_M], job[F_N], job[F_K]
+    options = par[OPTIONS:]
+    sr, sc, t = fold_shape(flow, m, n, k)
+    most = most_packed(sr, sc, par[ROWS], par[COLS]) if groups > 1 and par[PACK] > 1 else 1
     m_count = _sizes(m, par[ROWS] if flow == 0 else (MIN_PASS if flow == 1 else par[COLS]), sizes[0])
     n_count = _sizes(n, par[COLS] if flow != 2 else MIN_PASS, sizes[1])
     k_count = _sizes(k, MIN_PASS if flow == 0 else par[ROWS], sizes[2])
@@ -198,30 +204,34 @@ def _candidates(job, par, ifmap_near, filter_near, kept, candidates, sizes, bits
                     if nm > 1 and nk > 1:
                         a_sum += (nm - 1) * (nk - 1) * patch_elements(job, tm, tk)
                     a_sum *= in_bits
-                _fold_totals(job, par, tm, tn, tk, folds)
-                compute = folds[1] + folds[2]
                 several = (1 if nm > 1 else 0) + (2 if nn > 1 else 0) + (4 if nk > 1 else 0)
-                tg = 1
-                while True:
-                    last_groups = groups - (-(-groups // tg) - 1) * tg
-                    for order in range(6):
-                        if _ORDER_TABLE[several, order, 0] == 0 or found == MAX_CANDIDATES:
-                            continue
-                        _traffic(groups, nm, nn, nk, order, a_sum, b_sum, o_sum, m * n * ACCUMULATOR_BITS, bits)
-                        row = candidates[found]
-                        row[0] = compute if ideal else _bound(
-                            compute, bits, tg * a_tile, tg * b_tile, last_groups * o_last,
-                            par[BANDWIDTH], par[LATENCY])
-                        row[1] = bits[0] + bits[1] + bits[2] + bits[3] + bits[4]
-                        row[2], row[3], row[4], row[5], row[6] = tg, tm, tn, tk, order
-                        found += 1
-                    # Small groups travel together: only if all of each fits.
-                    if several > 0 or tg == groups or ideal:
+                tile_t = fold_shape(flow, tm, tn, tk)[2]
+                for start in range(2):
+                    # Small groups travel together, doublings of one or of the most that share a fold, if all of each fits.
+                    if start == 1 and (several > 0 or ideal or most > par[PACK] or most & (most - 1) == 0):
                         break
-                    tg = min(2 * tg, groups)
-                    if (tg * tm * tn * ACCUMULATOR_BITS > par[OFMAP_HALF] or tg * b_tile > par[FILTER_HALF]
-                            or tg * a_tile > par[IFMAP_HALF]):
-                        break
+                    tg = groups if ideal else (1 if start == 0 else min(most, groups))
+                    while ideal or (tg * tm * tn * ACCUMULATOR_BITS <= par[OFMAP_HALF]
+                                    and tg * b_tile <= par[FILTER_HALF] and tg * a_tile <= par[IFMAP_HALF]):
+                        last_groups = groups - (-(-groups // tg) - 1) * tg
+                        packed = 1
+                        while packed > 0:
+                            array_time(options, par[ROWS], par[COLS], sr, sc, t, tile_t, groups, tg, packed, times)
+                            for order in range(6):
+                                if _ORDER_TABLE[several, order, 0] == 0 or found == MAX_CANDIDATES:
+                                    continue
+                                _traffic(groups, nm, nn, nk, order, a_sum, b_sum, o_sum, m * n * ACCUMULATOR_BITS, bits)
+                                row = candidates[found]
+                                row[0] = times[2] + times[3] if ideal else _bound(
+                                    times[2], times[3], flow == 2, bits, tg * a_tile, tg * b_tile,
+                                    last_groups * o_last, par[BANDWIDTH], par[LATENCY])
+                                row[1] = bits[0] + bits[1] + bits[2] + bits[3] + bits[4]
+                                row[2], row[3], row[4], row[5], row[6], row[7] = tg, tm, tn, tk, order, packed
+                                found += 1
+                            packed = _next_packed(packed, min(most, tg), par[PACK])
+                        if several > 0 or tg == groups:
+                            break
+                        tg = min(2 * tg, groups)
     return found
 
 
@@ -239,7 +249,7 @@ def _most_promising(candidates, found):
 @njit(cache=True, nogil=True)
 def _solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
     """Choose a tiling of a matrix product and write its result row; cycles stay -1 if nothing fits."""
-    candidates, sizes, work, trips, dims, a_bits, b_bits, o_bits, p_bits, cycles, bits, folds, acc, none = scratch
+    candidates, sizes, work, trips, dims, a_bits, b_bits, o_bits, p_bits, times, bits, folds, acc, none = scratch
     ideal = par[IDEAL] > 0
     found = _candidates(job, par, ifmap_near, filter_near, kept, candidates, sizes, bits, folds)
     best, best_bits = np.int64(-1), np.int64(0)
@@ -248,19 +258,20 @@ def _solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
         row = candidates[_most_promising(candidates, found)]
         if row[0] == never or (best >= 0 and (row[0] > best or (row[0] == best and row[1] >= best_bits))):
             break
-        plan_product(job, par, ifmap_near, filter_near, kept, row[2], row[3], row[4], row[5], row[6],
-                     trips, dims, a_bits, b_bits, o_bits, p_bits, cycles)
-        total = row[0]
+        plan_product(job, par, ifmap_near, filter_near, kept, row[2], row[3], row[4], row[5], row[6], row[7],
+                     trips, dims, a_bits, b_bits, o_bits, p_bits, times)
         acc[:] = 0
-        if not ideal:
+        if ideal:
+            total = times[1, 1, 1, 1, LEAD] + times[1, 1, 1, 1, DONE]
+        else:
             last_groups = job[F_GROUPS] - (trips[0] - 1) * row[2]
-            total = run(trips, dims, row[2], last_groups, a_bits, b_bits, o_bits, p_bits, cycles,
-                        par[BANDWIDTH], par[LATENCY], acc, none, work)
+            total = run(trips, dims, row[2], last_groups, a_bits, b_bits, o_bits, p_bits, times,
+                        par[FLOW] == 2, par[BANDWIDTH], par[LATENCY], acc, none, work)
         if best < 0 or total < best or (total == best and row[1] < best_bits):
             best, best_bits = total, row[1]
             for i in range(N_ACC):
                 out[STALLS + i] = acc[i]
-            for i in range(5):
+            for i in range(6):
                 out[TILE + i] = row[2 + i]
         row[0] = never
     out[CYCLES] = best
@@ -269,17 +280,20 @@ def _solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
     tm, tn, tk, order = out[TILE + 1], out[TILE + 2], out[TILE + 3], out[ORDER]
     groups, m, n, k = job[F_GROUPS], job[F_M], job[F_N], job[F_K]
     nm, nn, nk = -(-m // tm), -(-n // tn), -(-k // tk)
-    plan_product(job, par, ifmap_near, filter_near, kept, out[TILE], tm, tn, tk, order,
-                 trips, dims, a_bits, b_bits, o_bits, p_bits, cycles)
+    plan_product(job, par, ifmap_near, filter_near, kept, out[TILE], tm, tn, tk, order, out[PACKED],
+                 trips, dims, a_bits, b_bits, o_bits, p_bits, times)
     _traffic(groups, nm, nn, nk, order, _sum2(a_bits, nm, nk), _sum2(b_bits, nk, nn), _sum2(o_bits, nm, nn),
              _sum2(p_bits, nm, nn), bits)
     for i in range(5):
         out[IFMAP + i] = bits[i]
-    _fold_totals(job, par, tm, tn, tk, folds)
-    out[FOLDS], out[COMPUTE], out[FILL] = folds[0], folds[1], folds[2]
     flow = par[FLOW]
     sr, sc, t = fold_shape(flow, m, n, k)
-    passes = -(-t // fold_shape(flow, tm, tn, tk)[2])
+    tile_t = fold_shape(flow, tm, tn, tk)[2]
+    passes = -(-t // tile_t)
+    array_time(par[OPTIONS:], par[ROWS], par[COLS], sr, sc, t, tile_t, groups, out[TILE], out[PACKED], folds)
+    out[FOLDS], out[COMPUTE] = folds[0], folds[1]
+    stalls = out[STALLS] + out[STALLS + 1] + out[STALLS + 2] + out[STALLS + 3]
+    out[FILL] = best - out[COMPUTE] - stalls
     down, across = -(-sr // par[ROWS]), -(-sc // par[COLS])
     if flow == 0:
         out[SRAM], out[SRAM + 1] = groups * across * m * k, groups * down * n * k
@@ -294,14 +308,14 @@ def _solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
 @njit(cache=True, nogil=True)
 def _solve_vector(job, par, near_elements, kept, scratch, out):
     """Choose the chunk of a vector pass and write its result row; cycles stay -1 if nothing fits."""
-    _, sizes, work, trips, dims, a_bits, b_bits, o_bits, p_bits, cycles, bits, _, acc, none = scratch
+    _, sizes, work, trips, dims, a_bits, b_bits, o_bits, p_bits, times, bits, _, acc, none = scratch
     ideal = par[IDEAL] > 0
     count = _sizes(job[F_OUT], 1, sizes[0])
     best, chunk = np.int64(-1), np.int64(0)
     for i in range(count - 1, -1, -1):  # the largest first: the others must beat it
         if ideal and i < count - 1:
             break
-        plan_vector(job, par, near_elements, kept, sizes[0, i], trips, dims, a_bits, b_bits, o_bits, p_bits, cycles)
+        plan_vector(job, par, near_elements, kept, sizes[0, i], trips, dims, a_bits, b_bits, o_bits, p_bits, times)
         out_bits = widths(job, par)[2]
         if not ideal:
             if max(a_bits[0, 0] if trips[1] > 1 else 0, a_bits[1, 0]) > par[IFMAP_HALF]:
@@ -309,17 +323,17 @@ def _solve_vector(job, par, near_elements, kept, scratch, out):
             if sizes[0, i] * out_bits > par[OFMAP_HALF]:
                 continue
         chunks = trips[1]
-        compute = (chunks - 1) * cycles[0, 0, 0] + cycles[1, 0, 0]
+        compute = (chunks - 1) * times[1, 0, 0, 0, SPAN] + times[1, 1, 0, 0, SPAN]
         _traffic(1, chunks, 1, 1, 0, _sum2(a_bits, chunks, 1), 0, _sum2(o_bits, chunks, 1), 0, bits)
         if ideal:
             total = compute
         else:
             first = a_bits[0, 0] if chunks > 1 else a_bits[1, 0]
-            limit = _bound(compute, bits, first, 0, o_bits[1, 1], par[BANDWIDTH], par[LATENCY])
+            limit = _bound(compute, 0, False, bits, first, 0, o_bits[1, 1], par[BANDWIDTH], par[LATENCY])
             if best >= 0 and limit >= best:
                 continue
             acc[:] = 0
-            total = run(trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, cycles, par[BANDWIDTH], par[LATENCY],
+            total = run(trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, times, False, par[BANDWIDTH], par[LATENCY],
                         acc, none, work)
         if best < 0 or total < best:
             best, chunk = total, sizes[0, i]
@@ -329,7 +343,7 @@ def _solve_vector(job, par, near_elements, kept, scratch, out):
             for a in range(N_ACC):
                 out[STALLS + a] = 0 if ideal else acc[a]
     out[CYCLES] = best
-    out[TILE], out[TILE + 1], out[TILE + 2], out[TILE + 3] = 1, chunk, 1, 1
+    out[TILE], out[TILE + 1], out[TILE + 2], out[TILE + 3], out[PACKED] = 1, chunk, 1, 1, 1
     out[SRAM], out[SRAM + 3] = job[F_IN], job[F_OUT]
 
 
@@ -345,8 +359,8 @@ def solve(designs, jobs, use, results):
         np.empty((MAX_CANDIDATES, N_CANDIDATE), np.int64), np.empty((3, 64), np.int64),
         np.empty((2 * LEVELS, N_STATE + N_ACC), np.int64), np.empty(LEVELS, np.int64), np.empty(3, np.int64),
         np.empty((2, 2), np.int64), np.empty((2, 2), np.int64), np.empty((2, 2), np.int64),
-        np.empty((2, 2), np.int64), np.empty((2, 2, 2), np.int64), np.empty(5, np.int64),
-        np.empty(3, np.int64), np.empty(N_ACC, np.int64), np.empty(0, np.int64),
+        np.empty((2, 2), np.int64), np.empty((2, 2, 2, 2, N_TIMES), np.int64), np.empty(5, np.int64),
+        np.empty(4, np.int64), np.empty(N_ACC, np.int64), np.empty(0, np.int64),
     )
     for d in range(designs.shape[0]):
         par = designs[d]

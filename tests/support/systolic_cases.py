@@ -44,6 +44,15 @@ def workloads(draw):
     return Workload(name="random", operators=tuple(ops))
 
 
+def options():
+    """How folds follow each other: plain, as SCALE-Sim has it, or with any of the options."""
+    any_of_them = st.fixed_dictionaries({
+        "skip_idle": st.booleans(), "overlap_drain": st.booleans(), "overlap_preload": st.booleans(),
+        "mac_stages": st.sampled_from([1, 1, 2, 5]), "groups_per_fold": st.sampled_from([1, 2, 4, 8]),
+    })
+    return st.one_of(st.just({}), any_of_them)
+
+
 @st.composite
 def designs(draw, memory=("port",)):
     """A valid design with small scratchpads, so that tiles are cut in every way."""
@@ -57,6 +66,7 @@ def designs(draw, memory=("port",)):
             "memory_latency_cycles": draw(st.sampled_from([1, 2, 7, 50, 300])),
             "element_bits": draw(st.sampled_from([8, 16, 32])), "vector_lanes": draw(st.sampled_from([1, 8])),
             "memory": draw(st.sampled_from(memory)),
+            **draw(options()),
         }
         try:
             return SystolicDesign.make(values)

@@ -45,6 +45,8 @@ def test_two_thousand_products():
                 "ifmap_sram_kib": pick(1, 2), "filter_sram_kib": pick(1, 2), "ofmap_sram_kib": pick(1, 2),
                 "bandwidth_bytes_per_cycle": pick(1, 3, 8, 64), "memory_latency_cycles": pick(1, 3, 40, 200),
                 "element_bits": pick(8, 16, 32),
+                "skip_idle": bool(pick(0, 1)), "overlap_drain": bool(pick(0, 1)), "overlap_preload": bool(pick(0, 1)),
+                "mac_stages": pick(1, 1, 3), "groups_per_fold": pick(1, 2, 4),
             })
         except DesignError:
             continue

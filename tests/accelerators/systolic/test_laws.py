@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -10,13 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from systolic_cases import designs, workloads
 
-from cyclescape.accelerators.systolic import engines, mapping
-from cyclescape.accelerators.systolic.components import simulate_job
+from cyclescape.accelerators.systolic import engines, folds, mapping, program
+from cyclescape.accelerators.systolic.components import Plan, Tiling, simulate_job
+from cyclescape.accelerators.systolic.fold_list import fold_list, shadow_operand
 from cyclescape.accelerators.systolic.lowering import field, lower
 from cyclescape.accelerators.systolic.program import RESULT
 from cyclescape.simulator.registry import accelerator
+from cyclescape.traces.operators import Gemm
+from cyclescape.traces.workload import Workload
 
 SYSTOLIC = accelerator("systolic")
+NO_OPTIONS = {"skip_idle": False, "overlap_drain": False, "overlap_preload": False, "mac_stages": 1,
+              "groups_per_fold": 1}
 SRAMS = ("ifmap_sram_kib", "filter_sram_kib", "ofmap_sram_kib", "activation_sram_kib")
 
 
@@ -107,6 +113,7 @@ def test_bytes_are_those_of_the_transfers(workload, design):
 @given(workloads(), designs())
 def test_infinite_bandwidth_gives_the_closed_form(workload, design):
     """Ideal memory: folds x period. A port that moves any tile in a cycle: only latency is left."""
+    design = changed(design, **NO_OPTIONS)
     jobs = lower(workload)
     ideal = engines.compiled([changed(design, memory="ideal")], jobs)[0]
     fast = changed(design, bandwidth_bytes_per_cycle=2**20, memory_latency_cycles=1)
@@ -123,7 +130,7 @@ def test_infinite_bandwidth_gives_the_closed_form(workload, design):
             expected = int(job[field("groups")]) * folds * mapping.fold_period(code, design.rows, design.cols, t)
         assert row[0] == expected
         steps = engines.job_plan(fast, jobs, j, port).steps
-        computed = sum(step.folds * step.fold_cycles for step in steps)
+        computed = sum(work.load + work.free for step in steps for work in step.folds)
         # Two loads and a store of one cycle each before and after, and at most that much for each step.
         assert computed <= port[0] <= computed + 6 * len(steps)
         if len(steps) == 1:
@@ -139,23 +146,24 @@ def test_a_batch_is_its_members(workload, batch):
     assert together == [SYSTOLIC.run([design], workload)[0] for design in batch]
 
 
-def test_brute_force_over_all_tilings_finds_nothing_better():
+@pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
+@pytest.mark.parametrize("batch", [1, 5])
+def test_brute_force_over_all_tilings_finds_nothing_better(dataflow, batch):
     """The bound prunes, but never the best: compare with timing every candidate on the SimPy engine."""
-    from itertools import permutations
-
-    from cyclescape.accelerators.systolic.components import Plan, Tiling
-    from cyclescape.traces.operators import Gemm
-    from cyclescape.traces.workload import Workload
-
-    rng = np.random.default_rng(3)
-    for _ in range(12):
-        m, n, k = (int(rng.integers(9, 40)) for _ in range(3))
+    rng = np.random.default_rng([3, batch, len(dataflow), ord(dataflow[0])])
+    done = 0
+    while done < 6:
+        m, n, k = (int(rng.integers(1, 9 if batch > 1 else 30)) for _ in range(3))
         bandwidth, latency = int(rng.integers(1, 9)), int(rng.integers(1, 60))
+        rows, cols = (int(rng.integers(2, 9)) for _ in range(2))
+        flags = dict(zip(("skip_idle", "overlap_drain", "overlap_preload"), rng.integers(2, size=3).astype(bool).tolist()))
+        options = {**flags, "mac_stages": int(rng.integers(1, 4)), "groups_per_fold": int(2 ** rng.integers(3))}
         design = SYSTOLIC.design.make({
-            "rows": 4, "cols": 4, "dataflow": "os", "ifmap_sram_kib": 1, "filter_sram_kib": 1, "ofmap_sram_kib": 1,
-            "activation_sram_kib": 0, "bandwidth_bytes_per_cycle": bandwidth, "memory_latency_cycles": latency,
+            "rows": rows, "cols": cols, "dataflow": dataflow, "ifmap_sram_kib": 1, "filter_sram_kib": 1,
+            "ofmap_sram_kib": 1, "activation_sram_kib": 0, "bandwidth_bytes_per_cycle": bandwidth,
+            "memory_latency_cycles": latency, **options,
         })
-        gemm = Gemm(name="g", m=m, n=n, k=k)
+        gemm = Gemm(name="g", batch=batch, m=m, n=n, k=k)
         chosen = SYSTOLIC.run([design], Workload(name="w", operators=(gemm,)))[0].metrics["cycles"]
 
         def sizes(size, unit):
@@ -164,16 +172,88 @@ def test_brute_force_over_all_tilings_finds_nothing_better():
         def bits(kind, x, y):
             return x * y * (32 if kind == "psum" else 8)
 
-        def folds(m, n, k):
-            return -(-m // 4) * -(-n // 4), k + 6
-
+        unit = {"os": (rows, cols, 8), "ws": (8, cols, rows), "is": (cols, 8, rows)}[dataflow]
         best = min(
-            simulate_job(Plan.of(1, (m, n, k), Tiling(1, tm, tn, tk, "".join(order)), bits, folds),
-                         8 * bandwidth, latency).cycles
-            for tm in sizes(m, 4) for tn in sizes(n, 4) for tk in sizes(k, 8) for order in permutations("mnk")
-            if tm * tk <= 512 and tk * tn <= 512 and 4 * tm * tn <= 512
+            simulate_job(
+                Plan.of(batch, (m, n, k), Tiling(tg, tm, tn, tk, "".join(order)), bits,
+                        lambda g, m, n, k: fold_list(design, g, m, n, k, packed), shadow_operand(design)),  # noqa: B023
+                8 * bandwidth, latency,
+            ).cycles
+            for tm in sizes(m, unit[0]) for tn in sizes(n, unit[1]) for tk in sizes(k, unit[2])
+            for tg, packed in batches(batch, design.groups_per_fold, (tm, tn, tk) == (m, n, k), fits(design, m, n, k))
+            for order in permutations("mnk")
+            if tg * tm * tk <= 512 and tg * tk * tn <= 512 and tg * 4 * tm * tn <= 512
         )
         assert chosen == best
+        done += 1
+
+
+def fits(design, m, n, k):
+    """How many products fit the array side by side on its diagonal."""
+    sr, sc, _ = mapping.fold_shape(mapping.dataflow_code(design.dataflow), m, n, k)
+    return min(design.rows // sr, design.cols // sc)
+
+
+def batches(batch, limit, whole, most):
+    """Products to a tile, with products to a fold: several only if each is whole, whatever the search tries."""
+    yield 1, 1
+    if whole:
+        powers = {1, 2, 4, batch} | {most << i for i in range(3) if 1 < most <= limit}
+        for tg in sorted(p for p in powers if p <= batch):
+            yield from ((tg, p) for p in {1, 2, 4, min(most, tg)} if p <= min(limit, most, tg))
+
+
+@settings(max_examples=300)
+@given(workloads(), designs(memory=("port", "port", "ideal")), st.sampled_from(
+    ["skip_idle", "overlap_drain", "overlap_preload", "mac_stages", "groups_per_fold"]))
+def test_an_option_that_hides_work_is_never_slower(workload, design, option):
+    plain = {"mac_stages": max(design.mac_stages, 2), "groups_per_fold": min(design.groups_per_fold, 128)}.get(option, False)
+    better = {"mac_stages": plain - 1, "groups_per_fold": 2 * plain}.get(option, True)
+    without, with_it = SYSTOLIC.run([changed(design, **{option: plain}), changed(design, **{option: better})], workload)
+    assert with_it.metrics["cycles"] <= without.metrics["cycles"]
+
+
+@settings(max_examples=400)
+@given(designs(), st.integers(1, 9), st.integers(1, 30), st.integers(1, 30), st.integers(1, 30), st.sampled_from([1, 2, 3, 8]))
+def test_closed_forms_of_a_step_are_those_of_its_folds_one_by_one(design, groups, m, n, k, packed):
+    sr, sc, t = mapping.fold_shape(mapping.dataflow_code(design.dataflow), m, n, k)
+    packed = max(1, min(packed, fits(design, m, n, k)))
+    listed = fold_list(design, groups, m, n, k, packed)
+    shadow = bool(shadow_operand(design))
+    begin = listed[0].load if shadow else 0  # of the first load; then of the first streaming
+    streamed, done, first = 0, 0, begin
+    for work in listed:
+        if shadow:
+            begin = streamed = max(begin, streamed + work.load)
+        else:
+            streamed = begin + work.load
+        done, begin = max(done, streamed + work.done), streamed + work.free
+    row = np.array(engines.design_row(design), np.int64)
+    times, totals = np.zeros(folds.N_TIMES, np.int64), np.zeros(4, np.int64)
+    count = folds.step_times(row[program.OPTIONS:], design.rows, design.cols, sr, sc, t, groups, packed, times)
+    assert count == len(listed)
+    expected = {folds.LEAD: first, folds.LAST: streamed - first, folds.SPAN: begin - first, folds.DONE: done - first}
+    assert {i: int(times[i]) for i in range(folds.N_TIMES)} == expected
+    folds.array_time(row[program.OPTIONS:], design.rows, design.cols, sr, sc, t, t, groups, groups, packed, totals)
+    assert (totals[0], totals[1]) == (count, sum(work.streams for work in listed))
+    assert totals[3] == first
+    assert totals[2] <= done - first  # what the search prunes by; exact where no load is longer than what hides it
+    if not shadow:
+        assert totals[2] == streamed + listed[-1].done
+
+
+def test_hand_made_folds():
+    """4x4 positions on a 2x2 array for t = 3: four folds. Drawn by hand."""
+    def cycles(**options):
+        design = SYSTOLIC.design.make({"rows": 2, "cols": 2, "dataflow": "ws", "memory": "ideal", **options})
+        gemm = Gemm(name="g", m=3, n=4, k=4)
+        return SYSTOLIC.run([design], Workload(name="w", operators=(gemm,)))[0].metrics["cycles"]
+
+    assert cycles() == 4 * (2 + 3 + 2)  # load, stream, skew
+    assert cycles(overlap_drain=True) == 2 + 3 * (3 + 1 + 2) + 3 + 2
+    assert cycles(overlap_preload=True) == 2 + 4 * (3 + 2)
+    assert cycles(overlap_drain=True, overlap_preload=True) == 2 + 4 * 3 + 2
+    assert cycles(mac_stages=3) == 4 * (2 + 3 + 2 + 2)
 
 
 @settings(max_examples=60)
