@@ -14,9 +14,10 @@ import numpy as np
 from ...simulator.energy import technology
 from .design import ACCUMULATOR_BITS, SystolicDesign
 from .lowering import JobTable, field
+from .mapping import dataflow_code
 from .program import RESULT
 
-__all__ = ["AREAS", "ENERGIES", "areas_mm2", "energies_j", "pe_area_um2"]
+__all__ = ["AREAS", "ENERGIES", "areas_mm2", "energies_j", "mac_bits", "pe_area_um2"]
 
 ENERGIES = ("mac", "array", "vector", "sram", "dram", "leakage")
 """Where energy goes; `array` is registers and hops between PEs."""
@@ -28,14 +29,22 @@ _SRAMS = ("ifmap", "filter", "ofmap", "activation")
 def pe_area_um2(design: SystolicDesign) -> float:
     """Area of one PE: the MAC, registers for both operands, the partial sum and what its options need.
 
-    Those are a second register for the operand that stays, where loading it is overlapped, and one of the partial sum's
-    width (that of the product is no more) between any two stages of the multiply-accumulate.
+    Those are a second register for the operand that stays, where loading it is overlapped; one of the partial sum's
+    width (that of the product is no more) between any two stages of the multiply-accumulate; and, to skip zeros, all
+    inputs of a block with the index of the one to be taken.
     """
     tech = technology(design.technology)
-    registers = 2 * design.element_bits + design.mac_stages * ACCUMULATOR_BITS
-    if design.overlap_preload and design.dataflow != "os":
-        registers += design.element_bits
-    return float(tech.mac_area_um2(design.element_bits) + registers * tech.register_area_um2_per_bit)
+    in_bits, weight_bits, _ = design.widths
+    inputs, weight = design.sparse_block * in_bits, weight_bits + (design.sparse_block - 1).bit_length()
+    registers = inputs + weight + design.mac_stages * ACCUMULATOR_BITS
+    if design.overlap_preload:
+        registers += {"os": 0, "ws": weight, "is": inputs}[design.dataflow]
+    return float(tech.mac_area_um2(mac_bits(design)) + registers * tech.register_area_um2_per_bit)
+
+
+def mac_bits(design: SystolicDesign) -> int:
+    """Width at which a multiply-accumulate is priced: the wider operand's, and no less than the tables' 8 bits."""
+    return max(8, *design.widths[:2])
 
 
 def areas_mm2(designs: Sequence[SystolicDesign]) -> np.ndarray:
@@ -71,15 +80,19 @@ def energies_j(
     def of_job(name: str) -> np.ndarray:
         return jobs.unique[jobs.use, field(name)][None, :]
 
-    own = np.array([[d.element_bits] for d in designs])
+    skipping = jobs.skipping(np.array([d.sparse_block for d in designs]))
+    index_bits = np.where(skipping, jobs.sparse[jobs.use, field("index_bits")], 0)
+    own = np.array([d.widths for d in designs])
+    own_in, own_weight, own_out = (own[:, i : i + 1] for i in range(3))
     in_bits, weight_bits, out_bits = (
-        np.where(of_job(name) > 0, of_job(name), own) for name in ("in_bits", "weight_bits", "out_bits")
+        np.where(of_job(name) > 0, of_job(name), width)
+        for name, width in (("in_bits", own_in), ("weight_bits", own_weight), ("out_bits", own_out))
     )
-    weight_bits = np.where(of_job("filter_activation") > 0, in_bits, weight_bits)
+    weight_bits = np.where(of_job("filter_activation") > 0, in_bits, weight_bits) + index_bits
 
     # Per bit prices, one row a design.
     tech = [technology(d.technology) for d in designs]
-    mac = np.array([[t.mac_pj(d.element_bits)] for t, d in zip(tech, designs, strict=True)])
+    mac = np.array([[t.mac_pj(mac_bits(d))] for t, d in zip(tech, designs, strict=True)])
     hop = np.array([[t.hop_pj_per_bit(pe_area_um2(d) ** 0.5)] for t, d in zip(tech, designs, strict=True)])
     register = np.array([[t.register_pj_per_bit] for t in tech])
     vector = np.array([[t.vector_op_pj] for t in tech])
@@ -87,10 +100,14 @@ def energies_j(
     access = _srams(designs, "sram_read_pj_per_bit")
     ifmap, filters, ofmap, activation = (access[:, i : i + 1] for i in range(4))
 
-    # OS passes both operands on and keeps the sum; WS and IS keep one operand and pass the sum on.
-    stays_sum = np.array([[d.dataflow == "os"] for d in designs])
-    passed = np.where(stays_sum, 2 * own, own + ACCUMULATOR_BITS)
-    kept = np.where(stays_sum, 2 * ACCUMULATOR_BITS, own)
+    # OS passes both operands on and keeps the sum; WS and IS keep one operand and pass the sum on. Where zeros are
+    # skipped all inputs of a block come along.
+    sparse = jobs.sparse[jobs.use]
+    inputs = own_in * np.where(skipping, sparse[:, field("dense_k")] / np.maximum(sparse[:, field("k")], 1), 1)
+    weights = own_weight + index_bits
+    flow = np.array([[dataflow_code(d.dataflow)] for d in designs])
+    passed = np.choose(flow, [inputs + weights, inputs + ACCUMULATOR_BITS, weights + ACCUMULATOR_BITS])
+    kept = np.choose(flow, [np.full_like(inputs, 2 * ACCUMULATOR_BITS), weights, inputs])
 
     near_ifmap = column("ifmap_on_chip") > 0
     near_filter = column("filter_on_chip") > 0
@@ -116,7 +133,7 @@ def energies_j(
     seconds = column("cycles") / np.array([[d.frequency_mhz * 1e6] for d in designs])
 
     out = np.empty((*results.shape[:2], len(ENERGIES)))
-    macs = jobs.macs[None, :]
+    macs = jobs.multiplied(skipping)
     out[..., 0] = macs * mac
     out[..., 1] = macs * (passed * hop + kept * register)
     out[..., 2] = of_job("vector_ops") * vector

@@ -57,6 +57,15 @@ class SystolicDesign(Design):
         100, ge=1, le=10**6, description="Time from the last word's transfer until a tile can be used.")
     element_bits: Annotated[Literal[8, 16, 32], Unit("bits")] = Field(
         8, description="Width of inputs, weights and outputs where the workload does not fix it.")
+    ifmap_bits: Annotated[Literal[4, 8, 16, 32] | None, Unit("bits")] = Field(
+        None, description="Width of inputs where it differs from element_bits.")
+    filter_bits: Annotated[Literal[4, 8, 16, 32] | None, Unit("bits")] = Field(
+        None, description="Width of weights where it differs from element_bits.")
+    ofmap_bits: Annotated[Literal[4, 8, 16, 32] | None, Unit("bits")] = Field(
+        None, description="Width of outputs where it differs from element_bits.")
+    sparse_block: Literal[1, 2, 4, 8, 16] = Field(
+        1, description="Inputs among which a PE selects: weights of N:M sparsity, M up to this, are stored and multiplied "
+                       "without their zeros.")
     frequency_mhz: Annotated[int, Unit("MHz")] = Field(
         1000, ge=1, le=10**5, description="Clock of array, vector unit and port.")
     technology: Literal["horowitz-45nm", "eyeriss-65nm"] = Field(
@@ -79,6 +88,12 @@ class SystolicDesign(Design):
         },
     }
 
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """Bits of an input, a weight and an output where the workload does not fix them."""
+        own = (self.ifmap_bits, self.filter_bits, self.ofmap_bits)
+        return tuple(bits or self.element_bits for bits in own)  # type: ignore[return-value]
+
     @model_validator(mode="after")
     def _smallest_tile_fits(self) -> SystolicDesign:
         """Half of each scratchpad must hold what one pass over the array needs."""
@@ -91,7 +106,15 @@ class SystolicDesign(Design):
             "ws": (rows * streamed, held, cols * streamed),
             "is": (held, rows * streamed, cols * streamed),
         }[flow]
-        widths = (self.element_bits, self.element_bits, ACCUMULATOR_BITS)
+        in_bits, weight_bits, _ = self.widths
+        if self.sparse_block > 1:
+            weight_bits += (self.sparse_block - 1).bit_length()
+            need = {  # inputs of the block that a slot selects from
+                "os": (rows * streamed * self.sparse_block, cols * streamed, held),
+                "ws": (rows * streamed * self.sparse_block, held, cols * streamed),
+                "is": (held * self.sparse_block, rows * streamed, cols * streamed),
+            }[flow]
+        widths = (in_bits, weight_bits, ACCUMULATOR_BITS)
         for name, elements, bits in zip(("ifmap", "filter", "ofmap"), need, widths, strict=True):
             have, needed = getattr(self, f"{name}_sram_kib"), elements * bits / 8 / 512
             if have < needed:

@@ -27,8 +27,8 @@ def design_row(design: SystolicDesign) -> list[int]:
         design.rows, design.cols, mapping.dataflow_code(design.dataflow),
         design.ifmap_sram_kib * KIB_HALF_BITS, design.filter_sram_kib * KIB_HALF_BITS,
         design.ofmap_sram_kib * KIB_HALF_BITS, design.activation_sram_kib * KIB_HALF_BITS,
-        design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles, design.element_bits,
-        design.vector_lanes, int(design.memory == "ideal"), design.groups_per_fold,
+        design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles, *design.widths,
+        design.vector_lanes, int(design.memory == "ideal"), design.groups_per_fold, design.sparse_block,
         int(design.dataflow == "os"), int(design.skip_idle), int(design.overlap_drain), int(design.overlap_preload),
         design.mac_stages,
     ]
@@ -38,7 +38,7 @@ def compiled(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
     """Return results of shape (designs, jobs, len(RESULT)), int64."""
     table = np.array([design_row(design) for design in designs], np.int64).reshape(len(designs), -1)
     results = np.zeros((len(designs), len(jobs.use), len(RESULT)), np.int64)
-    tiling.solve(table, jobs.unique, jobs.use, results)
+    tiling.solve(table, jobs.unique, jobs.sparse, jobs.use, results)
     return results
 
 
@@ -61,7 +61,7 @@ def reference(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
             row[0] = seen.cycles
             row[first_stall:port] = [seen.stalls[name] for name in STALLS]
             row[port] = sum(end - start for _, start, end in seen.transfers)
-            row[first_bits : first_bits + 5] = _traffic(design, jobs.unique[jobs.use[j]], row, plan)
+            row[first_bits : first_bits + 5] = _traffic(design, jobs.row(j, design.sparse_block), row, plan)
             busy = seen.cycles - sum(seen.stalls.values())
             if row[vector]:
                 row[vector] = busy
@@ -75,7 +75,7 @@ def _traffic(design: SystolicDesign, job: np.ndarray, row: np.ndarray, plan: Pla
     """Bits moved, transfer by transfer: ifmap, filter, partial sums read, partial sums written, outputs."""
     stored = sum(step.closed_bits for step in plan.steps) + plan.last_bits
     kept = row[RESULT.index("ofmap_on_chip")]
-    outputs = 0 if kept else int(job[field("out_elements")] * (job[field("out_bits")] or design.element_bits))
+    outputs = 0 if kept else int(job[field("out_elements")] * (job[field("out_bits")] or design.widths[2]))
     return [
         sum(step.ifmap_bits for step in plan.steps), sum(step.filter_bits for step in plan.steps),
         sum(step.psum_bits for step in plan.steps), stored - outputs, outputs,
@@ -97,12 +97,13 @@ class _Shape:
         return int(self.result[RESULT.index(name)])
 
     def bits(self, name: str) -> int:
-        return self.of(name) or self.design.element_bits
+        own = dict(zip(("in_bits", "weight_bits", "out_bits"), self.design.widths, strict=True))
+        return self.of(name) or own[name]
 
 
 def job_plan(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> Plan:
     """Return job j's program, for the tiling written in its result row."""
-    shape = _Shape(jobs.unique[jobs.use[j]], design, result)
+    shape = _Shape(jobs.row(j, design.sparse_block), design, result)
     return _vector_plan(shape) if shape.of("vector") else _product_plan(shape)
 
 
@@ -120,7 +121,7 @@ def run_job(
 def _product_plan(shape: _Shape) -> Plan:
     design, packed = shape.design, shape.chosen("packed")
     on_chip = {kind: bool(shape.chosen(f"{kind}_on_chip")) for kind in ("ifmap", "filter", "ofmap")}
-    filter_bits = shape.bits("in_bits" if shape.of("filter_activation") else "weight_bits")
+    filter_bits = shape.bits("in_bits" if shape.of("filter_activation") else "weight_bits") + shape.of("index_bits")
 
     def tile_bits(kind: str, x: int, y: int) -> int:
         if kind == "ifmap":
@@ -174,7 +175,7 @@ def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.nd
     plan = job_plan(design, jobs, j, result)
     if design.memory == "ideal":
         return ideal_job(plan).folds
-    shape = _Shape(jobs.unique[jobs.use[j]], design, result)
+    shape = _Shape(jobs.row(j, design.sparse_block), design, result)
     row = np.array(design_row(design), np.int64)
     trips, dims = np.zeros(LEVELS, np.int64), np.zeros(3, np.int64)
     ifmap, filters, outputs, psums = (np.zeros((2, 2), np.int64) for _ in range(4))

@@ -53,7 +53,8 @@ class Systolic(Accelerator):
         "edp_js": "Energy times time.",
         "dram_bytes": "Bytes over the memory port, both ways.",
         "macs": "Multiply-accumulates of the workload.",
-        "pe_utilization": "Multiply-accumulates by cycles x PEs; at most 1.",
+        "effective_macs": "Those that the array does: without the zeros of sparse weights that it skips.",
+        "pe_utilization": "effective_macs by cycles x PEs; at most 1.",
         "mapping_efficiency": "Share of PEs that hold work while the array streams.",
         "port_utilization": "Share of cycles in which the memory port transfers.",
         **{f"energy_{part}_j": f"Energy of {part}." for part in costs.ENERGIES},
@@ -111,15 +112,16 @@ def _reports(
 
     pes = np.array([d.rows * d.cols for d in designs])
     cycles, macs = summed("cycles"), int(jobs.macs.sum())
+    done = jobs.multiplied(jobs.skipping(np.array([d.sparse_block for d in designs]))).sum(axis=1)
     seconds = cycles / np.array([d.frequency_mhz * 1e6 for d in designs])
     joules = energy.sum(axis=1)
     streaming = np.maximum(summed("compute_cycles") * pes, 1)
     bits = sum(summed(name) for name in _PORT_BITS)
-    whole = np.stack([cycles, -(-bits // 8)], axis=1).tolist()
+    whole = np.stack([cycles, -(-bits // 8), done], axis=1).tolist()
     with np.errstate(divide="ignore", invalid="ignore"):
         real = np.column_stack([
             seconds, joules, areas.sum(axis=1), joules / seconds, joules * seconds,
-            macs / (cycles * pes), macs / streaming, summed("port_busy_cycles") / cycles, energy,
+            done / (cycles * pes), done / streaming, summed("port_busy_cycles") / cycles, energy,
         ]).tolist()
     causes = total[:, [RESULT.index(column) for column in CAUSES.values()]].tolist()
     failed = np.any(results[:, :, 0] < 0, axis=1).tolist()
@@ -134,8 +136,8 @@ def _reports(
         time_s, energy_j, area, power, edp, utilization, mapping, port, *parts = real[d]
         metrics = {
             "cycles": whole[d][0], "time_s": time_s, "energy_j": energy_j, "area_mm2": area, "power_w": power,
-            "edp_js": edp, "dram_bytes": whole[d][1], "macs": macs, "pe_utilization": utilization,
-            "mapping_efficiency": mapping, "port_utilization": port,
+            "edp_js": edp, "dram_bytes": whole[d][1], "macs": macs, "effective_macs": whole[d][2],
+            "pe_utilization": utilization, "mapping_efficiency": mapping, "port_utilization": port,
             **{f"energy_{part}_j": value for part, value in zip(costs.ENERGIES, parts, strict=True)},
         }
         breakdown = dict(zip(CAUSES, causes[d], strict=True))
@@ -164,16 +166,17 @@ class _Layers:
 
         area = costs.areas_mm2([design])
         energy = costs.energies_j([design], jobs, rows[None], area)[0].sum(axis=1)
-        macs, cycles = per_operator(jobs.macs), column("cycles")
+        done = per_operator(jobs.multiplied(jobs.skipping(np.array([design.sparse_block])))[0])
+        cycles = column("cycles")
         streaming = column("compute_cycles") * design.rows * design.cols
         columns: dict[str, Any] = {
             "name": [op.name for op in operators],
             "kind": [op.kind for op in operators],
-            "macs": macs,
+            "macs": per_operator(jobs.macs),
             "cycles": cycles,
             **{f"{cause}_cycles": column(name) for cause, name in CAUSES.items()},
-            "pe_utilization": macs / np.maximum(cycles * design.rows * design.cols, 1),
-            "idle_pe_cycles": np.maximum(streaming - macs, 0),
+            "pe_utilization": done / np.maximum(cycles * design.rows * design.cols, 1),
+            "idle_pe_cycles": np.maximum(streaming - done, 0),
             "folds": column("folds"),
             "port_busy_cycles": column("port_busy_cycles"),
             **{f"{name.removesuffix('_bits')}_bytes": -(-column(name) // 8) for name in _PORT_BITS},

@@ -17,16 +17,17 @@ from .folds import DONE, LAST, LEAD, SPAN, step_times
 from .lowering import field
 from .timing import K, M, N
 
-__all__ = ["ORDERS", "PARAMETERS", "PLAN", "RESULT", "patch_elements", "plan_product", "plan_vector", "widths"]
+__all__ = ["ORDERS", "PARAMETERS", "PLAN", "RESULT", "patch_elements", "plan_product", "plan_vector",
+           "skips_zeros", "widths"]
 
 PARAMETERS = (
     "rows", "cols", "flow", "ifmap_half_bits", "filter_half_bits", "ofmap_half_bits", "activation_half_bits",
-    "bandwidth_bits", "latency", "element_bits", "lanes", "ideal", "groups_per_fold",
-    "stays_output", "skip_idle", "overlap_drain", "overlap_preload", "mac_stages",
+    "bandwidth_bits", "latency", "in_bits", "weight_bits", "out_bits", "lanes", "ideal",
+    "groups_per_fold", "sparse_block", "stays_output", "skip_idle", "overlap_drain", "overlap_preload", "mac_stages",
 )
 """Columns of the kernel's design table; from OPTIONS on they are those of `folds`."""
-(ROWS, COLS, FLOW, IFMAP_HALF, FILTER_HALF, OFMAP_HALF, ACT_HALF, BANDWIDTH, LATENCY, BITS, LANES, IDEAL, PACK,
- OPTIONS) = range(14)
+(ROWS, COLS, FLOW, IFMAP_HALF, FILTER_HALF, OFMAP_HALF, ACT_HALF, BANDWIDTH, LATENCY, IN_BITS, WEIGHT_BITS, OUT_BITS, LANES,
+ IDEAL, PACK, SPARSE_BLOCK, OPTIONS) = range(17)
 
 RESULT = (
     "cycles", "compute_cycles", "fill_drain_cycles", "vector_cycles",
@@ -46,8 +47,8 @@ ORDERS = np.array([[M, N, K], [M, K, N], [N, M, K], [N, K, M], [K, M, N], [K, N,
 
 F_VECTOR, F_GROUPS, F_M, F_N, F_K, F_CONV, F_BATCH, F_OUT_H, F_OUT_W, F_IN_H, F_IN_W, F_CHANNELS, F_KERNEL_H, \
     F_WINDOW, F_STRIDE_H, F_FILTER_ACT, F_IFMAP_NEAR, F_FILTER_NEAR, F_NEAR, F_IN, F_OUT, F_OPS, F_NEXT_ONLY, \
-    F_IN_BITS, F_W_BITS, F_OUT_BITS = range(26)
-assert field("out_bits") == F_OUT_BITS
+    F_IN_BITS, F_W_BITS, F_OUT_BITS, F_DENSE_K, F_KEPT, F_BLOCK, F_INDEX_BITS = range(30)
+assert field("index_bits") == F_INDEX_BITS
 
 PLAN = ("tile_groups", "tile_m", "tile_n", "tile_k", "order", "packed")
 """What the tiler decides: the groups, m, n and k of a tile, the loop order, and the groups that share a fold."""
@@ -60,8 +61,12 @@ def patch_elements(job, tm, tk):
     """Return the input elements that a tile of tm output pixels and tk window elements is made from.
 
     A matrix tile is itself. A convolution's patch is fetched as whole input rows of the channels concerned,
-    or gathered pixel by pixel where that is less; padding is not fetched.
+    or gathered pixel by pixel where that is less; padding is not fetched. Inputs that meet a weight left out
+    by sparsity are fetched, as other filters need them.
     """
+    if job[F_KEPT] > 0:  # the blocks of which tk weights are kept; a tile may begin within one
+        blocks = -(-tk // job[F_KEPT]) + (1 if tk % job[F_KEPT] else 0)
+        tk = job[F_DENSE_K] if tk >= job[F_K] else min(job[F_DENSE_K], blocks * job[F_BLOCK])
     gathered = tm * tk
     if job[F_CONV] == 0:
         return gathered
@@ -73,18 +78,24 @@ def patch_elements(job, tm, tk):
     spanned = (rows - images) * job[F_STRIDE_H] + images * job[F_KERNEL_H]
     in_rows = min(spanned, rows * job[F_KERNEL_H], job[F_BATCH] * job[F_IN_H])
     channels = job[F_CHANNELS]
-    if tk < job[F_K]:
+    if tk < job[F_DENSE_K]:
         channels = min(channels, -(-tk // job[F_WINDOW]) + (1 if tk % job[F_WINDOW] else 0))
     return min(gathered, in_rows * job[F_IN_W] * channels)
 
 
 @njit(cache=True, nogil=True)
+def skips_zeros(sparse, par):
+    """Whether the array leaves out a job's zeros: `sparse` is its row of `JobTable.sparse`."""
+    return 0 < sparse[F_BLOCK] <= par[SPARSE_BLOCK]
+
+
+@njit(cache=True, nogil=True)
 def widths(job, par):
-    """Return the bits of an input, a weight (or second operand) and an output element."""
-    in_bits = job[F_IN_BITS] if job[F_IN_BITS] > 0 else par[BITS]
-    w_bits = job[F_W_BITS] if job[F_W_BITS] > 0 else par[BITS]
-    out_bits = job[F_OUT_BITS] if job[F_OUT_BITS] > 0 else par[BITS]
-    return in_bits, (in_bits if job[F_FILTER_ACT] else w_bits), out_bits
+    """Return the bits of an input, a weight (or second operand) with its index, and an output element."""
+    in_bits = job[F_IN_BITS] if job[F_IN_BITS] > 0 else par[IN_BITS]
+    w_bits = job[F_W_BITS] if job[F_W_BITS] > 0 else par[WEIGHT_BITS]
+    out_bits = job[F_OUT_BITS] if job[F_OUT_BITS] > 0 else par[OUT_BITS]
+    return in_bits, (in_bits if job[F_FILTER_ACT] else w_bits) + job[F_INDEX_BITS], out_bits
 
 
 @njit(cache=True, nogil=True)

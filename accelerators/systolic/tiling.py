@@ -18,10 +18,10 @@ from .folds import DONE, LEAD, N_TIMES, SPAN, array_time, most_packed
 from .program import (
     ACT_HALF,
     BANDWIDTH,
-    BITS,
     COLS,
     COMPUTE,
     CYCLES,
+    F_DENSE_K,
     F_FILTER_NEAR,
     F_GROUPS,
     F_IFMAP_NEAR,
@@ -47,6 +47,7 @@ from .program import (
     OPTIONS,
     ORDER,
     ORDERS,
+    OUT_BITS,
     PACK,
     PACKED,
     ROWS,
@@ -58,6 +59,7 @@ from .program import (
     patch_elements,
     plan_product,
     plan_vector,
+    skips_zeros,
     widths,
 )
 from .timing import LEVELS, N_ACC, N_STATE, K, M, N, run
@@ -295,11 +297,12 @@ def _solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
     stalls = out[STALLS] + out[STALLS + 1] + out[STALLS + 2] + out[STALLS + 3]
     out[FILL] = best - out[COMPUTE] - stalls
     down, across = -(-sr // par[ROWS]), -(-sc // par[COLS])
+    dense_k = job[F_DENSE_K]  # a port delivers the whole block that a weight selects from
     if flow == 0:
-        out[SRAM], out[SRAM + 1] = groups * across * m * k, groups * down * n * k
+        out[SRAM], out[SRAM + 1] = groups * across * m * dense_k, groups * down * n * k
         out[SRAM + 2], out[SRAM + 3] = groups * (nk - 1) * m * n, groups * nk * m * n
     else:
-        stays, streams = (n * k, m * k) if flow == 1 else (m * k, n * k)
+        stays, streams = (n * k, m * dense_k) if flow == 1 else (m * dense_k, n * k)
         out[SRAM + (1 if flow == 1 else 0)] = groups * passes * stays
         out[SRAM + (0 if flow == 1 else 1)] = groups * across * streams
         out[SRAM + 2], out[SRAM + 3] = groups * (down - 1) * m * n, groups * down * m * n
@@ -348,11 +351,11 @@ def _solve_vector(job, par, near_elements, kept, scratch, out):
 
 
 @njit(cache=True, nogil=True)
-def solve(designs, jobs, use, results):
+def solve(designs, jobs, sparse, use, results):
     """Simulate every design on every job.
 
-    designs (n_designs, len(PARAMETERS)), jobs (n_unique, len(FIELDS)) and use (n_jobs,) as in `JobTable`;
-    results (n_designs, n_jobs, len(RESULT)) is filled in. All int64.
+    designs (n_designs, len(PARAMETERS)), jobs and sparse (n_unique, len(FIELDS)) and use (n_jobs,) as in
+    `JobTable`; results (n_designs, n_jobs, len(RESULT)) is filled in. All int64.
     """
     memo = np.empty(8 * jobs.shape[0], np.int64)
     scratch = (
@@ -367,11 +370,11 @@ def solve(designs, jobs, use, results):
         memo[:] = -1
         kept_before = False
         for j in range(use.shape[0]):
-            job = jobs[use[j]]
+            job = sparse[use[j]] if skips_zeros(sparse[use[j]], par) else jobs[use[j]]
             ifmap_near = kept_before and job[F_IFMAP_NEAR] > 0
             filter_near = kept_before and job[F_FILTER_NEAR] > 0
             near_elements = job[F_NEAR] if kept_before else 0
-            out_bits = job[F_OUT_BITS] if job[F_OUT_BITS] > 0 else par[BITS]
+            out_bits = job[F_OUT_BITS] if job[F_OUT_BITS] > 0 else par[OUT_BITS]
             # An output that fits stays for the next job; it is stored as well if others read it later.
             fits = job[F_OUT] * out_bits <= par[ACT_HALF]
             kept = fits and job[F_NEXT_ONLY] > 0

@@ -72,7 +72,7 @@ def _detail(design: SystolicDesign, jobs: JobTable, rows: np.ndarray, most: int)
 
 def _sizes(design: SystolicDesign, jobs: JobTable, j: int, row: np.ndarray) -> tuple[int, int]:
     """Return a job's steps, and how many transfers and (at most) waits it has, without building its plan."""
-    job, chosen = jobs.unique[jobs.use[j]], dict(zip(RESULT, row.tolist()))
+    job, chosen = jobs.row(j, design.sparse_block), dict(zip(RESULT, row.tolist()))
     stored = not chosen["ofmap_on_chip"]
     if job[field("vector")]:
         steps = -(-int(job[field("out_elements")]) // chosen["tile_m"])

@@ -21,7 +21,7 @@ from cyclescape.traces.operators import Gemm
 from cyclescape.traces.workload import Workload
 
 SYSTOLIC = accelerator("systolic")
-NO_OPTIONS = {"skip_idle": False, "overlap_drain": False, "overlap_preload": False, "mac_stages": 1,
+NO_OPTIONS = {"sparse_block": 1, "skip_idle": False, "overlap_drain": False, "overlap_preload": False, "mac_stages": 1,
               "groups_per_fold": 1}
 SRAMS = ("ifmap_sram_kib", "filter_sram_kib", "ofmap_sram_kib", "activation_sram_kib")
 
@@ -103,7 +103,7 @@ def test_bytes_are_those_of_the_transfers(workload, design):
         job, plan = jobs.unique[jobs.use[j]], engines.job_plan(design, jobs, j, row)
         moved = sum(s.ifmap_bits + s.filter_bits + s.psum_bits + s.closed_bits for s in plan.steps) + plan.last_bits
         assert moved == sum(row[RESULT.index(n)] for n in RESULT if n.endswith(("_read_bits", "_write_bits")))
-        out_bits = job[field("out_bits")] or design.element_bits
+        out_bits = job[field("out_bits")] or design.widths[2]
         kept = row[RESULT.index("ofmap_on_chip")]
         assert row[RESULT.index("psum_write_bits")] == row[RESULT.index("psum_read_bits")]  # what is read was written
         assert row[RESULT.index("ofmap_write_bits")] == (0 if kept else job[field("out_elements")] * out_bits)
@@ -242,6 +242,52 @@ def test_closed_forms_of_a_step_are_those_of_its_folds_one_by_one(design, groups
     assert totals[2] <= done - first  # what the search prunes by; exact where no load is longer than what hides it
     if not shadow:
         assert totals[2] == streamed + listed[-1].done
+
+
+@settings(max_examples=300)
+@given(workloads(), designs(memory=("ideal",)), st.sampled_from([(1, 4), (4, 8), (2, 16)]))
+def test_skipping_zeros_is_never_slower_and_moves_no_more_than_its_indices(workload, design, blocks):
+    """Each operand once, as ideal memory counts it: what is left out of the weights pays for the indices or is less."""
+    jobs = lower(workload)
+    dense, skipping = (changed(design, sparse_block=block) for block in blocks)
+    base, better = engines.compiled([dense, skipping], jobs)
+    assert (column(better, "cycles") <= column(base, "cycles")).all()
+    for j, (was, now) in enumerate(zip(base, better)):
+        row, unpruned = jobs.row(j, skipping.sparse_block), jobs.row(j, dense.sparse_block)
+        indices = int(np.prod([row[field(name)] for name in ("groups", "n", "k", "index_bits")]))
+        before, after = column(was, "filter_read_bits"), column(now, "filter_read_bits")
+        assert after <= before + indices
+        assert (row[field("k")] < row[field("dense_k")]) or after == before or unpruned[field("kept")]
+        assert column(now, "ifmap_read_bits") == column(was, "ifmap_read_bits")
+    first, second = SYSTOLIC.run([dense, skipping], workload)
+    assert second.metrics["macs"] == first.metrics["macs"] == workload.macs
+    assert second.metrics["effective_macs"] <= first.metrics["effective_macs"]
+
+
+@settings(max_examples=100)
+@given(st.integers(1, 40), st.integers(1, 12), st.sampled_from([(1, 2), (2, 4), (3, 4), (5, 8)]), st.integers(0, 2**32))
+def test_slots_hold_what_true_masks_keep(k, n, sparsity, seed):
+    """Prune real weights; store each filter's in as many slots as the machine says; the products are the same."""
+    kept, block = sparsity
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-8, 8, (k, n))
+    inputs = rng.integers(-8, 8, k)
+    for start in range(0, k, block):
+        part = weights[start : start + block]
+        np.put_along_axis(part, np.argsort(-abs(part), axis=0, kind="stable")[kept:], 0, axis=0)
+    gemm = Gemm(name="g", m=1, n=n, k=k, weight_sparsity=sparsity)
+    row = lower(Workload(name="w", operators=(gemm,))).row(0, block)
+    slots = [start + lane for start in range(0, k, block) for lane in range(min(kept, k - start))]
+    assert len(slots) == row[field("k")]
+    result = np.zeros(n, int)
+    for column_ in range(n):
+        there = np.flatnonzero(weights[:, column_])
+        for start in range(0, k, block):
+            mine = there[(there >= start) & (there < start + block)]
+            assert len(mine) <= sum(start <= slot < start + block for slot in slots)  # each has a slot of its block
+            assert ((mine - start) < 2 ** row[field("index_bits")]).all()
+            result[column_] += sum(inputs[i] * weights[i, column_] for i in mine)
+    assert (result == inputs @ weights).all()
 
 
 def test_hand_made_folds():
