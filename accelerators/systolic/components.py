@@ -1,7 +1,7 @@
 """The systolic array as SimPy components: the reference that the compiled engine must equal.
 
-A DMA engine owns the memory port and walks the plan in program order; the array computes fold by fold, and its
-drain says when outputs have left and halves are free:
+A DMA engine owns the memory port and walks the plan in program order; the array (or several, in step) computes fold
+by fold, and its drain says when outputs have left and halves are free:
 
     Dma --ifmap tiles, filter tiles, partial sums--> Array
     Array --free ifmap halves, free filter halves, closed output tiles--> Dma
@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from ...simulator.kernel import Channel, Component, Process, Simulation
 
-__all__ = ["STALLS", "Array", "Dma", "Fold", "JobRun", "Plan", "Step", "Tiling", "Work", "ideal_job", "simulate_job"]
+__all__ = ["STALLS", "Array", "Dma", "Fold", "JobRun", "Plan", "Share", "Step", "Tiling", "Work", "ideal_job",
+           "simulate_job"]
 
 STALLS = ("ifmap tiles", "filter tiles", "partial sums", "outputs")
 """What the array may wait for."""
@@ -34,6 +35,20 @@ class Tiling:
     n: int
     k: int
     order: str
+
+
+class Share(NamedTuple):
+    """One array's part of a product, or of a tile of it."""
+
+    groups: int
+    m: int
+    n: int
+    k: int
+
+    def tile(self, at: dict[str, int], tiling: Tiling) -> Share | None:
+        """Return what of the tile that begins `at` is in this share; None if nothing is."""
+        sizes = [min(getattr(tiling, d), getattr(self, d) - at[d]) for d in self._fields]
+        return Share(*sizes) if min(sizes) > 0 else None
 
 
 class Work(NamedTuple):
@@ -60,8 +75,8 @@ class Step:
     """Partial sums to read back before computing."""
     closed_bits: int
     """What is stored of the output tile that ends with the step before; only if `opens_output`."""
-    folds: Sequence[Work]
-    """Every fold in order (a vector pass is one)."""
+    folds: tuple[Sequence[Work], ...]
+    """Every fold in order (a vector pass is one), of each array that has any."""
 
 
 @dataclass(frozen=True)
@@ -79,44 +94,48 @@ class Plan:
     @classmethod
     def of(
         cls,
-        groups: int,
-        sizes: Sequence[int],
+        shares: Sequence[Share],
         tiling: Tiling,
         tile_bits: Callable[[str, int, int], int],
         tile_folds: Callable[[int, int, int, int], Sequence[Work]],
+        common: str = "",
         shadow: str = "",
     ) -> Plan:
-        """Walk the loops over groups and over m, n, k (`sizes`) as `tiling` says.
+        """Walk the loops over groups and over m, n, k as `tiling` says, all arrays in step.
 
         `tile_bits(kind, x, y)` gives the bits of one group's tile: ("ifmap", m, k), ("filter", k, n),
-        ("output" or "psum", m, n); 0 for what is not moved. `tile_folds(groups, m, n, k)` gives the folds.
+        ("output" or "psum", m, n); 0 for what is not moved. `tile_folds(groups, m, n, k)` gives the folds. All arrays
+        have the operand `common` ("ifmap", "filter", "") in common; a transfer brings it to each.
         """
-        extent = dict(zip("mnk", sizes, strict=True))
+        extent = {d: max(getattr(s, d) for s in shares) for d in ("groups", "m", "n", "k")}
         tile = {"m": tiling.m, "n": tiling.n, "k": tiling.k}
         starts = {d: range(0, extent[d], tile[d]) for d in "mnk"}
         steps: list[Step] = []
         before: dict[str, int] | None = None
         closing = 0
-        for first in range(0, groups, tiling.groups):
-            together = min(tiling.groups, groups - first)
+        for first in range(0, extent["groups"], tiling.groups):
             for corner in product(*(starts[d] for d in tiling.order)):
-                at = {"g": first, **dict(zip(tiling.order, corner, strict=True))}
-                m, n, k = (min(tile[d], extent[d] - at[d]) for d in "mnk")
+                at = {"groups": first, **dict(zip(tiling.order, corner, strict=True))}
+                tiles = [t for s in shares if (t := s.tile(at, tiling)) is not None]
 
                 def moved(*dims: str, at: dict[str, int] = at, before: dict[str, int] | None = before) -> bool:
-                    return before is None or any(at[d] != before[d] for d in ("g", *dims))
+                    return before is None or any(at[d] != before[d] for d in ("groups", *dims))
+
+                def bits(kind: str, x: str, y: str, tiles: list[Share] = tiles) -> int:
+                    owners = tiles[:1] if kind == common else tiles
+                    return sum(t.groups * tile_bits(kind, getattr(t, x), getattr(t, y)) for t in owners)
 
                 opens = moved("m", "n")
                 steps.append(Step(
-                    ifmap_bits=together * tile_bits("ifmap", m, k) if moved("m", "k") else 0,
-                    filter_bits=together * tile_bits("filter", k, n) if moved("k", "n") else 0,
+                    ifmap_bits=bits("ifmap", "m", "k") if moved("m", "k") else 0,
+                    filter_bits=bits("filter", "k", "n") if moved("k", "n") else 0,
                     opens_output=opens,
-                    psum_bits=together * tile_bits("psum", m, n) if opens and at["k"] > 0 else 0,
+                    psum_bits=bits("psum", "m", "n") if opens and at["k"] > 0 else 0,
                     closed_bits=closing if opens and before is not None else 0,
-                    folds=tile_folds(together, m, n, k),
+                    folds=tuple(tile_folds(*t) for t in tiles),
                 ))
-                finished = at["k"] + k == extent["k"]
-                closing = together * tile_bits("output" if finished else "psum", m, n)
+                finished = at["k"] + tiles[0].k == extent["k"]
+                closing = bits("output" if finished else "psum", "m", "n")
                 before = at
         return cls(tuple(steps), closing, shadow)
 
@@ -128,6 +147,7 @@ class Fold:
     step: int
     start: int
     end: int
+    array: int = 0
 
 
 @dataclass
@@ -208,8 +228,29 @@ class Dma(Component):
         yield from self.free_outputs.put(None, by=self)
 
 
+@dataclass
+class Grid:
+    """One array's processing elements."""
+
+    streamed_at: int = 0
+    """When the latest fold began to stream: its load has left the second registers."""
+    free_at: int = 0
+    """When the latest fold lets another into the array (or its stationary operand, if the load is not hidden)."""
+    done_at: int = 0
+
+    def earliest(self, work: Work, shadow: str) -> int:
+        """When a fold may begin (its load, or its streaming if the load is hidden) if it waits for nothing else."""
+        return max(self.free_at, self.streamed_at + work.load) if shadow else self.free_at
+
+    def take(self, work: Work, begin: int, shadow: str) -> None:
+        """Begin a fold."""
+        self.streamed_at = begin if shadow else begin + work.load
+        self.free_at = self.streamed_at + work.free
+        self.done_at = max(self.done_at, self.streamed_at + work.done)
+
+
 class Array(Component):
-    """The processing elements: take the step's tiles, run its folds one after another.
+    """The processing elements: take the step's tiles, run its folds one after another; several arrays in step.
 
     The process lives at the streaming of the latest fold: its outputs are still on their way.
     """
@@ -217,22 +258,25 @@ class Array(Component):
     def __init__(self, sim: Simulation, plan: Plan, dma: Dma, log: JobRun, every_fold: bool) -> None:
         super().__init__(sim, "array")
         self.plan, self.dma, self.log, self.every_fold = plan, dma, log, every_fold
-        self.streamed_at = 0
-        self.free_at = 0
-        """When the latest fold lets another into the array (or its stationary operand, if the load is not hidden)."""
-        self.done_at = 0
+        self.grids = [Grid() for _ in range(max(len(step.folds) for step in plan.steps))]
+
+    @property
+    def done_at(self) -> int:
+        """When the outputs of all folds so far have left."""
+        return max(grid.done_at for grid in self.grids)
 
     def run(self) -> Process:
         """Compute every step as soon as its tiles, and a free output half, are there."""
         closings: list[int] = []  # bits stored of every output tile so far
         for index, step in enumerate(self.plan.steps):
-            first = step.folds[0]
-            ready = self._earliest(first)
+            first = [(grid, folds[0]) for grid, folds in zip(self.grids, step.folds, strict=False)]
+            ready = max(grid.earliest(work, self.plan.shadow) for grid, work in first)
+            load = max(work.load for _, work in first)
             arrivals: list[tuple[str, int]] = []
             for name, tiles, bits in (("ifmap", self.dma.ifmap, step.ifmap_bits),
                                       ("filter", self.dma.filter, step.filter_bits)):
                 if bits:
-                    yield from self._arrival(tiles, tiles.name, arrivals, first.load if name == self.plan.shadow else 0)
+                    yield from self._arrival(tiles, tiles.name, arrivals, load if name == self.plan.shadow else 0)
             if step.opens_output:
                 if index > 0:
                     closings.append(step.closed_bits)
@@ -244,12 +288,9 @@ class Array(Component):
             begin = max([ready, *(time for _, time in arrivals)])
             if begin > ready:
                 self.log.blame(next(cause for cause, time in arrivals if time == begin), ready, begin)
-            yield from self._compute(index, step.folds, begin)
+            computing = [self.sim.env.process(self._compute(index, i, begin)) for i in range(len(step.folds))]
+            yield self.sim.env.all_of(computing)
             self.sim.env.process(self._finish(index, self.done_at))
-
-    def _earliest(self, work: Work) -> int:
-        """When a fold may begin (its load, or its streaming if the load is hidden) if it waits for nothing else."""
-        return max(self.free_at, self.streamed_at + work.load) if self.plan.shadow else self.free_at
 
     def _arrival(self, tiles: Channel, cause: str, arrivals: list[tuple[str, int]], load: int = 0) -> Process:
         """Wait for the next item of a channel and note when a step that needs it (loaded) may begin."""
@@ -259,20 +300,18 @@ class Array(Component):
         yield from tiles.get(by=self)
         arrivals.append((cause, visible + load))
 
-    def _compute(self, index: int, folds: Sequence[Work], begin: int) -> Process:
-        """Run the folds of a step, the first from `begin` on, up to the streaming of the last."""
-        whole = begin
-        for work in folds:
-            begin = max(begin, self._earliest(work))
-            self.streamed_at = begin if self.plan.shadow else begin + work.load
-            self.free_at = self.streamed_at + work.free
-            self.done_at = max(self.done_at, self.streamed_at + work.done)
+    def _compute(self, index: int, array: int, begin: int) -> Process:
+        """Run an array's folds of a step, the first from `begin` on, up to the streaming of the last."""
+        whole, grid, shadow = begin, self.grids[array], self.plan.shadow
+        for work in self.plan.steps[index].folds[array]:
+            begin = max(begin, grid.earliest(work, shadow))
+            grid.take(work, begin, shadow)
             if self.every_fold:
-                yield from self.dma.until(self.streamed_at)
-                self.log.folds.append(Fold(index, begin, self.streamed_at + work.done))
-        yield from self.dma.until(self.streamed_at)
+                yield from self.dma.until(grid.streamed_at)
+                self.log.folds.append(Fold(index, begin, grid.streamed_at + work.done, array))
+        yield from self.dma.until(grid.streamed_at)
         if not self.every_fold:
-            self.log.folds.append(Fold(index, whole, self.done_at))
+            self.log.folds.append(Fold(index, whole, grid.done_at, array))
 
     def _finish(self, index: int, done: int) -> Process:
         """When all outputs of a step have left: hand over the tile it closed, free what the next one replaces."""
@@ -299,6 +338,7 @@ def simulate_job(
     dma = Dma(sim, plan, bits_per_cycle, latency, run)
     array = Array(sim, plan, dma, run, every_fold)
     sim.run()
+    run.folds.sort(key=lambda fold: (fold.step, fold.array))  # arrays ran at the same time
     run.cycles = max([array.done_at, *(end for _, _, end in run.transfers[-1:])])
     run.blame("outputs", array.done_at, run.cycles)
     return run

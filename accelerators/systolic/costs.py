@@ -50,9 +50,9 @@ def mac_bits(design: SystolicDesign) -> int:
 def areas_mm2(designs: Sequence[SystolicDesign]) -> np.ndarray:
     """Return areas of shape (designs, len(AREAS)) in mm2."""
     out = np.zeros((len(designs), len(AREAS)))
-    out[:, 0] = [d.rows * d.cols * pe_area_um2(d) / 1e6 for d in designs]
+    out[:, 0] = [d.pes * pe_area_um2(d) / 1e6 for d in designs]
     out[:, 1] = [d.vector_lanes * technology(d.technology).vector_lane_um2 / 1e6 for d in designs]
-    out[:, 2] = _srams(designs, "sram_area_mm2").sum(axis=1)
+    out[:, 2] = (_srams(designs, "sram_area_mm2") * _copies(designs)).sum(axis=1)
     return out
 
 
@@ -65,6 +65,11 @@ def _srams(designs: Sequence[SystolicDesign], method: str) -> np.ndarray:
         where = (names == name)[:, None] & (capacity > 0)
         out[where] = getattr(technology(str(name)), method)(capacity[where])
     return out
+
+
+def _copies(designs: Sequence[SystolicDesign]) -> np.ndarray:
+    """Return how many of each memory there are: scratchpads for each array, one activation buffer; (designs, 4)."""
+    return np.array([[d.arrays, d.arrays, d.arrays, 1] for d in designs])
 
 
 def energies_j(
@@ -117,19 +122,22 @@ def energies_j(
     is_vector = of_job("vector") > 0
     near_reads = np.where(is_vector, near_ifmap * of_job("near_elements"), near_ifmap * column("sram_ifmap_reads"))
     held_bits = np.where(is_vector, out_bits, ACCUMULATOR_BITS)
+    # What arrays have in common is written to the scratchpad of each.
+    used, by_row = column("arrays"), np.array([[d.partition == "row"] for d in designs])
+    own_groups = of_job("groups") >= used
     sram = (
         (near_reads * activation + (column("sram_ifmap_reads") - near_reads) * ifmap) * in_bits
         + column("sram_filter_reads") * weight_bits * np.where(near_filter, activation, filters)
         + (column("sram_ofmap_reads") + column("sram_ofmap_writes") + of_job("out_elements")) * held_bits * ofmap
-        + column("ifmap_read_bits") * ifmap
-        + column("filter_read_bits") * filters
+        + column("ifmap_read_bits") * ifmap * np.where(by_row | own_groups, 1, used)
+        + column("filter_read_bits") * filters * np.where(by_row, used, 1)
         + (column("psum_read_bits") + column("psum_write_bits")) * ofmap
         + waits * of_job("out_elements") * out_bits * activation
     )
     moved = sum(column(name) for name in RESULT if name.endswith("_read_bits") or name.endswith("_write_bits"))
 
     leak_mw = (areas[:, :1] + areas[:, 1:2]) * np.array([[t.logic_leakage_mw_per_mm2] for t in tech])
-    leak_mw = leak_mw + _srams(designs, "sram_leakage_mw").sum(axis=1, keepdims=True)
+    leak_mw = leak_mw + (_srams(designs, "sram_leakage_mw") * _copies(designs)).sum(axis=1, keepdims=True)
     seconds = column("cycles") / np.array([[d.frequency_mhz * 1e6] for d in designs])
 
     out = np.empty((*results.shape[:2], len(ENERGIES)))

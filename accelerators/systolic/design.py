@@ -66,6 +66,10 @@ class SystolicDesign(Design):
     sparse_block: Literal[1, 2, 4, 8, 16] = Field(
         1, description="Inputs among which a PE selects: weights of N:M sparsity, M up to this, are stored and multiplied "
                        "without their zeros.")
+    arrays: Literal[1, 2, 4, 8, 16] = Field(
+        1, description="Arrays, each with scratchpads of its own, that share a product as far as that is faster.")
+    partition: Literal["channel", "row"] = Field(
+        "channel", description="What several arrays share out: output channels (or groups), or output rows.")
     frequency_mhz: Annotated[int, Unit("MHz")] = Field(
         1000, ge=1, le=10**5, description="Clock of array, vector unit and port.")
     technology: Literal["horowitz-45nm", "eyeriss-65nm"] = Field(
@@ -87,6 +91,11 @@ class SystolicDesign(Design):
             "vector_lanes": 256, "frequency_mhz": 700,
         },
     }
+
+    @property
+    def pes(self) -> int:
+        """Processing elements of all arrays."""
+        return self.arrays * self.rows * self.cols
 
     @property
     def widths(self) -> tuple[int, int, int]:

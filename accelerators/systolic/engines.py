@@ -9,14 +9,14 @@ from functools import cache
 import numpy as np
 
 from . import mapping, program, tiling
-from .components import STALLS, Fold, JobRun, Plan, Step, Tiling, Work, ideal_job, simulate_job
+from .components import STALLS, Fold, JobRun, Plan, Share, Step, Tiling, Work, ideal_job, simulate_job
 from .design import ACCUMULATOR_BITS, SystolicDesign
 from .fold_list import fold_list, shadow_operand
 from .lowering import JobTable, field
 from .program import RESULT
 from .timing import LEVELS, N_ACC, N_STATE, N_TIMES, run
 
-__all__ = ["compiled", "compiled_folds", "design_row", "job_plan", "reference", "run_job"]
+__all__ = ["compiled", "compiled_folds", "design_row", "job_plan", "reference", "run_job", "shares"]
 
 KIB_HALF_BITS = 1024 * 8 // 2
 
@@ -29,6 +29,7 @@ def design_row(design: SystolicDesign) -> list[int]:
         design.ofmap_sram_kib * KIB_HALF_BITS, design.activation_sram_kib * KIB_HALF_BITS,
         design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles, *design.widths,
         design.vector_lanes, int(design.memory == "ideal"), design.groups_per_fold, design.sparse_block,
+        design.arrays, int(design.partition == "row"),
         int(design.dataflow == "os"), int(design.skip_idle), int(design.overlap_drain), int(design.overlap_preload),
         design.mac_stages,
     ]
@@ -66,8 +67,9 @@ def reference(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
             if row[vector]:
                 row[vector] = busy
             else:
-                streams = sum(work.streams for step in plan.steps for work in step.folds)
-                row[folds], row[compute], row[fill] = len(seen.folds), streams, busy - streams
+                busiest = [step.folds[0] for step in plan.steps]
+                streams = sum(work.streams for folds_ in busiest for work in folds_)
+                row[folds], row[compute], row[fill] = sum(map(len, busiest)), streams, busy - streams
     return results
 
 
@@ -140,8 +142,20 @@ def _product_plan(shape: _Shape) -> Plan:
     tile = Tiling(
         shape.chosen("tile_groups"), shape.chosen("tile_m"), shape.chosen("tile_n"), shape.chosen("tile_k"), order
     )
-    sizes = [shape.of(name) for name in ("m", "n", "k")]
-    return Plan.of(shape.of("groups"), sizes, tile, tile_bits, tile_folds, shadow_operand(design))
+    parts, common = shares(design, Share(*(shape.of(d) for d in Share._fields)), shape.chosen("arrays"))
+    return Plan.of(parts, tile, tile_bits, tile_folds, common, shadow_operand(design))
+
+
+def shares(design: SystolicDesign, whole: Share, arrays: int) -> tuple[list[Share], str]:
+    """Return what each array has to do, the largest shares first, and the operand that they have in common."""
+    if arrays == 1:
+        return [whole], ""
+    divided, common = ("m", "filter") if design.partition == "row" else ("n", "ifmap")
+    if design.partition == "channel" and whole.groups >= arrays:
+        divided, common = "groups", ""
+    size, larger = divmod(getattr(whole, divided), arrays)
+    sizes = [size + (i < larger) for i in range(arrays)]
+    return [whole._replace(**{divided: part}) for part in sizes if part > 0], common
 
 
 def _vector_plan(shape: _Shape) -> Plan:
@@ -165,7 +179,7 @@ def _vector_plan(shape: _Shape) -> Plan:
             opens_output=True,
             psum_bits=0,
             closed_bits=chunk * out_bits if position else 0,
-            folds=(Work(load=0, free=busy, done=busy, streams=0),),
+            folds=((Work(load=0, free=busy, done=busy, streams=0),),),
         ))
     return Plan(tuple(steps), (elements - before_last * chunk) * out_bits)
 
@@ -182,25 +196,26 @@ def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.nd
     times = np.zeros((2, 2, 2, 2, N_TIMES), np.int64)
     tables = (trips, dims, ifmap, filters, outputs, psums, times)
     kept = shape.chosen("ofmap_on_chip")
-    groups, last_groups = shape.chosen("tile_groups"), 1
+    groups = last_groups = 1
     if shape.of("vector"):
         near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
         program.plan_vector(shape.job, row, near, kept, shape.chosen("tile_m"), *tables)
     else:
         tile = [shape.chosen(name) for name in program.PLAN]
         near_flags = (shape.chosen("ifmap_on_chip"), shape.chosen("filter_on_chip"), kept)
-        program.plan_product(shape.job, row, *near_flags, *tile, *tables)
-        last_groups = shape.of("groups") - (int(trips[0]) - 1) * groups
+        groups, last_groups = program.plan_product(shape.job, row, *near_flags, *tile, *tables)
     starts = np.zeros(len(plan.steps), np.int64)
     run(trips, dims, groups, last_groups, ifmap, filters, outputs, psums, times, design.dataflow == "is",
         row[program.BANDWIDTH], row[program.LATENCY], np.zeros(N_ACC, np.int64), starts,
         np.zeros((2 * LEVELS, N_STATE + N_ACC), np.int64))
-    folds, free, streamed = [], 0, 0
+    found = []
     for i, (begin, step) in enumerate(zip(starts.tolist(), plan.steps, strict=True)):
-        for number, work in enumerate(step.folds):
-            if number > 0:
-                begin = max(free, streamed + work.load) if plan.shadow else free
-            streamed = begin if plan.shadow else begin + work.load
-            free = streamed + work.free
-            folds.append(Fold(i, begin, streamed + work.done))
-    return folds
+        for array, folds in enumerate(step.folds):
+            at, free, streamed = begin, 0, 0
+            for number, work in enumerate(folds):
+                if number > 0:
+                    at = max(free, streamed + work.load) if plan.shadow else free
+                streamed = at if plan.shadow else at + work.load
+                free = streamed + work.free
+                found.append(Fold(i, at, streamed + work.done, array))
+    return found

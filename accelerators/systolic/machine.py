@@ -79,10 +79,10 @@ class Systolic(Accelerator):
         return systolic_timeline(design, workload)
 
     def ceiling(self, design: Any, workload: Workload) -> Ceiling:
-        """Return one multiply-accumulate for each PE and cycle, and the port's bandwidth."""
+        """Return one multiply-accumulate for each PE of all arrays and cycle, and the port's bandwidth."""
         hertz = design.frequency_mhz * 1e6
         port = None if design.memory == "ideal" else design.bandwidth_bytes_per_cycle * hertz
-        return Ceiling(design.rows * design.cols * hertz, port)
+        return Ceiling(design.pes * hertz, port)
 
     @classmethod
     def validate(cls, table: Path | None = None) -> Validation:
@@ -110,7 +110,7 @@ def _reports(
     def summed(name: str) -> np.ndarray:
         return total[:, RESULT.index(name)]
 
-    pes = np.array([d.rows * d.cols for d in designs])
+    pes = np.array([d.pes for d in designs])
     cycles, macs = summed("cycles"), int(jobs.macs.sum())
     done = jobs.multiplied(jobs.skipping(np.array([d.sparse_block for d in designs]))).sum(axis=1)
     seconds = cycles / np.array([d.frequency_mhz * 1e6 for d in designs])
@@ -168,14 +168,14 @@ class _Layers:
         energy = costs.energies_j([design], jobs, rows[None], area)[0].sum(axis=1)
         done = per_operator(jobs.multiplied(jobs.skipping(np.array([design.sparse_block])))[0])
         cycles = column("cycles")
-        streaming = column("compute_cycles") * design.rows * design.cols
+        streaming = column("compute_cycles") * design.pes
         columns: dict[str, Any] = {
             "name": [op.name for op in operators],
             "kind": [op.kind for op in operators],
             "macs": per_operator(jobs.macs),
             "cycles": cycles,
             **{f"{cause}_cycles": column(name) for cause, name in CAUSES.items()},
-            "pe_utilization": done / np.maximum(cycles * design.rows * design.cols, 1),
+            "pe_utilization": done / np.maximum(cycles * design.pes, 1),
             "idle_pe_cycles": np.maximum(streaming - done, 0),
             "folds": column("folds"),
             "port_busy_cycles": column("port_busy_cycles"),
@@ -202,6 +202,8 @@ class _Layers:
                 if result["packed"] > 1:
                     groups += f"{result['packed']} to a fold, "
                 text = f"{groups}{result['tile_m']}x{result['tile_n']}x{result['tile_k']} tiles, {order}"
+                if self.design.arrays > 1:
+                    text += f" on {result['arrays']} of {self.design.arrays} arrays"
             held = [kind for kind in ("ifmap", "filter", "ofmap") if result[f"{kind}_on_chip"]]
             text += f"; {', '.join(held)} on chip" if held else ""
             i = int(self.jobs.operator[j])

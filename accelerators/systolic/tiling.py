@@ -17,6 +17,12 @@ from .design import ACCUMULATOR_BITS, MIN_PASS
 from .folds import DONE, LEAD, N_TIMES, SPAN, array_time, most_packed
 from .program import (
     ACT_HALF,
+    ALONE,
+    ALONG_GROUPS,
+    ALONG_M,
+    ALONG_N,
+    ARRAYS,
+    AXIS,
     BANDWIDTH,
     COLS,
     COMPUTE,
@@ -51,15 +57,23 @@ from .program import (
     PACK,
     PACKED,
     ROWS,
+    SHARE_GROUPS,
+    SHARE_M,
+    SHARE_N,
     SRAM,
     STALLS,
     TILE,
+    USED,
+    USED_ARRAYS,
     VECTOR,
     fold_shape,
+    ifmap_elements,
     patch_elements,
     plan_product,
     plan_vector,
+    share,
     skips_zeros,
+    together,
     widths,
 )
 from .timing import LEVELS, N_ACC, N_STATE, K, M, N, run
@@ -147,7 +161,7 @@ _ORDER_TABLE = _order_table()
 
 MAX_CANDIDATES = 1 << 16
 """Enough: `lower` refuses products of more than 2^54 MACs, so the doublings along m, n and k sum to at most 60."""
-N_CANDIDATE = 8  # bound, bits, groups, m, n, k, order, packed
+N_CANDIDATE = 9  # bound, bits, groups, m, n, k, order, packed, arrays
 
 
 @njit(cache=True, nogil=True)
@@ -164,28 +178,41 @@ def _next_packed(packed, most, limit):
 @njit(cache=True, nogil=True)
 def _candidates(job, par, ifmap_near, filter_near, kept, candidates, sizes, bits, times):
     """Write every tiling that fits, with its bound, and return how many there are."""
+    split = np.empty(5, np.int64)
+    found, used = 0, 1
+    while used <= par[ARRAYS]:  # a power of two: more arrays only add to what is tried
+        share(job, par, used, split)
+        found = _shared_candidates(job, par, split, ifmap_near, filter_near, kept, candidates, sizes, bits, times, found)
+        used *= 2
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _shared_candidates(job, par, split, ifmap_near, filter_near, kept, candidates, sizes, bits, times, found):
+    """Add the tilings that fit if arrays share the product as `split` says (see `program.share`)."""
     in_bits, w_bits, out_bits = widths(job, par)
-    flow, ideal, groups = par[FLOW], par[IDEAL] > 0, job[F_GROUPS]
-    m, n, k = job[F_M], job[F_N], job[F_K]
+    flow, ideal, groups = par[FLOW], par[IDEAL] > 0, split[SHARE_GROUPS]
+    m, n, k = split[SHARE_M], split[SHARE_N], job[F_K]
     options = par[OPTIONS:]
     sr, sc, t = fold_shape(flow, m, n, k)
     most = most_packed(sr, sc, par[ROWS], par[COLS]) if groups > 1 and par[PACK] > 1 else 1
     m_count = _sizes(m, par[ROWS] if flow == 0 else (MIN_PASS if flow == 1 else par[COLS]), sizes[0])
     n_count = _sizes(n, par[COLS] if flow != 2 else MIN_PASS, sizes[1])
     k_count = _sizes(k, MIN_PASS if flow == 0 else par[ROWS], sizes[2])
-    b_sum = 0 if filter_near else k * n * w_bits
-    o_sum = 0 if kept else m * n * out_bits
-    found = 0
+    b_sum = 0 if filter_near else k * job[F_N] * w_bits
+    o_sum = 0 if kept else job[F_M] * job[F_N] * out_bits
+    p_sum = job[F_M] * job[F_N] * ACCUMULATOR_BITS
     for im in range(m_count - 1 if ideal else 0, m_count):
         tm = sizes[0, im]
         nm = -(-m // tm)
-        last_m = m - (nm - 1) * tm
+        last_m = together(split, ALONG_M, job[F_M], tm, True)
         for in_ in range(n_count - 1 if ideal else 0, n_count):
             tn = sizes[1, in_]
             if not ideal and tm * tn * ACCUMULATOR_BITS > par[OFMAP_HALF]:
                 break
             nn = -(-n // tn)
-            o_last = 0 if kept else last_m * (n - (nn - 1) * tn) * out_bits
+            o_last = 0 if kept else last_m * together(split, ALONG_N, job[F_N], tn, True) * out_bits
+            first_n = together(split, ALONG_N, job[F_N], tn, nn == 1)
             for ik in range(k_count - 1 if ideal else 0, k_count):
                 tk = sizes[2, ik]
                 b_tile = 0 if filter_near else tk * tn * w_bits
@@ -196,15 +223,16 @@ def _candidates(job, par, ifmap_near, filter_near, kept, candidates, sizes, bits
                     continue
                 nk = -(-k // tk)
                 last_k = k - (nk - 1) * tk
-                a_sum = 0
+                a_sum, a_first, b_first = 0, 0, 0 if filter_near else tk * first_n * w_bits
                 if not ifmap_near:
-                    a_sum = patch_elements(job, last_m, last_k)
+                    a_first = ifmap_elements(job, split, tm, nm == 1, tk) * in_bits
+                    a_sum = ifmap_elements(job, split, tm, True, last_k)
                     if nm > 1:
-                        a_sum += (nm - 1) * patch_elements(job, tm, last_k)
+                        a_sum += (nm - 1) * ifmap_elements(job, split, tm, False, last_k)
                     if nk > 1:
-                        a_sum += (nk - 1) * patch_elements(job, last_m, tk)
+                        a_sum += (nk - 1) * ifmap_elements(job, split, tm, True, tk)
                     if nm > 1 and nk > 1:
-                        a_sum += (nm - 1) * (nk - 1) * patch_elements(job, tm, tk)
+                        a_sum += (nm - 1) * (nk - 1) * ifmap_elements(job, split, tm, False, tk)
                     a_sum *= in_bits
                 several = (1 if nm > 1 else 0) + (2 if nn > 1 else 0) + (4 if nk > 1 else 0)
                 tile_t = fold_shape(flow, tm, tn, tk)[2]
@@ -215,20 +243,22 @@ def _candidates(job, par, ifmap_near, filter_near, kept, candidates, sizes, bits
                     tg = groups if ideal else (1 if start == 0 else min(most, groups))
                     while ideal or (tg * tm * tn * ACCUMULATOR_BITS <= par[OFMAP_HALF]
                                     and tg * b_tile <= par[FILTER_HALF] and tg * a_tile <= par[IFMAP_HALF]):
-                        last_groups = groups - (-(-groups // tg) - 1) * tg
+                        first_groups = together(split, ALONG_GROUPS, job[F_GROUPS], tg, tg == groups)
+                        last_groups = together(split, ALONG_GROUPS, job[F_GROUPS], tg, True)
                         packed = 1
                         while packed > 0:
                             array_time(options, par[ROWS], par[COLS], sr, sc, t, tile_t, groups, tg, packed, times)
                             for order in range(6):
                                 if _ORDER_TABLE[several, order, 0] == 0 or found == MAX_CANDIDATES:
                                     continue
-                                _traffic(groups, nm, nn, nk, order, a_sum, b_sum, o_sum, m * n * ACCUMULATOR_BITS, bits)
+                                _traffic(job[F_GROUPS], nm, nn, nk, order, a_sum, b_sum, o_sum, p_sum, bits)
                                 row = candidates[found]
                                 row[0] = times[2] + times[3] if ideal else _bound(
-                                    times[2], times[3], flow == 2, bits, tg * a_tile, tg * b_tile,
-                                    last_groups * o_last, par[BANDWIDTH], par[LATENCY])
+                                    times[2], times[3], flow == 2, bits, first_groups * a_first,
+                                    first_groups * b_first, last_groups * o_last, par[BANDWIDTH], par[LATENCY])
                                 row[1] = bits[0] + bits[1] + bits[2] + bits[3] + bits[4]
                                 row[2], row[3], row[4], row[5], row[6], row[7] = tg, tm, tn, tk, order, packed
+                                row[8] = split[USED]
                                 found += 1
                             packed = _next_packed(packed, min(most, tg), par[PACK])
                         if several > 0 or tg == groups:
@@ -260,52 +290,83 @@ def _solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
         row = candidates[_most_promising(candidates, found)]
         if row[0] == never or (best >= 0 and (row[0] > best or (row[0] == best and row[1] >= best_bits))):
             break
-        plan_product(job, par, ifmap_near, filter_near, kept, row[2], row[3], row[4], row[5], row[6], row[7],
-                     trips, dims, a_bits, b_bits, o_bits, p_bits, times)
+        full_groups, last_groups = plan_product(
+            job, par, ifmap_near, filter_near, kept, row[2], row[3], row[4], row[5], row[6], row[7], row[8],
+            trips, dims, a_bits, b_bits, o_bits, p_bits, times)
         acc[:] = 0
         if ideal:
             total = times[1, 1, 1, 1, LEAD] + times[1, 1, 1, 1, DONE]
         else:
-            last_groups = job[F_GROUPS] - (trips[0] - 1) * row[2]
-            total = run(trips, dims, row[2], last_groups, a_bits, b_bits, o_bits, p_bits, times,
+            total = run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, times,
                         par[FLOW] == 2, par[BANDWIDTH], par[LATENCY], acc, none, work)
         if best < 0 or total < best or (total == best and row[1] < best_bits):
             best, best_bits = total, row[1]
             for i in range(N_ACC):
                 out[STALLS + i] = acc[i]
-            for i in range(6):
+            for i in range(7):
                 out[TILE + i] = row[2 + i]
         row[0] = never
     out[CYCLES] = best
     if best < 0:
         return
-    tm, tn, tk, order = out[TILE + 1], out[TILE + 2], out[TILE + 3], out[ORDER]
-    groups, m, n, k = job[F_GROUPS], job[F_M], job[F_N], job[F_K]
-    nm, nn, nk = -(-m // tm), -(-n // tn), -(-k // tk)
-    plan_product(job, par, ifmap_near, filter_near, kept, out[TILE], tm, tn, tk, order, out[PACKED],
+    tm, tn, tk, order, packed, used = out[TILE + 1], out[TILE + 2], out[TILE + 3], out[ORDER], out[PACKED], out[USED_ARRAYS]
+    plan_product(job, par, ifmap_near, filter_near, kept, out[TILE], tm, tn, tk, order, packed, used,
                  trips, dims, a_bits, b_bits, o_bits, p_bits, times)
-    _traffic(groups, nm, nn, nk, order, _sum2(a_bits, nm, nk), _sum2(b_bits, nk, nn), _sum2(o_bits, nm, nn),
+    split = np.empty(5, np.int64)
+    share(job, par, used, split)
+    groups, m, n, k = split[SHARE_GROUPS], split[SHARE_M], split[SHARE_N], job[F_K]
+    nm, nn, nk = -(-m // tm), -(-n // tn), -(-k // tk)
+    _traffic(job[F_GROUPS], nm, nn, nk, order, _sum2(a_bits, nm, nk), _sum2(b_bits, nk, nn), _sum2(o_bits, nm, nn),
              _sum2(p_bits, nm, nn), bits)
     for i in range(5):
         out[IFMAP + i] = bits[i]
     flow = par[FLOW]
     sr, sc, t = fold_shape(flow, m, n, k)
-    tile_t = fold_shape(flow, tm, tn, tk)[2]
-    passes = -(-t // tile_t)
-    array_time(par[OPTIONS:], par[ROWS], par[COLS], sr, sc, t, tile_t, groups, out[TILE], out[PACKED], folds)
+    array_time(par[OPTIONS:], par[ROWS], par[COLS], sr, sc, t, fold_shape(flow, tm, tn, tk)[2], groups, out[TILE],
+               packed, folds)
     out[FOLDS], out[COMPUTE] = folds[0], folds[1]
     stalls = out[STALLS] + out[STALLS + 1] + out[STALLS + 2] + out[STALLS + 3]
     out[FILL] = best - out[COMPUTE] - stalls
+    if split[AXIS] == ALONE:
+        _sram_accesses(job, par, groups, m, n, tm, tn, tk, 1, out)
+        return
+    # So many arrays have the largest share, the others one less.
+    size, total = split[SHARE_GROUPS + split[AXIS] - ALONG_GROUPS], job[F_GROUPS]
+    if split[AXIS] != ALONG_GROUPS:
+        total = job[F_M] if split[AXIS] == ALONG_M else job[F_N]
+    shorter = used * size - total
+    _sram_accesses(job, par, groups, m, n, tm, tn, tk, used - shorter, out)
+    if split[AXIS] == ALONG_GROUPS:
+        groups -= 1
+    elif split[AXIS] == ALONG_M:
+        m -= 1
+    else:
+        n -= 1
+    _sram_accesses(job, par, groups, m, n, tm, tn, tk, shorter, out)
+
+
+@njit(cache=True, nogil=True)
+def _sram_accesses(job, par, groups, m, n, tm, tn, tk, arrays, out):
+    """Add what `arrays` arrays read and write in their scratchpads, each for so many groups, m and n."""
+    flow, k, dense_k = par[FLOW], job[F_K], job[F_DENSE_K]  # a port delivers the whole block that a weight selects from
+    if arrays == 0 or groups == 0 or m == 0 or n == 0:
+        return
+    sr, sc, t = fold_shape(flow, m, n, k)
+    passes = -(-t // fold_shape(flow, tm, tn, tk)[2])
     down, across = -(-sr // par[ROWS]), -(-sc // par[COLS])
-    dense_k = job[F_DENSE_K]  # a port delivers the whole block that a weight selects from
+    each = arrays * groups
     if flow == 0:
-        out[SRAM], out[SRAM + 1] = groups * across * m * dense_k, groups * down * n * k
-        out[SRAM + 2], out[SRAM + 3] = groups * (nk - 1) * m * n, groups * nk * m * n
+        nk = -(-k // tk)
+        out[SRAM] += each * across * m * dense_k
+        out[SRAM + 1] += each * down * n * k
+        out[SRAM + 2] += each * (nk - 1) * m * n
+        out[SRAM + 3] += each * nk * m * n
     else:
         stays, streams = (n * k, m * dense_k) if flow == 1 else (m * dense_k, n * k)
-        out[SRAM + (1 if flow == 1 else 0)] = groups * passes * stays
-        out[SRAM + (0 if flow == 1 else 1)] = groups * across * streams
-        out[SRAM + 2], out[SRAM + 3] = groups * (down - 1) * m * n, groups * down * m * n
+        out[SRAM + (1 if flow == 1 else 0)] += each * passes * stays
+        out[SRAM + (0 if flow == 1 else 1)] += each * across * streams
+        out[SRAM + 2] += each * (down - 1) * m * n
+        out[SRAM + 3] += each * down * m * n
 
 
 @njit(cache=True, nogil=True)
@@ -346,7 +407,7 @@ def _solve_vector(job, par, near_elements, kept, scratch, out):
             for a in range(N_ACC):
                 out[STALLS + a] = 0 if ideal else acc[a]
     out[CYCLES] = best
-    out[TILE], out[TILE + 1], out[TILE + 2], out[TILE + 3], out[PACKED] = 1, chunk, 1, 1, 1
+    out[TILE], out[TILE + 1], out[TILE + 2], out[TILE + 3], out[PACKED], out[USED_ARRAYS] = 1, chunk, 1, 1, 1, 1
     out[SRAM], out[SRAM + 3] = job[F_IN], job[F_OUT]
 
 

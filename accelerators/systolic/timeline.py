@@ -128,11 +128,13 @@ def _seen(operator: str, run: JobRun, at: int, name: str, detail: int) -> Iterat
     """Yield what the reference engine saw of a job, moved to its place in time."""
     if detail == _STEPS and name == "fold":
         name = "folds of a tile"
-    following = [fold.start for fold in run.folds[1:]]
-    for fold, most in zip_longest(run.folds, following, fillvalue=run.cycles):
-        end = min(fold.end, most)  # one after another on their track, though the next may begin in a fold's drain
-        if end > fold.start:
-            yield Span("array", name, at + fold.start, end - fold.start, {"operator": operator, "step": fold.step})
+    for array in sorted({fold.array for fold in run.folds}):
+        folds = [fold for fold in run.folds if fold.array == array]
+        track = f"array {array}" if array else "array"
+        for fold, most in zip_longest(folds, [fold.start for fold in folds[1:]], fillvalue=run.cycles):
+            end = min(fold.end, most)  # one after another on a track, though the next may begin in a fold's drain
+            if end > fold.start:
+                yield Span(track, name, at + fold.start, end - fold.start, {"operator": operator, "step": fold.step})
     for cause, start, end in run.waits:
         yield Span("array", f"wait for {cause}", at + start, end - start, {"operator": operator})
     for what, start, end in run.transfers:

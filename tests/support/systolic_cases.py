@@ -53,6 +53,7 @@ def options():
         "skip_idle": st.booleans(), "overlap_drain": st.booleans(), "overlap_preload": st.booleans(),
         "mac_stages": st.sampled_from([1, 1, 2, 5]), "sparse_block": st.sampled_from([1, 1, 4, 8]),
         **{f"{name}_bits": st.sampled_from([None, None, 4, 16]) for name in ("ifmap", "filter", "ofmap")},
+        "arrays": st.sampled_from([1, 1, 2, 4]), "partition": st.sampled_from(["channel", "row"]),
         "groups_per_fold": st.sampled_from([1, 2, 4, 8]),
     })
     return st.one_of(st.just({}), any_of_them)

@@ -47,6 +47,7 @@ def test_two_thousand_products():
                 "element_bits": pick(8, 16, 32),
                 "skip_idle": bool(pick(0, 1)), "overlap_drain": bool(pick(0, 1)), "overlap_preload": bool(pick(0, 1)),
                 "mac_stages": pick(1, 1, 3), "groups_per_fold": pick(1, 2, 4), "sparse_block": pick(1, 4),
+                "arrays": pick(1, 1, 2, 4), "partition": pick("channel", "row"),
                 "filter_bits": pick(None, None, 4),
             })
         except DesignError:
