@@ -88,7 +88,7 @@ class SystolicDesign(Design):
         "tpu-v1-like": {
             "rows": 256, "cols": 256, "dataflow": "ws", "ifmap_sram_kib": 4096, "filter_sram_kib": 256,
             "ofmap_sram_kib": 4096, "activation_sram_kib": 24576, "bandwidth_bytes_per_cycle": 48,
-            "vector_lanes": 256, "frequency_mhz": 700,
+            "vector_lanes": 256, "frequency_mhz": 700, "overlap_preload": True, "overlap_drain": True,
         },
     }
 
