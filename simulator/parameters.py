@@ -116,7 +116,7 @@ class Parameter:
     def parse(self, text: str) -> Any:
         """Turn command-line text into a value of the parameter's type; raises `DesignError`."""
         for member in _listed(self.annotation):  # text that stands for 16 or None, which pydantic takes for itself only
-            if text.lower() == str(member).lower():
+            if text == str(member) or (member is None and text == "none"):
                 return member
         try:
             return TypeAdapter(self.annotation).validate_strings(text)
