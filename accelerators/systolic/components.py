@@ -77,6 +77,8 @@ class Step:
     """What is stored of the output tile that ends with the step before; only if `opens_output`."""
     folds: tuple[Sequence[Work], ...]
     """Every fold in order (a vector pass is one), of each array that has any."""
+    tile: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Which tile it is along groups, m, n and k."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ class Plan:
                     psum_bits=bits("psum", "m", "n") if opens and at["k"] > 0 else 0,
                     closed_bits=closing if opens and before is not None else 0,
                     folds=tuple(tile_folds(*t) for t in tiles),
+                    tile=tuple(at[d] // getattr(tiling, d) for d in Share._fields),  # type: ignore[arg-type]
                 ))
                 finished = at["k"] + tiles[0].k == extent["k"]
                 closing = bits("output" if finished else "psum", "m", "n")

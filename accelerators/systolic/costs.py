@@ -17,7 +17,7 @@ from .lowering import JobTable, field
 from .mapping import dataflow_code
 from .program import RESULT
 
-__all__ = ["AREAS", "ENERGIES", "areas_mm2", "energies_j", "mac_bits", "pe_area_um2"]
+__all__ = ["AREAS", "ENERGIES", "areas_mm2", "energies_j", "mac_bits", "pe_area_um2", "share_dram_energy"]
 
 ENERGIES = ("mac", "array", "vector", "sram", "dram", "leakage")
 """Where energy goes; `array` is registers and hops between PEs."""
@@ -150,3 +150,9 @@ def energies_j(
     out[..., :5] *= 1e-12
     out[..., 5] = seconds * leak_mw * 1e-3
     return out
+
+
+def share_dram_energy(energies: np.ndarray, total_j: float) -> None:
+    """Replace the price per bit by what the memory itself counted, shared among jobs (rows) as that price shares it."""
+    dram = energies[:, ENERGIES.index("dram")]
+    dram *= total_j / dram.sum() if dram.sum() > 0 else 0.0

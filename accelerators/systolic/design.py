@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from ...errors import InputError
 from ...simulator.design import Design
 from ...simulator.parameters import Choices, Range, Unit, Values
 from .mapping import Dataflow
+
+if TYPE_CHECKING:
+    from .offchip import Memory
 
 __all__ = ["ACCUMULATOR_BITS", "MIN_PASS", "SystolicDesign"]
 
@@ -51,8 +55,11 @@ class SystolicDesign(Design):
         1, ge=1, le=64, description="Pipeline stages of a multiply-accumulate; each beyond the first delays the drain.")
     groups_per_fold: Literal[1, 2, 4, 8, 16, 32, 64, 128, 256] = Field(
         1, description="Most groups (depthwise channels, heads) of less than a fold that may share one, diagonally.")
-    memory: Literal["port", "ideal"] = Field(
-        "port", description="port: bandwidth, latency and capacity count; ideal: all data is in place.")
+    memory: Literal["port", "dram", "ideal"] = Field(
+        "port", description="port: bandwidth, latency and capacity count; dram: capacity counts, and tiles are bursts in a "
+                            "cycle-level DRAM controller; ideal: all data is in place.")
+    dram_device: str = Field("DDR4_2400R", description="memory=dram: a shipped device, or the path of a YAML file.")
+    dram_channels: Literal[1, 2, 4, 8, 16, 32] = Field(1, description="memory=dram: channels of that device.")
     memory_latency_cycles: Annotated[int, Unit("cycles")] = Field(
         100, ge=1, le=10**6, description="Time from the last word's transfer until a tile can be used.")
     element_bits: Annotated[Literal[8, 16, 32], Unit("bits")] = Field(
@@ -98,6 +105,18 @@ class SystolicDesign(Design):
         return self.arrays * self.rows * self.cols
 
     @property
+    def offchip(self) -> Memory | None:
+        """The DRAM behind the port, if there is one."""
+        if self.memory != "dram":
+            return None
+        from .offchip import memory_of
+
+        try:
+            return memory_of(self.dram_device, self.dram_channels, self.frequency_mhz)
+        except InputError as error:
+            raise ValueError(f"dram_device: {error}") from None
+
+    @property
     def widths(self) -> tuple[int, int, int]:
         """Bits of an input, a weight and an output where the workload does not fix them."""
         own = (self.ifmap_bits, self.filter_bits, self.ofmap_bits)
@@ -115,6 +134,7 @@ class SystolicDesign(Design):
             "ws": (rows * streamed, held, cols * streamed),
             "is": (held, rows * streamed, cols * streamed),
         }[flow]
+        self.offchip  # noqa: B018  (refuses an unknown device)
         in_bits, weight_bits, _ = self.widths
         if self.sparse_block > 1:
             weight_bits += (self.sparse_block - 1).bit_length()

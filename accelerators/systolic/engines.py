@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -16,18 +17,25 @@ from .lowering import JobTable, field
 from .program import RESULT
 from .timing import LEVELS, N_ACC, N_STATE, N_TIMES, run
 
-__all__ = ["compiled", "compiled_folds", "design_row", "job_plan", "reference", "run_job", "shares"]
+__all__ = ["compiled", "compiled_folds", "design_row", "expand", "job_plan", "reference", "run_job", "shares",
+           "step_tables"]
 
 KIB_HALF_BITS = 1024 * 8 // 2
 
 
 def design_row(design: SystolicDesign) -> list[int]:
-    """Return a design as a row of `program.PARAMETERS`."""
+    """Return a design as a row of `program.PARAMETERS`.
+
+    For a DRAM the tiler plans with a port of its peak bandwidth and unloaded latency.
+    """
+    bandwidth_bits, latency = 8 * design.bandwidth_bytes_per_cycle, design.memory_latency_cycles
+    if memory := design.offchip:
+        bandwidth_bits, latency = memory.peak_bits_per_cycle, memory.unloaded_cycles
     return [
         design.rows, design.cols, mapping.dataflow_code(design.dataflow),
         design.ifmap_sram_kib * KIB_HALF_BITS, design.filter_sram_kib * KIB_HALF_BITS,
         design.ofmap_sram_kib * KIB_HALF_BITS, design.activation_sram_kib * KIB_HALF_BITS,
-        design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles, *design.widths,
+        bandwidth_bits, latency, *design.widths,
         design.vector_lanes, int(design.memory == "ideal"), design.groups_per_fold, design.sparse_block,
         design.arrays, int(design.partition == "row"),
         int(design.dataflow == "os"), int(design.skip_idle), int(design.overlap_drain), int(design.overlap_preload),
@@ -55,7 +63,7 @@ def reference(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
     compute, fill, vector = (RESULT.index(f"{name}_cycles") for name in ("compute", "fill_drain", "vector"))
     for design, rows in zip(designs, results, strict=True):
         for j, row in enumerate(rows):
-            if row[0] < 0:
+            if row[0] < 0 or design.memory == "dram":  # those are timed by `dram_run.py`
                 continue
             plan = job_plan(design, jobs, j, row)
             seen = run_job(design, jobs, j, row)
@@ -179,9 +187,29 @@ def _vector_plan(shape: _Shape) -> Plan:
             opens_output=True,
             psum_bits=0,
             closed_bits=chunk * out_bits if position else 0,
+            tile=(0, position, 0, 0),
             folds=((Work(load=0, free=busy, done=busy, streams=0),),),
         ))
     return Plan(tuple(steps), (elements - before_last * chunk) * out_bits)
+
+
+def step_tables(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> tuple[Any, ...]:
+    """Return the first arguments of `timing.run` for job j: trips, dims, groups, tables of bits and of times."""
+    shape = _Shape(jobs.row(j, design.sparse_block), design, result)
+    row = np.array(design_row(design), np.int64)
+    trips, dims = np.zeros(LEVELS, np.int64), np.zeros(3, np.int64)
+    bits = [np.zeros((2, 2), np.int64) for _ in range(4)]
+    times = np.zeros((2, 2, 2, 2, N_TIMES), np.int64)
+    kept = shape.chosen("ofmap_on_chip")
+    groups = last_groups = 1
+    if shape.of("vector"):
+        near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
+        program.plan_vector(shape.job, row, near, kept, shape.chosen("tile_m"), trips, dims, *bits, times)
+    else:
+        tile = [shape.chosen(name) for name in program.PLAN]
+        near_flags = (shape.chosen("ifmap_on_chip"), shape.chosen("filter_on_chip"), kept)
+        groups, last_groups = program.plan_product(shape.job, row, *near_flags, *tile, trips, dims, *bits, times)
+    return trips, dims, groups, last_groups, *bits, times
 
 
 def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> list[Fold]:
@@ -189,25 +217,16 @@ def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.nd
     plan = job_plan(design, jobs, j, result)
     if design.memory == "ideal":
         return ideal_job(plan).folds
-    shape = _Shape(jobs.row(j, design.sparse_block), design, result)
+    tables = step_tables(design, jobs, j, result)
     row = np.array(design_row(design), np.int64)
-    trips, dims = np.zeros(LEVELS, np.int64), np.zeros(3, np.int64)
-    ifmap, filters, outputs, psums = (np.zeros((2, 2), np.int64) for _ in range(4))
-    times = np.zeros((2, 2, 2, 2, N_TIMES), np.int64)
-    tables = (trips, dims, ifmap, filters, outputs, psums, times)
-    kept = shape.chosen("ofmap_on_chip")
-    groups = last_groups = 1
-    if shape.of("vector"):
-        near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
-        program.plan_vector(shape.job, row, near, kept, shape.chosen("tile_m"), *tables)
-    else:
-        tile = [shape.chosen(name) for name in program.PLAN]
-        near_flags = (shape.chosen("ifmap_on_chip"), shape.chosen("filter_on_chip"), kept)
-        groups, last_groups = program.plan_product(shape.job, row, *near_flags, *tile, *tables)
     starts = np.zeros(len(plan.steps), np.int64)
-    run(trips, dims, groups, last_groups, ifmap, filters, outputs, psums, times, design.dataflow == "is",
-        row[program.BANDWIDTH], row[program.LATENCY], np.zeros(N_ACC, np.int64), starts,
+    run(*tables, design.dataflow == "is", row[program.BANDWIDTH], row[program.LATENCY], np.zeros(N_ACC, np.int64), starts,
         np.zeros((2 * LEVELS, N_STATE + N_ACC), np.int64))
+    return expand(plan, starts)
+
+
+def expand(plan: Plan, starts: np.ndarray) -> list[Fold]:
+    """Return every fold, given when its step began."""
     found = []
     for i, (begin, step) in enumerate(zip(starts.tolist(), plan.steps, strict=True)):
         for array, folds in enumerate(step.folds):

@@ -65,6 +65,8 @@ class JobTable:
     """Multiply-accumulates of each job, zeros included."""
     fused_into: dict[int, int]
     """Operators without a job, and the operator that they were fused into."""
+    names: tuple[str, ...]
+    """Of the workload's operators."""
 
     def row(self, j: int, sparse_block: int = 1) -> np.ndarray:
         """Return job j as an array that selects among up to `sparse_block` inputs sees it."""
@@ -112,7 +114,8 @@ def lower(workload: Workload) -> JobTable:
     unique, use = np.unique(rows, axis=0, return_inverse=True)
     unique, sparse = compact(unique)
     products = rows[:, field("groups")] * rows[:, field("m")] * rows[:, field("n")] * rows[:, field("k")]
-    return JobTable(unique, sparse, use.reshape(-1), np.array(owner), np.where(rows[:, 0] == 1, 0, products), fused)
+    return JobTable(unique, sparse, use.reshape(-1), np.array(owner), np.where(rows[:, 0] == 1, 0, products), fused,
+                    tuple(op.name for op in workload.operators))
 
 
 def compact(unique: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ...errors import InputError
 from ...simulator.accelerator import Accelerator, Ceiling
 from ...simulator.report import Report, Table
 from ...traces.workload import Workload
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ...simulator.benchmark import Measurement
     from ...simulator.timeline import Timeline
     from ...simulator.validation import Validation
+    from .dram_run import DramOutcome
 
 __all__ = ["CAUSES", "Systolic"]
 
@@ -33,6 +35,18 @@ CAUSES = {
     "stall_ofmap": "stall_ofmap_cycles",
 }
 """Where a cycle can go, and the engines' column that counts it."""
+
+_DRAM_STALLS = {
+    "stall_dram_busy_s": "memory=dram: time in which the array waited while the data bus moved words.",
+    "stall_dram_queue_empty_s": "The same, while no request was there (latency of the first ones, halves not free).",
+    "stall_dram_refresh_s": "The same, under refresh.",
+    "stall_dram_bank_group_s": "The same, for the longer spacing within a bank group.",
+    "stall_dram_turnaround_s": "The same, while the bus changed direction or rank.",
+    "stall_dram_activation_limit_s": "The same, for limits on activations (tRRD, tFAW).",
+    "stall_dram_row_cycle_s": "The same, while rows were closed and opened.",
+    "stall_dram_other_s": "The same, for other timing rules.",
+}
+"""By the causes of `simulator.memory.dram`, in their order."""
 
 _PORT_BITS = ("ifmap_read_bits", "filter_read_bits", "psum_read_bits", "psum_write_bits", "ofmap_write_bits")
 _BATCH = 256
@@ -58,6 +72,7 @@ class Systolic(Accelerator):
         "mapping_efficiency": "Share of PEs that hold work while the array streams.",
         "port_utilization": "Share of cycles in which the memory port transfers.",
         **{f"energy_{part}_j": f"Energy of {part}." for part in costs.ENERGIES},
+        **_DRAM_STALLS,
     }
 
     def simulate_many(
@@ -69,7 +84,8 @@ class Systolic(Accelerator):
         reports: list[Report] = []
         for start in range(0, len(designs), _BATCH):
             batch = designs[start : start + _BATCH]
-            reports += _reports(batch, workload, jobs, execute(batch, jobs))
+            results = execute(batch, jobs)
+            reports += _reports(batch, workload, jobs, results, _on_dram(batch, jobs, results, engine))
         return reports
 
     def timeline(self, design: Any, workload: Workload) -> Timeline:
@@ -82,6 +98,8 @@ class Systolic(Accelerator):
         """Return one multiply-accumulate for each PE of all arrays and cycle, and the port's bandwidth."""
         hertz = design.frequency_mhz * 1e6
         port = None if design.memory == "ideal" else design.bandwidth_bytes_per_cycle * hertz
+        if design.offchip is not None:
+            port = design.offchip.peak_bits_per_cycle / 8 * hertz
         return Ceiling(design.pes * hertz, port)
 
     @classmethod
@@ -99,13 +117,34 @@ class Systolic(Accelerator):
         return bench(cls())
 
 
+def _on_dram(
+    designs: Sequence[SystolicDesign], jobs: JobTable, results: np.ndarray, engine: str
+) -> dict[int, DramOutcome | str]:
+    """Time the designs with a DRAM and write that into the results; returns what it did, or why it cannot be."""
+    outcomes: dict[int, DramOutcome | str] = {}
+    for d, design in enumerate(designs):
+        if design.memory == "dram" and not (results[d, :, 0] < 0).any():
+            from .dram_run import run_on_dram
+
+            try:
+                outcomes[d] = run_on_dram(design, jobs, results[d], engine)
+            except InputError as error:
+                outcomes[d] = str(error)
+    return outcomes
+
+
 def _reports(
-    designs: Sequence[SystolicDesign], workload: Workload, jobs: JobTable, results: np.ndarray
+    designs: Sequence[SystolicDesign], workload: Workload, jobs: JobTable, results: np.ndarray,
+    outcomes: Mapping[int, DramOutcome | str],
 ) -> list[Report]:
     """Turn a batch of engine results into reports."""
     total = results.sum(axis=1)
     areas = costs.areas_mm2(designs)
-    energy = costs.energies_j(designs, jobs, results, areas).sum(axis=1)
+    energy = costs.energies_j(designs, jobs, results, areas)
+    for d, outcome in outcomes.items():
+        if not isinstance(outcome, str) and outcome.energy_j is not None:
+            costs.share_dram_energy(energy[d], outcome.energy_j)
+    energy = energy.sum(axis=1)
 
     def summed(name: str) -> np.ndarray:
         return total[:, RESULT.index(name)]
@@ -133,6 +172,10 @@ def _reports(
             name = workload.operators[jobs.operator[stuck]].name
             reports.append(Report.failed(f"operator {name!r}: no tile of it fits the scratchpads"))
             continue
+        outcome = outcomes.get(d)
+        if isinstance(outcome, str):
+            reports.append(Report.failed(outcome))
+            continue
         time_s, energy_j, area, power, edp, utilization, mapping, port, *parts = real[d]
         metrics = {
             "cycles": whole[d][0], "time_s": time_s, "energy_j": energy_j, "area_mm2": area, "power_w": power,
@@ -140,16 +183,20 @@ def _reports(
             "pe_utilization": utilization, "mapping_efficiency": mapping, "port_utilization": port,
             **{f"energy_{part}_j": value for part, value in zip(costs.ENERGIES, parts, strict=True)},
         }
+        if outcome is not None:
+            metrics |= dict(zip(_DRAM_STALLS, outcome.stalls_s.sum(axis=0).tolist(), strict=True))
         breakdown = dict(zip(CAUSES, causes[d], strict=True))
-        reports.append(Report(metrics, breakdown, Table(_Layers(design, workload, jobs, results[d]))))
+        reports.append(Report(metrics, breakdown, Table(_Layers(design, workload, jobs, results[d], outcome))))
     return reports
 
 
 class _Layers:
     """Builds the table of operators of one design when it is asked for."""
 
-    def __init__(self, design: SystolicDesign, workload: Workload, jobs: JobTable, rows: np.ndarray) -> None:
-        self.design, self.workload, self.jobs, self.rows = design, workload, jobs, rows
+    def __init__(
+        self, design: SystolicDesign, workload: Workload, jobs: JobTable, rows: np.ndarray, dram: DramOutcome | None
+    ) -> None:
+        self.design, self.workload, self.jobs, self.rows, self.dram = design, workload, jobs, rows, dram
 
     def __call__(self) -> dict[str, Any]:
         design, jobs, rows = self.design, self.jobs, self.rows
@@ -165,7 +212,9 @@ class _Layers:
             return per_operator(rows[:, RESULT.index(name)])
 
         area = costs.areas_mm2([design])
-        energy = costs.energies_j([design], jobs, rows[None], area)[0].sum(axis=1)
+        energy = costs.energies_j([design], jobs, rows[None], area)[0]
+        if self.dram is not None and self.dram.energy_j is not None:
+            costs.share_dram_energy(energy, self.dram.energy_j)
         done = per_operator(jobs.multiplied(jobs.skipping(np.array([design.sparse_block])))[0])
         cycles = column("cycles")
         streaming = column("compute_cycles") * design.pes
@@ -181,9 +230,11 @@ class _Layers:
             "port_busy_cycles": column("port_busy_cycles"),
             **{f"{name.removesuffix('_bits')}_bytes": -(-column(name) // 8) for name in _PORT_BITS},
             **{name: column(name) for name in RESULT if name.startswith("sram_")},
-            "energy_j": per_operator(energy),
+            "energy_j": per_operator(energy.sum(axis=1)),
             "note": self._notes(),
         }
+        if self.dram is not None:
+            columns |= {name: per_operator(self.dram.stalls_s[:, i]) for i, name in enumerate(_DRAM_STALLS)}
         return columns
 
     def _notes(self) -> list[str]:

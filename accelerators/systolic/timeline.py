@@ -29,6 +29,8 @@ _FOLDS, _STEPS, _JOB = range(3)
 
 def systolic_timeline(design: SystolicDesign, workload: Workload, most_spans: int = MOST_SPANS) -> Timeline:
     """Return tracks `operators`, `array` and `port`, in cycles; raises `InputError` where no tile fits."""
+    if design.memory == "dram":
+        raise InputError("timeline: memory=dram; accepted: port, ideal (`cyclescape run dram` draws commands)")
     jobs = lower(workload)
     rows = engines.compiled([design], jobs)[0]
     if (rows[:, 0] < 0).any():
