@@ -165,7 +165,8 @@ class _Operators:
                 held = [name for name in ("ifmap", "filter") if r[f"{name}_held"]]
                 spilled = ["partial sums through memory"] if r["dram_psum"] else []
                 text = "; ".join([
-                    f"a pass is {r['pass_channels']} channels x {r['pass_filters']} filters", *folds,
+                    f"a pass is {r['pass_channels']} channels x {r['pass_filters']} filters"
+                    f"{' of several groups' * r['mixed']}", *folds,
                     f"tiles of {r['tile_filters']} filters x {r['tile_rows']} rows",
                     *([f"{' and '.join(held)} held"] if held else []), *spilled,
                 ])

@@ -38,6 +38,7 @@ RESULT = (
     "cycles", "passes", "peak_pes",
     "pass_channels", "pass_filters",  # a and b
     "rf_channels", "rf_filters",      # of each PE in turn: q and p
+    "mixed",  # 1: a pass works on filters of several groups
     "height_folds", "width_folds",
     "array_ifmap", "array_filter", "array_psum",     # words that a PE receives
     "buffer_ifmap", "buffer_filter", "buffer_psum",  # words between buffer and array
@@ -122,10 +123,14 @@ def _product(d, job, out):
     f = min(repl_h, fold_w)
     fold_w, repl_h = _ceil(fold_w, f), repl_h // f
     chunk, tall = min(oh, f * cols), min(fh, rows)
-    a, b, rounds = _split(repl_h, repl_w, groups, ci, n, mapping, exact)
-    mixed = groups > 1 and mapping != ONE
+    a, b, rounds = _split(repl_h, repl_w, groups, ci, n, ONE, exact)
+    mixed = False
+    if groups > 1 and mapping != ONE:  # passes mix groups where that saves some
+        more_a, more_b, fewer = _split(repl_h, repl_w, groups, ci, n, mapping, exact)
+        if fewer < rounds:
+            a, b, rounds, mixed = more_a, more_b, fewer, True
 
-    # What a PE takes in turn before its input row and its sums move on: q channels, then p filters.
+    # What a PE takes in turn before its input row and its sums move on: q channels, then up to p filters.
     channel_rounds = _ceil(ci, a)
     q = max(1, min(ifmap_rf // fw, filter_rf // fw, channel_rounds))
     p = 1 if mixed else max(1, min(psum_rf, filter_rf // (q * fw), _ceil(n, b)))
@@ -142,11 +147,15 @@ def _product(d, job, out):
                 oh, fh, job[_SH], job[_DIL], job[_PH], job[_IH], y, y + chunk, r, r + rows, seen)
             lines += lines_here
             pairs += pairs_here
+    met, most_met = _groups_met(groups, n, b) if mixed else (0, 0)
+    out[0] = rounds * fold_w * batch * fold_h * fw * ow
+    choose_plan(job, chunk, a, b, q, p, sums, fold_h * pieces, met, most_met, row_words, buffer_words, out, seen)
+    if out[0] < 0:
+        return
     if mixed:
-        met, most_met = _groups_met(groups, n, b)
         shown, placed = met, groups * n
     else:
-        most_met = 0
+        p = min(p, _ceil(out[20], b))
         filter_blocks = _ceil(n, b * p)
         shown = groups * filter_blocks
         placed = groups * ((filter_blocks - 1) * b + min(b, n - (filter_blocks - 1) * b * p))
@@ -155,17 +164,15 @@ def _product(d, job, out):
     weights = groups * n * ci * fh * fw
     stacked = (blocks - 1) * a + min(a, ci - (blocks - 1) * q * a)  # channels above each other, summed over blocks
 
-    out[0] = rounds * fold_w * batch * fold_h * fw * ow
     out[1] = rounds * fold_w * batch
     out[2] = chunk * tall * a * b
-    out[3], out[4], out[5], out[6], out[7], out[8] = a, b, q, p, fold_h, fold_w
-    out[9] = images * pairs * placed
-    out[10] = batch * oh * weights
-    out[11] = outputs * pieces * (stacked * fh - blocks * fold_h)
-    out[12] = images * lines * shown
-    out[13] = batch * fold_w * weights
-    out[14] = outputs * (2 * sums - 1)
-    choose_plan(job, chunk, a, b, q, p, sums, fold_h * pieces, most_met, row_words, buffer_words, out, seen)
+    out[3], out[4], out[5], out[6], out[7], out[8], out[9] = a, b, q, p, mixed, fold_h, fold_w
+    out[10] = images * pairs * placed
+    out[11] = batch * oh * weights
+    out[12] = outputs * pieces * (stacked * fh - blocks * fold_h)
+    out[13] = images * lines * shown
+    out[14] = batch * fold_w * weights
+    out[15] = outputs * (2 * sums - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -175,9 +182,9 @@ def solve(designs, jobs, out):
         for j in range(len(jobs)):
             if jobs[j, 0]:
                 out[i, j, 0] = _ceil(jobs[j, _OPS], designs[i, 8])
-                out[i, j, 12] = jobs[j, _IN]
-                out[i, j, 14] = jobs[j, _OUT]
-                out[i, j, 15] = jobs[j, _IN]
-                out[i, j, 18] = jobs[j, _OUT]
+                out[i, j, 13] = jobs[j, _IN]
+                out[i, j, 15] = jobs[j, _OUT]
+                out[i, j, 16] = jobs[j, _IN]
+                out[i, j, 19] = jobs[j, _OUT]
             else:
                 _product(designs[i], jobs[j], out[i, j])

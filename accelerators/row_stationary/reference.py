@@ -26,12 +26,11 @@ def run_job(design: Mapping[str, Any], job: Job) -> Counts:
         moved = {"buffer_ifmap": job["in_elements"], "buffer_psum": job["out_elements"]}
         return {"cycles": steps, **moved, "dram_ifmap": job["in_elements"], "dram_ofmap": job["out_elements"]}
     shape = _Shape(design, job)
-    counts = place(shape)
     plan = _walk_memory(shape)
     if plan is None:
-        counts["cycles"] = -1
-        return counts
-    return {**counts, **plan}
+        return {"cycles": -1}
+    shape.p = min(shape.p, len(range(0, plan["tile_filters"], shape.b)))
+    return {**place(shape), **plan}
 
 
 class _Shape:
@@ -53,8 +52,13 @@ class _Shape:
             range(first, min(first + self.rows, job["kernel_h"])) for first in range(0, job["kernel_h"], self.rows)
         ]
         self.sets_high, self.sets_wide = sets_high // self.segments, sets_wide
-        self.mixed = job["groups"] > 1 and design["group_mapping"] != "one"
-        self.a, self.b = self._split()
+        self.mixed = False
+        passes, self.a, self.b = self._split("one")
+        if job["groups"] > 1:
+            self.mixed = True
+            fewer, a, b = self._split(design["group_mapping"])
+            self.mixed = design["group_mapping"] != "one" and fewer < passes
+            self.a, self.b = (a, b) if self.mixed else (self.a, self.b)
         taps = job["kernel_w"]
         self.channel_passes = [
             range(first, min(first + self.a, job["channels"])) for first in range(0, job["channels"], self.a)
@@ -70,21 +74,22 @@ class _Shape:
             self.channel_passes[first : first + self.q] for first in range(0, len(self.channel_passes), self.q)
         ]
 
-    def _split(self) -> tuple[int, int]:
+    def _split(self, group_mapping: str) -> tuple[int, int, int]:
+        """Return (passes of one image and chunk, channels of each, filters of each), the fewest passes."""
         job, best = self.job, None
         for above in range(1, self.sets_high + 1):
             if self.design["split"] == "factors" and self.sets_high % above:
                 continue
             a = min(above, job["channels"])
             b = self.sets_high // above * self.sets_wide
-            if self.design["group_mapping"] != "many":
+            if group_mapping != "many":
                 b = min(b, job["filters"])
             b = min(b, job["filters"] * job["groups"])
             passes = len(range(0, job["channels"], a)) * sum(1 for _ in self.filter_passes(b))
             if best is None or passes <= best[0]:  # of equals the one with more channels
                 best = passes, a, b
         assert best is not None
-        return best[1], best[2]
+        return best
 
     def filter_passes(self, b: int) -> Iterator[range]:
         """Yield the filters, numbered through all groups, of each pass."""
@@ -167,7 +172,8 @@ def place(shape: _Shape) -> Counts:
         raise AssertionError(f"{macs} multiply-accumulates were placed, {expected} are to be done")
     return {
         **count, "peak_pes": peak, "pass_channels": shape.a, "pass_filters": shape.b, "rf_channels": shape.q,
-        "rf_filters": shape.p, "height_folds": len(shape.height_folds), "width_folds": len(shape.chunks),
+        "rf_filters": shape.p, "mixed": int(shape.mixed), "height_folds": len(shape.height_folds),
+        "width_folds": len(shape.chunks),
     }
 
 
@@ -196,14 +202,17 @@ def _walk_memory(shape: _Shape) -> Counts | None:
         height: [len(shape.lines(range(y, min(y + height, job["out_h"])), taps)) for y in range(0, job["out_h"], height)]
         for height in heights
     }
-    widths = [job["filters"]] if shape.mixed else _doublings(min(shape.b * shape.p, job["filters"]), job["filters"])
+    widths = [job["filters"]]
+    if not shape.mixed:  # fewer filters than a PE could take in turn, then all of them and more
+        whole = min(shape.b * shape.p, job["filters"])
+        widths = [*_doublings(shape.b, whole)[:-1], *_doublings(whole, job["filters"])]
     for height, filters, outer in product(heights, widths, (0, 1)):
         for hold_psum, hold_filter, hold_ifmap in product((0, 1), repeat=3):
             plan = _Plan(shape, height, filters, outer, hold_ifmap, hold_filter, hold_psum, block, lines[height])
             if together * plan.needs() <= shape.design["buffer_words"]:
                 words = plan.walk()
                 cost = words["dram_ifmap"] + words["dram_filter"] + words["dram_psum"]
-                if best is None or cost < best[0]:
+                if best is None or cost <= best[0]:
                     best = cost, {**words, "tile_filters": filters, "tile_rows": height, "filters_outer": outer,
                                   "ifmap_held": hold_ifmap, "filter_held": hold_filter, "psum_held": hold_psum}
     return None if best is None else best[1]
@@ -252,8 +261,7 @@ class _Plan:
             return False
         if not shape.mixed:
             return len(self.tiles[0]) <= shape.b * shape.p
-        met = Counter(group for each in shape.filter_passes(shape.b) for group in {n // shape.job["filters"] for n in each})
-        return max(met.values()) == 1
+        return True  # what a pass shares with the one before comes anew
 
     def walk(self) -> Counts:
         """Visit every tile and load what the one before did not leave."""
@@ -275,5 +283,8 @@ class _Plan:
             ofmap += results
             last_place, last_tile = place, tile
         every = job["groups"]
-        return {"dram_ifmap": every * ifmap, "dram_filter": every * filters, "dram_psum": every * psum,
+        fetched = every
+        if shape.mixed and not self.hold_ifmap:
+            fetched = sum(len({n // job["filters"] for n in each}) for each in shape.filter_passes(shape.b))
+        return {"dram_ifmap": fetched * ifmap, "dram_filter": every * filters, "dram_psum": every * psum,
                 "dram_ofmap": every * ofmap}
