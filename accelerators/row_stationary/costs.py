@@ -14,7 +14,7 @@ from .mapping import RESULT
 __all__ = ["ENERGIES", "RELATIVE", "accesses", "area_mm2", "energies", "mac_j"]
 
 RELATIVE = {"mac": 1, "rf": 1, "array": 2, "buffer": 6, "dram": 200}
-"""Cost of a 16-bit access in multiply-accumulates: Chen et al. (Eyeriss), ISCA 2016, table IV, measured at 65 nm.
+"""Cost of a 16-bit access in multiply-accumulates: Chen et al. (Eyeriss), ISCA 2016, 65 nm.
 
 `array` is a word that a PE receives from the buffer or from its neighbour."""
 ENERGIES = tuple(RELATIVE)
@@ -49,7 +49,7 @@ def accesses(jobs: JobTable, results: np.ndarray) -> np.ndarray:
 
 def energies(counts: np.ndarray) -> np.ndarray:
     """Return energies in units of one multiply-accumulate, of the shape of `accesses`."""
-    return counts * np.array([RELATIVE[level] for level in ENERGIES])
+    return counts * np.array([RELATIVE[level] for level in ENERGIES], float)
 
 
 def area_mm2(designs: Sequence[RowStationaryDesign]) -> np.ndarray:

@@ -23,6 +23,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .lines import common_divisor, touched, touched_by_all
 from .lowering import FIELDS, field
 from .traffic import choose_plan
 
@@ -83,33 +84,16 @@ def _split(repl_h, repl_w, groups, channels, filters, mapping, exact):
 
 
 @njit(cache=True, nogil=True)
-def _touched(out, kernel, stride, dilation, pad, size, first_out, last_out, first_tap, last_tap, seen):
-    """Count along one axis (input positions in use, pairs of output and tap that fall on one).
-
-    `seen` (size,) is scratch; a position of padding counts in neither.
-    """
-    seen[:] = 0
-    distinct = pairs = 0
-    for y in range(first_out, min(last_out, out)):
-        for r in range(first_tap, min(last_tap, kernel)):
-            at = y * stride + r * dilation - pad
-            if 0 <= at < size:
-                pairs += 1
-                distinct += 1 - seen[at]
-                seen[at] = 1
-    return distinct, pairs
-
-
-@njit(cache=True, nogil=True)
 def _groups_met(groups, filters, b):
     """Count the groups of every pass of b filters in a row, summed over passes, and the most in one pass."""
-    total = most = 0
-    for first in range(0, groups * filters, b):
-        last = min(first + b, groups * filters) - 1
-        met = last // filters - first // filters + 1
-        total += met
-        most = max(most, met)
-    return total, most
+    every, divisor = groups * filters, common_divisor(filters, b)
+    passes = _ceil(every, b)
+    borders = groups - 1 - (every - 1) // (filters // divisor * b)  # that lie within a pass
+    most = 0
+    for at in range(min(passes, filters // divisor)):  # after so many passes they begin at the same place of a group
+        first = at * b
+        most = max(most, (min(first + b, every) - 1) // filters - first // filters + 1)
+    return passes + borders, most
 
 
 @njit(cache=True, nogil=True)
@@ -138,18 +122,11 @@ def _product(d, job, out):
     blocks = _ceil(channel_rounds, q)
     sums = blocks * fold_h * pieces
 
-    seen = np.zeros(max(job[_IH], job[_IW]), np.int8)
-    row_words, _ = _touched(ow, fw, job[_SW], job[_DIL], job[_PW], job[_IW], 0, ow, 0, fw, seen)
-    lines = pairs = 0
-    for y in range(0, oh, chunk):
-        for r in range(0, fh, rows):
-            lines_here, pairs_here = _touched(
-                oh, fh, job[_SH], job[_DIL], job[_PH], job[_IH], y, y + chunk, r, r + rows, seen)
-            lines += lines_here
-            pairs += pairs_here
+    row_words, _ = touched(ow, fw, job[_SW], job[_DIL], job[_PW], job[_PW] + job[_IW])
+    lines, pairs, _ = touched_by_all(oh, fh, job[_SH], job[_DIL], job[_PH], job[_IH], chunk, rows)
     met, most_met = _groups_met(groups, n, b) if mixed else (0, 0)
     out[0] = rounds * fold_w * batch * fold_h * fw * ow
-    choose_plan(job, chunk, a, b, q, p, sums, fold_h * pieces, met, most_met, row_words, buffer_words, out, seen)
+    choose_plan(job, chunk, a, b, q, p, sums, fold_h * pieces, met, most_met, row_words, buffer_words, out)
     if out[0] < 0:
         return
     if mixed:

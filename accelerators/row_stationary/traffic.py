@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .lines import touched_by_all
 from .lowering import field
 
 __all__ = ["choose_plan"]
@@ -28,25 +29,7 @@ _IH, _SH, _DIL, _PH = (field(name) for name in ("in_h", "stride_h", "dilation", 
 
 
 @njit(cache=True, nogil=True)
-def _strips(job, height, seen):
-    """Return (input rows of all strips of so many output rows, those of the largest)."""
-    total = most = 0
-    for first in range(0, job[_OH], height):
-        seen[:] = 0
-        here = 0
-        for y in range(first, min(first + height, job[_OH])):
-            for r in range(job[_FH]):
-                at = y * job[_SH] + r * job[_DIL] - job[_PH]
-                if 0 <= at < job[_IH] and seen[at] == 0:
-                    seen[at] = 1
-                    here += 1
-        total += here
-        most = max(most, here)
-    return total, most
-
-
-@njit(cache=True, nogil=True)
-def choose_plan(job, chunk, a, b, q, p, sums, turns, met, most_met, row_words, buffer_words, out, seen):
+def choose_plan(job, chunk, a, b, q, p, sums, turns, met, most_met, row_words, buffer_words, out):
     """Fill the columns of `RESULT` from `dram_ifmap` on; set `cycles` to -1 if nothing fits.
 
     `p` is the most filters that a PE can take in turn; a tile may have fewer. `sums` is how often a partial sum leaves
@@ -60,7 +43,7 @@ def choose_plan(job, chunk, a, b, q, p, sums, turns, met, most_met, row_words, b
     best = np.int64(2**62)
     height = chunk
     while True:
-        lines, most_lines = _strips(job, height, seen)
+        lines, _, most_lines = touched_by_all(oh, job[_FH], job[_SH], job[_DIL], job[_PH], job[_IH], height, job[_FH])
         strips = -(-oh // height) * batch
         filters = n if met else b
         while True:

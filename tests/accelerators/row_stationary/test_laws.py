@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from row_stationary_cases import cases, compiled, placed
 
-from cyclescape.traces.operators import Conv
+from cyclescape.accelerators.row_stationary.lines import touched_by_all
+from cyclescape.accelerators.row_stationary.mapping import _groups_met
+from cyclescape.traces.operators import Conv, Gemm
 
 ONE, STRADDLING, MANY = range(3)
 FACTORS, ANY = range(2)
@@ -79,3 +84,39 @@ def test_depthwise_fills_the_array_only_when_channels_share_it():
     assert one["cycles"] == 512 * 3 * 14
     assert many["cycles"] == -(-512 // 84) * 3 * 14
     assert placed(op.model_copy(update={"in_channels": 8, "out_channels": 8, "groups": 8}), values)["peak_pes"] == 42
+
+
+@settings(max_examples=300)
+@given(
+    st.integers(1, 60), st.integers(1, 9), st.integers(1, 7), st.integers(1, 4), st.integers(0, 12), st.integers(1, 70),
+    st.integers(1, 9), st.integers(1, 9),
+)
+def test_input_rows_are_counted_as_if_they_were_listed(out, taps, stride, dilation, pad, size, chunk, tall):
+    inputs = pairs = most = 0
+    for first in range(0, out, chunk):
+        for fold in range(0, taps, tall):
+            met = [
+                at for y in range(first, min(first + chunk, out)) for r in range(fold, min(fold + tall, taps))
+                if 0 <= (at := y * stride + r * dilation - pad) < size
+            ]
+            inputs, pairs, most = inputs + len(set(met)), pairs + len(met), max(most, len(set(met)))
+    assert touched_by_all(out, taps, stride, dilation, pad, size, chunk, tall) == (inputs, pairs, most)
+
+
+@settings(max_examples=200)
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 50))
+def test_groups_of_a_pass_are_counted_as_if_they_were_listed(groups, filters, b):
+    every = groups * filters
+    met = [len({n // filters for n in range(at, min(at + b, every))}) for at in range(0, every, b)]
+    assert _groups_met(groups, filters, b) == (sum(met), max(met))
+
+
+def test_huge_layers_take_no_time_or_memory():
+    values = {"rows": 12, "cols": 14, "group_mapping": ONE, "split": ANY, "buffer_words": 55296, "filter_rf_words": 224,
+              "ifmap_rf_words": 12, "psum_rf_words": 24, "vector_lanes": 1}
+    compiled(Gemm(name="g", m=2, n=2, k=2), values)
+    start = time.process_time()
+    assert compiled(Gemm(name="g", m=2**40, n=8, k=8), values)["array_filter"] == 2**46
+    image = Conv(name="c", in_h=2**30, in_w=3, in_channels=1, out_channels=1, kernel_h=3, kernel_w=3, padding=(1, 1, 1, 1))
+    assert compiled(image, values)["array_filter"] * 3 == image.macs
+    assert time.process_time() - start < 0.5
