@@ -46,6 +46,24 @@ def test_more_freedom_of_mapping_is_never_slower(case):
         assert len({cycles[mapping, ANY] for mapping in (ONE, STRADDLING, MANY)}) == 1
 
 
+@settings(max_examples=300)
+@given(cases(), st.integers(1, 5), st.integers(1, 5))
+def test_more_pes_are_never_slower_where_height_is_split_freely(case, rows, cols):
+    op, values = case
+    small = compiled(op, values, split=ANY, **AMPLE)["cycles"]
+    assert compiled(op, values, split=ANY, rows=values["rows"] + rows, **AMPLE)["cycles"] <= small
+    assert compiled(op, values, split=ANY, cols=values["cols"] + cols, **AMPLE)["cycles"] <= small
+
+
+def test_with_exact_factors_one_more_row_can_be_slower():
+    """12 rows are 4 channels by 3 filters; 13 are 1 by 13 or 13 by 1, of which 4 channels and 3 filters use 3 or 4."""
+    op = Conv(name="c", in_h=1, in_w=1, in_channels=4, out_channels=3, kernel_h=1, kernel_w=1)
+    values = {"rows": 12, "cols": 1, "group_mapping": ONE, "split": FACTORS, "buffer_words": 1000, "filter_rf_words": 224,
+              "ifmap_rf_words": 12, "psum_rf_words": 24, "vector_lanes": 1}
+    assert [compiled(op, values, rows=rows)["cycles"] for rows in (12, 13)] == [1, 3]
+    assert [compiled(op, values, rows=rows, split=ANY)["cycles"] for rows in (12, 13)] == [1, 1]
+
+
 @settings(max_examples=200)
 @given(cases())
 def test_a_larger_buffer_never_moves_more_and_never_less_than_everything_once(case):
