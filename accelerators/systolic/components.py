@@ -135,7 +135,7 @@ class Plan:
                     psum_bits=bits("psum", "m", "n") if opens and at["k"] > 0 else 0,
                     closed_bits=closing if opens and before is not None else 0,
                     folds=tuple(tile_folds(*t) for t in tiles),
-                    tile=tuple(at[d] // getattr(tiling, d) for d in Share._fields),  # type: ignore[arg-type]
+                    tile=tuple(at[d] // getattr(tiling, d) for d in Share._fields),
                 ))
                 finished = at["k"] + tiles[0].k == extent["k"]
                 closing = bits("output" if finished else "psum", "m", "n")
