@@ -7,7 +7,7 @@ has a reference of its own (`ReferenceBurstPort`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil, floor
 from typing import NamedTuple, Protocol
@@ -21,7 +21,7 @@ __all__ = ["Port", "walk"]
 class Port(Protocol):
     """What is asked of the memory."""
 
-    account: Mapping[str, int]
+    account: dict[str, int]
     """Ticks of the last wait, by what the data bus did in them."""
 
     def send(self, address: int, size: int, is_write: bool, earliest: int) -> int:

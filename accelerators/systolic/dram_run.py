@@ -83,7 +83,8 @@ def run_on_dram(design: SystolicDesign, jobs: JobTable, rows: np.ndarray, engine
             assert cycles >= 0, "a transfer came too late for the memory"
         else:
             plan = engines.job_plan(design, jobs, j, row)
-            seen, account = walk(plan, job.counts, job.begin, job.apart, port, memory.ticks, base)
+            begin, apart = job.begin.tolist(), job.apart.tolist()
+            seen, account = walk(plan, job.counts, begin, apart, port, memory.ticks, base)
             accounts[j] = [account[cause] for cause in CAUSES]
             cycles, stalls[: len(STALLS)] = seen.cycles, [seen.stalls[name] for name in STALLS]
         _write(row, bool(jobs.row(j)[field("vector")]), cycles, stalls)
@@ -96,7 +97,8 @@ def run_on_dram(design: SystolicDesign, jobs: JobTable, rows: np.ndarray, engine
     energy = None
     if currents is not None:
         activity = _Activity(memory.system.device, port.ranks(ticks), ticks)
-        energy = sum(sum(rank.values()) for rank in energy_j(activity, currents))  # type: ignore[arg-type]
+        ranks = energy_j(activity, currents)  # type: ignore[arg-type]
+        energy = float(sum(part for rank in ranks for part in rank.values()))
     return DramOutcome(accounts * (memory.system.device.tick_ps * 1e-12), energy)
 
 

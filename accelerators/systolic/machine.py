@@ -119,9 +119,9 @@ class Systolic(Accelerator):
 
 def _on_dram(
     designs: Sequence[SystolicDesign], jobs: JobTable, results: np.ndarray, engine: str
-) -> dict[int, DramOutcome | str]:
+) -> dict[int, DramOutcome | str | None]:
     """Time the designs with a DRAM and write that into the results; returns what it did, or why it cannot be."""
-    outcomes: dict[int, DramOutcome | str] = {}
+    outcomes: dict[int, DramOutcome | str | None] = {}
     for d, design in enumerate(designs):
         if design.memory == "dram" and not (results[d, :, 0] < 0).any():
             from .dram_run import run_on_dram
@@ -135,14 +135,14 @@ def _on_dram(
 
 def _reports(
     designs: Sequence[SystolicDesign], workload: Workload, jobs: JobTable, results: np.ndarray,
-    outcomes: Mapping[int, DramOutcome | str],
+    outcomes: Mapping[int, DramOutcome | str | None],
 ) -> list[Report]:
     """Turn a batch of engine results into reports."""
     total = results.sum(axis=1)
     areas = costs.areas_mm2(designs)
     energy = costs.energies_j(designs, jobs, results, areas)
     for d, outcome in outcomes.items():
-        if not isinstance(outcome, str) and outcome.energy_j is not None:
+        if outcome is not None and not isinstance(outcome, str) and outcome.energy_j is not None:
             costs.share_dram_energy(energy[d], outcome.energy_j)
     energy = energy.sum(axis=1)
 

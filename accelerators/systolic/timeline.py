@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from itertools import zip_longest
 from math import prod
 
 import numpy as np
@@ -133,7 +132,8 @@ def _seen(operator: str, run: JobRun, at: int, name: str, detail: int) -> Iterat
     for array in sorted({fold.array for fold in run.folds}):
         folds = [fold for fold in run.folds if fold.array == array]
         track = f"array {array}" if array else "array"
-        for fold, most in zip_longest(folds, [fold.start for fold in folds[1:]], fillvalue=run.cycles):
+        following = [*(fold.start for fold in folds[1:]), run.cycles]
+        for fold, most in zip(folds, following, strict=True):
             end = min(fold.end, most)  # one after another on a track, though the next may begin in a fold's drain
             if end > fold.start:
                 yield Span(track, name, at + fold.start, end - fold.start, {"operator": operator, "step": fold.step})
