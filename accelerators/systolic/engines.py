@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import mapping, program, tiling
+from . import chains, mapping, program
 from .components import STALLS, Fold, JobRun, Plan, Step, Tiling, ideal_job, simulate_job
-from .design import ACCUMULATOR_BITS, SystolicDesign
+from .design import ACCUMULATOR_BITS, FUSIONS, SystolicDesign
 from .lowering import JobTable, field
-from .program import RESULT
+from .program import FUSED, RESULT
+from .schedule import place
 from .timing import LEVELS, N_ACC, N_STATE, run
 
 __all__ = ["compiled", "compiled_folds", "design_row", "job_plan", "reference", "run_job"]
@@ -24,9 +25,9 @@ def design_row(design: SystolicDesign) -> list[int]:
     return [
         design.rows, design.cols, mapping.dataflow_code(design.dataflow),
         design.ifmap_sram_kib * KIB_HALF_BITS, design.filter_sram_kib * KIB_HALF_BITS,
-        design.ofmap_sram_kib * KIB_HALF_BITS, design.activation_sram_kib * KIB_HALF_BITS,
+        design.ofmap_sram_kib * KIB_HALF_BITS, 2 * design.activation_sram_kib * KIB_HALF_BITS,
         design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles, design.element_bits,
-        design.vector_lanes, int(design.memory == "ideal"),
+        design.vector_lanes, int(design.memory == "ideal"), FUSIONS.index(design.fusion),
     ]
 
 
@@ -34,7 +35,12 @@ def compiled(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
     """Return results of shape (designs, jobs, len(RESULT)), int64."""
     table = np.array([design_row(design) for design in designs], np.int64).reshape(len(designs), -1)
     results = np.zeros((len(designs), len(jobs.use), len(RESULT)), np.int64)
-    tiling.solve(table, jobs.unique, jobs.use, results)
+    widths = sorted({design.element_bits for design in designs})
+    places = [place(jobs, width) for width in widths]
+    rooms = np.array([found.rooms for found in places]).reshape(len(widths), len(jobs.use), -1)
+    near = np.array([found.near for found in places]).reshape(len(widths), -1, 2)
+    width = np.array([widths.index(design.element_bits) for design in designs], np.int64)
+    chains.solve(table, jobs.unique, jobs.use, rooms, near, width, results)
     return results
 
 
@@ -50,13 +56,13 @@ def reference(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
     compute, fill, vector = (RESULT.index(f"{name}_cycles") for name in ("compute", "fill_drain", "vector"))
     for design, rows in zip(designs, results, strict=True):
         for j, row in enumerate(rows):
-            if row[0] < 0:
+            if row[0] < 0 or row[FUSED] < 0:
                 continue
             seen = run_job(design, jobs, j, row)
             row[0] = seen.cycles
             row[first_stall:port] = [seen.stalls[name] for name in STALLS]
             row[port] = sum(end - start for _, start, end in seen.transfers)
-            row[first_bits : first_bits + 5] = _traffic(design, jobs.unique[jobs.use[j]], row, job_plan(design, jobs, j, row))
+            row[first_bits : first_bits + 5] = _traffic(design, _as_run(jobs, j, row), row, job_plan(design, jobs, j, row))
             computed = sum(fold.end - fold.start for fold in seen.folds)
             if row[vector]:
                 row[vector] = computed
@@ -94,14 +100,28 @@ class _Shape:
         return self.of(name) or self.design.element_bits
 
 
+def _as_run(jobs: JobTable, j: int, result: np.ndarray) -> np.ndarray:
+    """Return job j with what is fused into it: its outputs are the last one's, a vector pass does all operations."""
+    job = jobs.unique[jobs.use[j]].copy()
+    last = j + max(0, int(result[FUSED]))
+    if job[field("vector")]:
+        job[field("vector_ops")] = jobs.unique[jobs.use[j : last + 1], field("vector_ops")].sum()
+    job[field("out_bits")] = jobs.unique[jobs.use[last], field("out_bits")]
+    return job
+
+
 def job_plan(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> Plan:
-    """Return job j's program, for the tiling written in its result row."""
-    shape = _Shape(jobs.unique[jobs.use[j]], design, result)
+    """Return job j's program, for the tiling written in its result row; of a job that is fused there is none."""
+    shape = _Shape(_as_run(jobs, j, result), design, result)
+    if result[FUSED] < 0:
+        return Plan((), 0)
     return _vector_plan(shape) if shape.of("vector") else _product_plan(shape)
 
 
 def run_job(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> JobRun:
-    """Run job j on the SimPy components."""
+    """Run job j on the SimPy components; one that is fused into another takes no time of its own."""
+    if result[FUSED] < 0:
+        return JobRun(0)
     plan = job_plan(design, jobs, j, result)
     if design.memory == "ideal":
         return ideal_job(plan)
@@ -137,7 +157,7 @@ def _product_plan(shape: _Shape) -> Plan:
 
 def _vector_plan(shape: _Shape) -> Plan:
     elements, chunk = shape.of("out_elements"), shape.chosen("tile_m")
-    near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
+    near = shape.chosen("near_elements")
     before_last = (elements - 1) // chunk
 
     out_bits = 0 if shape.chosen("ofmap_on_chip") else shape.bits("out_bits")
@@ -163,10 +183,12 @@ def _vector_plan(shape: _Shape) -> Plan:
 
 def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> list[Fold]:
     """Return every fold of job j as the compiled recurrence times it, none jumped over."""
+    if result[FUSED] < 0:
+        return []
     plan = job_plan(design, jobs, j, result)
     if design.memory == "ideal":
         return ideal_job(plan).folds
-    shape = _Shape(jobs.unique[jobs.use[j]], design, result)
+    shape = _Shape(_as_run(jobs, j, result), design, result)
     row = np.array(design_row(design), np.int64)
     trips, dims = np.zeros(LEVELS, np.int64), np.zeros(3, np.int64)
     ifmap, filters, outputs, psums = (np.zeros((2, 2), np.int64) for _ in range(4))
@@ -175,7 +197,7 @@ def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.nd
     kept = shape.chosen("ofmap_on_chip")
     groups, last_groups = shape.chosen("tile_groups"), 1
     if shape.of("vector"):
-        near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
+        near = shape.chosen("near_elements")
         program.plan_vector(shape.job, row, near, kept, shape.chosen("tile_m"), *tables)
     else:
         tile = [shape.chosen(name) for name in program.PLAN]

@@ -19,11 +19,11 @@ from .timing import K, M, N
 __all__ = ["ORDERS", "PARAMETERS", "PLAN", "RESULT", "patch_elements", "plan_product", "plan_vector", "widths"]
 
 PARAMETERS = (
-    "rows", "cols", "flow", "ifmap_half_bits", "filter_half_bits", "ofmap_half_bits", "activation_half_bits",
-    "bandwidth_bits", "latency", "element_bits", "lanes", "ideal",
+    "rows", "cols", "flow", "ifmap_half_bits", "filter_half_bits", "ofmap_half_bits", "activation_bits",
+    "bandwidth_bits", "latency", "element_bits", "lanes", "ideal", "fusion",
 )
 """Columns of the kernel's design table."""
-ROWS, COLS, FLOW, IFMAP_HALF, FILTER_HALF, OFMAP_HALF, ACT_HALF, BANDWIDTH, LATENCY, BITS, LANES, IDEAL = range(12)
+ROWS, COLS, FLOW, IFMAP_HALF, FILTER_HALF, OFMAP_HALF, ACTIVATION, BANDWIDTH, LATENCY, BITS, LANES, IDEAL, FUSION = range(13)
 
 RESULT = (
     "cycles", "compute_cycles", "fill_drain_cycles", "vector_cycles",
@@ -31,19 +31,23 @@ RESULT = (
     "ifmap_read_bits", "filter_read_bits", "psum_read_bits", "psum_write_bits", "ofmap_write_bits",
     "sram_ifmap_reads", "sram_filter_reads", "sram_ofmap_reads", "sram_ofmap_writes",
     "folds", "tile_groups", "tile_m", "tile_n", "tile_k", "order",
-    "ifmap_on_chip", "filter_on_chip", "ofmap_on_chip",
+    "ifmap_on_chip", "filter_on_chip", "ofmap_on_chip", "ofmap_waits", "near_elements", "fused",
 )
-"""Columns of the kernel's result for one job; `cycles` is -1 where no tile fits."""
+"""Columns of the kernel's result for one job; `cycles` is -1 where no tile fits.
+
+`ifmap_on_chip` and `filter_on_chip`: an operand, or (vector pass) some of its elements, `near_elements`, need not be
+loaded. `ofmap_on_chip`: the output is not stored; `ofmap_waits`: some reader finds it on chip. `fused`: how many
+jobs after this one are done as it drains; -1 for such a job, which has but the last four columns.
+"""
 (CYCLES, COMPUTE, FILL, VECTOR, STALLS, PORT, IFMAP, FILTER, PSUM_READ, PSUM_WRITE, OFMAP, SRAM, FOLDS, TILE, ORDER,
- KEPT) = (0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 18, 19, 23, 24)
+ KEPT, WAITS, NEAR, FUSED) = (0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 18, 19, 23, 24, 27, 28, 29)
 N_RESULT = len(RESULT)
 
 ORDERS = np.array([[M, N, K], [M, K, N], [N, M, K], [N, K, M], [K, M, N], [K, N, M]], np.int64)
 """Loop orders over tiles, outermost first."""
 
 F_VECTOR, F_GROUPS, F_M, F_N, F_K, F_CONV, F_BATCH, F_OUT_H, F_OUT_W, F_IN_H, F_IN_W, F_CHANNELS, F_KERNEL_H, \
-    F_WINDOW, F_STRIDE_H, F_FILTER_ACT, F_IFMAP_NEAR, F_FILTER_NEAR, F_NEAR, F_IN, F_OUT, F_OPS, F_NEXT_ONLY, \
-    F_IN_BITS, F_W_BITS, F_OUT_BITS = range(26)
+    F_WINDOW, F_STRIDE_H, F_FILTER_ACT, F_IN, F_OUT, F_OPS, F_IN_BITS, F_W_BITS, F_OUT_BITS = range(22)
 assert field("out_bits") == F_OUT_BITS
 
 PLAN = ("tile_groups", "tile_m", "tile_n", "tile_k", "order")
