@@ -13,7 +13,7 @@ import numpy as np
 
 from ...simulator.energy import technology
 from .design import ACCUMULATOR_BITS, SystolicDesign
-from .lowering import JobTable, field
+from .lowering import POOLING, JobTable, field
 from .mapping import dataflow_code
 from .program import RESULT
 
@@ -114,25 +114,29 @@ def energies_j(
     passed = np.choose(flow, [inputs + weights, inputs + ACCUMULATOR_BITS, weights + ACCUMULATOR_BITS])
     kept = np.choose(flow, [np.full_like(inputs, 2 * ACCUMULATOR_BITS), weights, inputs])
 
-    near_ifmap = column("ifmap_on_chip") > 0
-    near_filter = column("filter_on_chip") > 0
-    waits = column("ofmap_on_chip") > 0  # in the activation buffer, or also read from there
-    waits[:, :-1] |= near_ifmap[:, 1:] | near_filter[:, 1:]
     # A vector pass takes what is near from the activation buffer and has no partial sums to widen its outputs.
-    is_vector = of_job("vector") > 0
-    near_reads = np.where(is_vector, near_ifmap * of_job("near_elements"), near_ifmap * column("sram_ifmap_reads"))
+    # What is fused reads its other operands from there, and its outputs have left the ofmap scratchpad already.
+    # A fused pooling takes in each element where its windows are: it reads and writes one of them each time.
+    near_filter, is_vector = column("filter_on_chip") > 0, of_job("vector") > 0
+    fused = column("fused") < 0
+    pooled = fused & (jobs.follows == POOLING)
+    near_reads = np.where(is_vector, column("near_elements"), column("ifmap_on_chip") * column("sram_ifmap_reads"))
+    near_reads = np.where(pooled, of_job("vector_ops"), near_reads)
+    waiting = np.where(pooled, of_job("vector_ops"), column("ofmap_waits") * of_job("out_elements"))
     held_bits = np.where(is_vector, out_bits, ACCUMULATOR_BITS)
     # What arrays have in common is written to the scratchpad of each.
     used, by_row = column("arrays"), np.array([[d.partition == "row"] for d in designs])
     own_groups = of_job("groups") >= used
+    outputs = np.where(fused, 0, column("sram_ofmap_reads") + column("sram_ofmap_writes") + of_job("out_elements"))
     sram = (
-        (near_reads * activation + (column("sram_ifmap_reads") - near_reads) * ifmap) * in_bits
+        near_reads * activation * in_bits
+        + np.where(fused, 0, column("sram_ifmap_reads") - near_reads) * ifmap * in_bits
         + column("sram_filter_reads") * weight_bits * np.where(near_filter, activation, filters)
-        + (column("sram_ofmap_reads") + column("sram_ofmap_writes") + of_job("out_elements")) * held_bits * ofmap
+        + outputs * held_bits * ofmap
         + column("ifmap_read_bits") * ifmap * np.where(by_row | own_groups, 1, used)
         + column("filter_read_bits") * filters * np.where(by_row, used, 1)
         + (column("psum_read_bits") + column("psum_write_bits")) * ofmap
-        + waits * of_job("out_elements") * out_bits * activation
+        + waiting * out_bits * activation
     )
     moved = sum(column(name) for name in RESULT if name.endswith("_read_bits") or name.endswith("_write_bits"))
 

@@ -15,12 +15,15 @@ from .mapping import Dataflow
 if TYPE_CHECKING:
     from .offchip import Memory
 
-__all__ = ["ACCUMULATOR_BITS", "MIN_PASS", "SystolicDesign"]
+__all__ = ["ACCUMULATOR_BITS", "FUSIONS", "MIN_PASS", "SystolicDesign"]
 
 ACCUMULATOR_BITS = 32
 """Width of a partial sum: 8- and 16-bit products are accumulated in 32 bits, as in the TPU and Gemmini."""
 MIN_PASS = 8
 """Shortest stream, in elements, into which the tiler cuts the dimension that runs through the array."""
+
+FUSIONS = ("none", "elementwise", "residual", "pooling")
+"""What can be done to outputs as they drain, each with what stands before it."""
 
 
 class SystolicDesign(Design):
@@ -40,11 +43,14 @@ class SystolicDesign(Design):
         128, ge=1, le=2**20, description="Scratchpad for 32-bit partial sums and outputs, in two halves.")
     activation_sram_kib: Annotated[int, Values(0, 64, 128, 256, 512, 1024, 2048, 4096), Unit("KiB")] = Field(
         256, ge=0, le=2**20,
-        description="Buffer in which an output that fits in one half waits for the next operator.")
+        description="Buffer in which outputs wait for the operators that read them, as many as fit.")
     bandwidth_bytes_per_cycle: Annotated[int, Range(1, 256, scale="log2"), Unit("B/cycle")] = Field(
         16, ge=1, le=2**20, description="Bandwidth of the one memory port that all operands share.")
     vector_lanes: Annotated[int, Range(8, 128, scale="log2"), Unit("elements/cycle")] = Field(
         32, ge=1, le=65536, description="Width of the unit for pooling, softmax, additions and the like.")
+    fusion: Literal["none", "elementwise", "residual", "pooling"] = Field(
+        "elementwise", description="What is done to outputs as they drain: nothing; functions of one operand; also "
+        "additions to what is on chip; also poolings whose result stays there.")
     skip_idle: bool = Field(
         False, description="A partial fold loads, skews and drains only the rows and columns in use.")
     overlap_drain: bool = Field(

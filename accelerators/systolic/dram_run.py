@@ -20,7 +20,7 @@ from .dram import execute, list_transfers
 from .dram_reference import walk
 from .lowering import JobTable, field
 from .offchip import Memory, regions
-from .program import RESULT
+from .program import FUSED, RESULT
 from .program import STALLS as FIRST_STALL
 from .timing import N_ACC
 
@@ -66,14 +66,16 @@ def run_on_dram(design: SystolicDesign, jobs: JobTable, rows: np.ndarray, engine
     """
     memory = design.offchip
     assert memory is not None
-    ready = [prepare(design, jobs, j, row, memory) for j, row in enumerate(rows)]
+    heads = [j for j, row in enumerate(rows) if row[FUSED] >= 0]
+    ready = [prepare(design, jobs, j, rows[j], memory) for j in heads]
     total = sum(job.transfers for job in ready)
     if total > MOST_TRANSFERS:
         raise InputError(f"memory=dram: {total} tile transfers; accepted: at most 2^22 (larger scratchpads need fewer)")
     port = BurstPort(memory.system, max(total, 1))
     up, down = memory.ticks.numerator, memory.ticks.denominator
     accounts, base, booked = np.zeros((len(rows), len(CAUSES)), np.int64), 0, 0
-    for j, (job, row) in enumerate(zip(ready, rows, strict=True)):
+    for j, job in zip(heads, ready, strict=True):
+        row = rows[j]
         stalls = np.zeros(N_ACC, np.int64)
         if engine == "compiled":
             steps, transfers = np.zeros((job.steps, 5), np.int64), np.zeros((job.transfers, 5), np.int64)
@@ -87,11 +89,13 @@ def run_on_dram(design: SystolicDesign, jobs: JobTable, rows: np.ndarray, engine
             seen, account = walk(plan, job.counts, begin, apart, port, memory.ticks, base)
             accounts[j] = [account[cause] for cause in CAUSES]
             cycles, stalls[: len(STALLS)] = seen.cycles, [seen.stalls[name] for name in STALLS]
-        _write(row, bool(jobs.row(j)[field("vector")]), cycles, stalls)
+        is_vector = bool(jobs.row(j)[field("vector")])
+        beside = 0 if is_vector else engines.vector_cycles(design, jobs, j, row)
+        _write(row, is_vector, cycles, beside, stalls)
         busy = int(port.booked()[:, CAUSES.index("busy")].sum())
         row[RESULT.index("port_busy_cycles")] = (busy - booked) * down // (up * memory.system.data_buses)
         booked = busy
-        base += cycles
+        base += max(cycles, beside)
     ticks = -(-base * up // down)
     currents = currents_of(memory.system.device)
     energy = None
@@ -116,10 +120,11 @@ def prepare(design: SystolicDesign, jobs: JobTable, j: int, row: np.ndarray, mem
     return Job(tables, (groups, m, n, k), begin, apart, int(steps), int(transfers))
 
 
-def _write(row: np.ndarray, vector: bool, cycles: int, stalls: np.ndarray) -> None:
-    """Replace the times that were planned with those that were seen."""
-    row[RESULT.index("cycles")] = cycles
+def _write(row: np.ndarray, is_vector: bool, cycles: int, beside: int, stalls: np.ndarray) -> None:
+    """Replace the times that were planned with those that were seen; `beside` is the vector unit's for what is fused."""
+    row[RESULT.index("cycles")] = max(cycles, beside)
     row[FIRST_STALL : FIRST_STALL + len(STALLS)] = stalls[: len(STALLS)]
-    busy = cycles - int(stalls[: len(STALLS)].sum())
-    if not vector:
+    if not is_vector:
+        busy = cycles - int(stalls[: len(STALLS)].sum())
         row[RESULT.index("fill_drain_cycles")] = busy - row[RESULT.index("compute_cycles")]
+        row[RESULT.index("vector_cycles")] = max(0, beside - cycles)

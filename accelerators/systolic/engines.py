@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from . import mapping, program, tiling
+from . import chains, mapping, program
 from .components import STALLS, Fold, JobRun, Plan, Share, Step, Tiling, Work, ideal_job, simulate_job
-from .design import ACCUMULATOR_BITS, SystolicDesign
+from .design import ACCUMULATOR_BITS, FUSIONS, SystolicDesign
 from .fold_list import fold_list, shadow_operand
-from .lowering import JobTable, field
-from .program import RESULT
+from .lowering import ELEMENTWISE, JobTable, field
+from .program import FUSED, RESULT
+from .schedule import place
 from .timing import LEVELS, N_ACC, N_STATE, N_TIMES, run
 
 __all__ = ["compiled", "compiled_folds", "design_row", "expand", "job_plan", "reference", "run_job", "shares",
-           "step_tables"]
+           "step_tables", "vector_cycles"]
 
 KIB_HALF_BITS = 1024 * 8 // 2
 
@@ -34,10 +35,10 @@ def design_row(design: SystolicDesign) -> list[int]:
     return [
         design.rows, design.cols, mapping.dataflow_code(design.dataflow),
         design.ifmap_sram_kib * KIB_HALF_BITS, design.filter_sram_kib * KIB_HALF_BITS,
-        design.ofmap_sram_kib * KIB_HALF_BITS, design.activation_sram_kib * KIB_HALF_BITS,
+        design.ofmap_sram_kib * KIB_HALF_BITS, 2 * design.activation_sram_kib * KIB_HALF_BITS,
         bandwidth_bits, latency, *design.widths,
-        design.vector_lanes, int(design.memory == "ideal"), design.groups_per_fold, design.sparse_block,
-        design.arrays, int(design.partition == "row"),
+        design.vector_lanes, int(design.memory == "ideal"), FUSIONS.index(design.fusion),
+        design.groups_per_fold, design.sparse_block, design.arrays, int(design.partition == "row"),
         int(design.dataflow == "os"), int(design.skip_idle), int(design.overlap_drain), int(design.overlap_preload),
         design.mac_stages,
     ]
@@ -47,7 +48,12 @@ def compiled(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
     """Return results of shape (designs, jobs, len(RESULT)), int64."""
     table = np.array([design_row(design) for design in designs], np.int64).reshape(len(designs), -1)
     results = np.zeros((len(designs), len(jobs.use), len(RESULT)), np.int64)
-    tiling.solve(table, jobs.unique, jobs.sparse, jobs.use, results)
+    widths = sorted({design.widths[2] for design in designs})
+    places = [place(jobs, width) for width in widths]
+    rooms = np.array([found.rooms for found in places]).reshape(len(widths), len(jobs.use), -1)
+    near = np.array([found.near for found in places]).reshape(len(widths), -1, 2)
+    width = np.array([widths.index(design.widths[2]) for design in designs], np.int64)
+    chains.solve(table, jobs.unique, jobs.sparse, jobs.use, rooms, near, width, results)
     return results
 
 
@@ -63,18 +69,21 @@ def reference(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
     compute, fill, vector = (RESULT.index(f"{name}_cycles") for name in ("compute", "fill_drain", "vector"))
     for design, rows in zip(designs, results, strict=True):
         for j, row in enumerate(rows):
-            if row[0] < 0 or design.memory == "dram":  # those are timed by `dram_run.py`
+            if row[0] < 0 or row[FUSED] < 0 or design.memory == "dram":  # the last are timed by `dram_run.py`
                 continue
             plan = job_plan(design, jobs, j, row)
             seen = run_job(design, jobs, j, row)
-            row[0] = seen.cycles
+            is_vector = bool(jobs.unique[jobs.use[j], field("vector")])
+            beside = 0 if is_vector else vector_cycles(design, jobs, j, row)
+            row[0] = max(seen.cycles, beside)
             row[first_stall:port] = [seen.stalls[name] for name in STALLS]
             row[port] = sum(end - start for _, start, end in seen.transfers)
-            row[first_bits : first_bits + 5] = _traffic(design, jobs.row(j, design.sparse_block), row, plan)
+            row[first_bits : first_bits + 5] = _traffic(design, _as_run(design, jobs, j, row), row, plan)
             busy = seen.cycles - sum(seen.stalls.values())
-            if row[vector]:
+            if is_vector:
                 row[vector] = busy
             else:
+                row[vector] = row[0] - seen.cycles
                 busiest = [step.folds[0] for step in plan.steps]
                 streams = sum(work.streams for folds_ in busiest for work in folds_)
                 row[folds], row[compute], row[fill] = sum(map(len, busiest)), streams, busy - streams
@@ -111,16 +120,41 @@ class _Shape:
         return self.of(name) or own[name]
 
 
+def _as_run(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> np.ndarray:
+    """Return job j with what is fused into it: its outputs are the last one's, a vector pass does all operations."""
+    job = jobs.row(j, design.sparse_block).copy()
+    last = j + max(0, int(result[FUSED]))
+    if job[field("vector")]:
+        job[field("vector_ops")] = jobs.unique[jobs.use[j : last + 1], field("vector_ops")].sum()
+    job[field("out_bits")] = jobs.unique[jobs.use[last], field("out_bits")]
+    return job
+
+
+def vector_cycles(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> int:
+    """Return for how long the vector unit is busy beside product j, with what is fused into it."""
+    fused = range(j + 1, j + 1 + max(0, int(result[FUSED])))
+    beside = [i for i in fused if jobs.follows[i] != ELEMENTWISE]
+    ops = sum(int(jobs.unique[jobs.use[i], field("vector_ops")]) for i in beside)
+    return -(-ops // design.vector_lanes)
+
+
 def job_plan(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> Plan:
-    """Return job j's program, for the tiling written in its result row."""
-    shape = _Shape(jobs.row(j, design.sparse_block), design, result)
+    """Return job j's program, for the tiling written in its result row; of a job that is fused there is none."""
+    if result[FUSED] < 0:
+        return Plan((), 0)
+    shape = _Shape(_as_run(design, jobs, j, result), design, result)
     return _vector_plan(shape) if shape.of("vector") else _product_plan(shape)
 
 
 def run_job(
     design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray, *, every_fold: bool = True
 ) -> JobRun:
-    """Run job j on the SimPy components; the folds of a step are logged as one unless `every_fold`."""
+    """Run job j on the SimPy components; one that is fused into another takes no time of its own.
+
+    The folds of a step are logged as one unless `every_fold`.
+    """
+    if result[FUSED] < 0:
+        return JobRun(0)
     plan = job_plan(design, jobs, j, result)
     if design.memory == "ideal":
         return ideal_job(plan, every_fold=every_fold)
@@ -168,7 +202,7 @@ def shares(design: SystolicDesign, whole: Share, arrays: int) -> tuple[list[Shar
 
 def _vector_plan(shape: _Shape) -> Plan:
     elements, chunk = shape.of("out_elements"), shape.chosen("tile_m")
-    near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
+    near = shape.chosen("near_elements")
     before_last = (elements - 1) // chunk
 
     out_bits = 0 if shape.chosen("ofmap_on_chip") else shape.bits("out_bits")
@@ -195,7 +229,7 @@ def _vector_plan(shape: _Shape) -> Plan:
 
 def step_tables(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> tuple[Any, ...]:
     """Return the first arguments of `timing.run` for job j: trips, dims, groups, tables of bits and of times."""
-    shape = _Shape(jobs.row(j, design.sparse_block), design, result)
+    shape = _Shape(_as_run(design, jobs, j, result), design, result)
     row = np.array(design_row(design), np.int64)
     trips, dims = np.zeros(LEVELS, np.int64), np.zeros(3, np.int64)
     bits = [np.zeros((2, 2), np.int64) for _ in range(4)]
@@ -203,7 +237,7 @@ def step_tables(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarr
     kept = shape.chosen("ofmap_on_chip")
     groups = last_groups = 1
     if shape.of("vector"):
-        near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
+        near = shape.chosen("near_elements")
         program.plan_vector(shape.job, row, near, kept, shape.chosen("tile_m"), trips, dims, *bits, times)
     else:
         tile = [shape.chosen(name) for name in program.PLAN]
@@ -214,6 +248,8 @@ def step_tables(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarr
 
 def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> list[Fold]:
     """Return every fold of job j as the compiled recurrence times it, none jumped over."""
+    if result[FUSED] < 0:
+        return []
     plan = job_plan(design, jobs, j, result)
     if design.memory == "ideal":
         return ideal_job(plan).folds

@@ -1,24 +1,26 @@
 """From a workload to what the array is asked to do: jobs, each a matrix product or a vector pass.
 
-Element-wise operators of one operand that follow their producer alone are fused into it: the drain path
-(or the vector unit) applies them to what passes anyway. A job may find its input on chip only if the job
-right before it made that input; whether it is there depends on the design (`tiling.py`).
+Each job says which jobs made its inputs, and whether the one right before it could do its work as it drains.
+What stays on chip depends on the design: `schedule.py` says from which size of buffer on. What is fused does,
+too: `chains.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import field as attribute
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from ...errors import InputError
-from ...traces.operators import Attention, Conv, Elementwise, Gemm, GemmShape
+from ...traces.operators import Attention, Conv, Elementwise, Gemm, GemmShape, Operator, Pool
 from ...traces.workload import Workload
 
-__all__ = ["FIELDS", "JobTable", "field", "lower"]
+__all__ = ["ELEMENTWISE", "FIELDS", "POOLING", "RESIDUAL", "JobTable", "field", "lower"]
 
 FIELDS = (
     "vector",         # 1: a pass of the vector unit; 0: a matrix product
@@ -26,12 +28,8 @@ FIELDS = (
     "conv",           # 1: ifmap tiles are patches of an image; 0: they are matrix tiles
     "batch", "out_h", "out_w", "in_h", "in_w", "in_channels", "kernel_h", "window", "stride_h",
     "filter_activation",  # 1: the second operand is an activation, not a constant
-    "ifmap_near",     # 1: the ifmap is the whole output of the job before
-    "filter_near",    # 1: likewise the second operand
-    "near_elements",  # vector pass: input elements that the job before made
     "in_elements", "out_elements",
-    "vector_ops",     # element operations of a vector pass, or fused into a product
-    "next_only",      # 1: only the next job reads the output
+    "vector_ops",     # element operations of a vector pass
     "in_bits", "weight_bits", "out_bits",  # 0: the machine's own
     "dense_k",        # elements of k with those that sparse weights leave out
     "kept", "block",  # sparse weights: at most `kept` of any `block` along k are there; 0, 0: all are
@@ -39,6 +37,10 @@ FIELDS = (
 )
 """Columns of a job table, all int64."""
 
+
+ELEMENTWISE, RESIDUAL, POOLING = 1, 2, 3
+"""What a job is to the one right before it, whose output it alone reads: a function of that output alone; one of
+that output and others; a pooling of it. 0: nothing that could be done as that job drains."""
 
 _MOST_MACS, _MOST_ELEMENTS = 2**54, 2**50
 
@@ -63,10 +65,17 @@ class JobTable:
     operator: np.ndarray
     macs: np.ndarray
     """Multiply-accumulates of each job, zeros included."""
-    fused_into: dict[int, int]
-    """Operators without a job, and the operator that they were fused into."""
     names: tuple[str, ...]
     """Of the workload's operators."""
+    reads: tuple[tuple[tuple[int, ...], ...], ...]
+    """For each job its operands, each the jobs that made it (-1: part of it is in memory in any case). A product has
+    one or two, which are near only as a whole; a vector pass has one for each tensor it reads."""
+    activations: np.ndarray
+    """Elements that each vector pass reads of its operands (constants come on top)."""
+    follows: np.ndarray
+    """For each job ELEMENTWISE, RESIDUAL, POOLING or 0: what it is to the job right before it."""
+    places: dict[int, Any] = attribute(default_factory=dict)
+    """What `schedule.place` found, by element width."""
 
     def row(self, j: int, sparse_block: int = 1) -> np.ndarray:
         """Return job j as an array that selects among up to `sparse_block` inputs sees it."""
@@ -87,35 +96,35 @@ class JobTable:
 
 @lru_cache(maxsize=64)
 def lower(workload: Workload) -> JobTable:
-    """Return the jobs of a workload in order."""
-    position = {op.name: i for i, op in enumerate(workload.operators)}
+    """Return the jobs of a workload in the order in which they run."""
     jobs: list[dict[str, int]] = []
     owner: list[int] = []
-    reads: list[list[int]] = []  # for each job the jobs that made its inputs (-1: an input of the network)
+    reads: list[tuple[tuple[int, ...], ...]] = []
+    follows: list[int] = []
     made_by: dict[str, int] = {"": -1}
-    fused: dict[int, int] = {}
-    for i, op in enumerate(workload.operators):
-        sources = [made_by[name] for name in op.inputs]
-        if _fusible(workload, op):
-            producer = sources[0]
-            jobs[producer]["vector_ops"] += op.vector_ops
-            made_by[op.name] = producer
-            fused[i] = fused.get(position[op.inputs[0]], position[op.inputs[0]])
-            continue
-        for job, inputs in _jobs_of(op, sources, len(jobs)):
+    made = {op.name: op.output_elements for op in workload.operators}
+    before = ""
+    for i in _order(workload):
+        op = workload.operators[i]
+        kind = _follows(op, before, made) if workload.consumers.get(before) == (op.name,) else 0
+        for job, operands in _jobs_of(op, [made_by[name] for name in op.inputs], len(jobs)):
             jobs.append(job)
-            reads.append(inputs)
+            reads.append(operands)
             owner.append(i)
+            follows.append(kind)
         made_by[op.name] = len(jobs) - 1
-    _place_on_chip(jobs, reads)
+        before = op.name
     for job, i in zip(jobs, owner, strict=True):
         _refuse_too_large(workload, workload.operators[i].name, job)
     rows = np.array([[job.get(name, 0) for name in FIELDS] for job in jobs], np.int64)
     unique, use = np.unique(rows, axis=0, return_inverse=True)
     unique, sparse = compact(unique)
     products = rows[:, field("groups")] * rows[:, field("m")] * rows[:, field("n")] * rows[:, field("k")]
-    return JobTable(unique, sparse, use.reshape(-1), np.array(owner), np.where(rows[:, 0] == 1, 0, products), fused,
-                    tuple(op.name for op in workload.operators))
+    return JobTable(
+        unique, sparse, use.reshape(-1), np.array(owner), np.where(rows[:, 0] == 1, 0, products),
+        tuple(op.name for op in workload.operators), tuple(reads),
+        np.array([job.get("activations", 0) for job in jobs]), np.array(follows),
+    )
 
 
 def compact(unique: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,47 +145,75 @@ def compact(unique: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return dense, sparse
 
 
-def _fusible(workload: Workload, op: object) -> bool:
-    """Whether the operator is applied to what its only producer drains anyway."""
-    return (
-        isinstance(op, Elementwise)
-        and op.operands == 1
-        and len(op.inputs) == 1
-        and op.inputs[0] != ""
-        and workload.consumers[op.inputs[0]] == (op.name,)
-    )
+def _order(workload: Workload) -> Iterator[int]:
+    """Yield the operators as given, but element-wise ones and poolings as soon as what they read is made.
+
+    That frees their operand at once, and puts them where they can be fused.
+    """
+    position = {op.name: i for i, op in enumerate(workload.operators)}
+    made = {""}
+    for first in workload.operators:
+        name = "" if first.name in made else first.name
+        while name:
+            yield position[name]
+            made.add(name)
+            readers = workload.consumers[name]
+            reader = workload.operators[position[readers[0]]] if len(readers) == 1 else None
+            ready = isinstance(reader, (Elementwise, Pool)) and made.issuperset(reader.inputs)
+            name = reader.name if reader is not None and ready else ""
 
 
-def _jobs_of(op: object, sources: list[int], at: int) -> Iterator[tuple[dict[str, int], list[int]]]:
-    """Yield the jobs of one operator and, for each, the jobs that made its inputs. `at` is the first's index."""
+def _follows(op: Operator, before: str, made: dict[str, int]) -> int:
+    """Return what an operator is to the one that ran right before it, whose output it alone reads.
+
+    `made` has the size of every operator's output.
+    """
+    if isinstance(op, Pool):
+        return POOLING if op.inputs == (before,) and made[before] == op.input_elements else 0
+    if not isinstance(op, Elementwise) or op.parameters or op.elements != made[before]:
+        return 0
+    if op.operands == 1:
+        return ELEMENTWISE if op.inputs == (before,) else 0
+    # All that it reads must be known to be other operators' outputs.
+    return RESIDUAL if "" not in op.inputs and sum(made[name] for name in op.inputs) >= op.input_elements else 0
+
+
+def _jobs_of(
+    op: Operator, sources: list[int], at: int
+) -> Iterator[tuple[dict[str, int], tuple[tuple[int, ...], ...]]]:
+    """Yield the jobs of one operator and, for each, its operands as in `JobTable.reads`. `at` is the first's index."""
     bits = {
-        "in_bits": op.bits.input or 0,  # type: ignore[attr-defined]
-        "weight_bits": op.bits.weight or 0,  # type: ignore[attr-defined]
-        "out_bits": op.bits.output or 0,  # type: ignore[attr-defined]
+        "in_bits": op.bits.input or 0,
+        "weight_bits": op.bits.weight or 0,
+        "out_bits": op.bits.output or 0,
     }
+    whole = tuple(sources) or (-1,)
     if isinstance(op, Conv):
         job = _product(op.gemms[0], bits) | _sparsity(op) | {
             "conv": 1, "batch": op.batch, "out_h": op.out_h, "out_w": op.out_w, "in_h": op.in_h, "in_w": op.in_w,
             "in_channels": op.in_channels // op.groups, "kernel_h": op.dilation * (op.kernel_h - 1) + 1,
             "window": op.kernel_h * op.kernel_w, "stride_h": op.stride_h,
         }
-        yield job, sources
+        yield job, (whole,)
     elif isinstance(op, Gemm):
-        yield _product(op.gemms[0], bits) | _sparsity(op) | {"filter_activation": int(not op.weights)}, sources
+        # The first input is the ifmap and the second the filter; of others it is not known to which they belong.
+        operands = (whole,) if op.weights else ((whole[0],), (whole[-1],)) if len(whole) == 2 else (whole, whole)
+        yield _product(op.gemms[0], bits) | _sparsity(op) | {"filter_activation": int(not op.weights)}, operands
     elif isinstance(op, Attention):
-        # One source stands for queries, keys and values together; three are named one by one.
-        query, key, value = sources if len(sources) == 3 else [sources[0] if sources else -1] * 3
+        # Queries, keys and values are named one by one, or share tensors.
+        named = tuple(source for source in whole if source >= 0) if op.cached else whole
+        query, key, value = ((source,) for source in named) if len(named) == 3 else (named or (-1,),) * 3
         if op.cached:  # keys and values of earlier tokens come from memory, whoever made those of this one
-            key = value = -1
+            key, value = (*key, -1), (*value, -1)
         scores, values = op.gemms
-        yield _product(scores, bits) | {"filter_activation": 1}, [query, key]
+        yield _product(scores, bits) | {"filter_activation": 1}, (query, key)
         scored = _pass(op.score_elements, op.score_elements, op.vector_ops, bits)
-        yield scored | {"activations": op.score_elements}, [at]
-        yield _product(values, bits) | {"filter_activation": 1}, [at + 1, value]
+        yield scored | {"activations": op.score_elements}, ((at,),)
+        yield _product(values, bits) | {"filter_activation": 1}, ((at + 1,), value)
     else:
-        activations, constants = op.input_elements, op.weight_elements  # type: ignore[attr-defined]
-        job = _pass(activations + constants, op.output_elements, op.vector_ops, bits)  # type: ignore[attr-defined]
-        yield job | {"activations": activations}, sources
+        activations, constants = op.input_elements, op.weight_elements
+        job = _pass(activations + constants, op.output_elements, op.vector_ops, bits)
+        yield job | {"activations": activations}, tuple((source,) for source in whole)
 
 
 def _product(gemm: GemmShape, bits: dict[str, int]) -> dict[str, int]:
@@ -204,24 +241,3 @@ def _refuse_too_large(workload: Workload, name: str, job: dict[str, int]) -> Non
         if job[count] > _MOST_ELEMENTS:
             raise InputError(f"{workload.name}: operator {name!r}: {count}={job[count]}; accepted: at most 2^50")
 
-
-def _place_on_chip(jobs: list[dict[str, int]], reads: list[list[int]]) -> None:
-    """Note which inputs the job before made, and whose outputs nobody reads later."""
-    readers: list[set[int]] = [set() for _ in jobs]
-    for j, inputs in enumerate(reads):
-        for source in inputs:
-            if source >= 0:
-                readers[source].add(j)
-    for j, (job, inputs) in enumerate(zip(jobs, reads, strict=True)):
-        near = [source == j - 1 and j > 0 for source in inputs]
-        if job.get("vector"):
-            job["near_elements"] = min(job["activations"], sum(near) * jobs[j - 1]["out_elements"])
-        elif job.get("filter_activation"):
-            job["ifmap_near"] = int(bool(near) and near[0])
-            job["filter_near"] = int(bool(near) and near[-1])
-        else:
-            job["ifmap_near"] = int(bool(near) and all(near))
-        # What the next job does not take from the chip must go to memory, though nobody else reads it.
-        if j > 0:
-            taken = any(job.get(name, 0) for name in ("near_elements", "ifmap_near", "filter_near"))
-            jobs[j - 1]["next_only"] = int(readers[j - 1] == {j} and taken)

@@ -14,8 +14,9 @@ from ...simulator.report import Report, Table
 from ...traces.workload import Workload
 from . import costs, engines
 from .design import SystolicDesign
-from .lowering import JobTable, field, lower
-from .program import ORDERS, RESULT
+from .lowering import JobTable, lower
+from .notes import notes
+from .program import RESULT
 
 if TYPE_CHECKING:
     from ...simulator.benchmark import Measurement
@@ -231,32 +232,8 @@ class _Layers:
             **{f"{name.removesuffix('_bits')}_bytes": -(-column(name) // 8) for name in _PORT_BITS},
             **{name: column(name) for name in RESULT if name.startswith("sram_")},
             "energy_j": per_operator(energy.sum(axis=1)),
-            "note": self._notes(),
+            "note": notes(design, self.workload, jobs, rows),
         }
         if self.dram is not None:
             columns |= {name: per_operator(self.dram.stalls_s[:, i]) for i, name in enumerate(_DRAM_STALLS)}
         return columns
-
-    def _notes(self) -> list[str]:
-        """Say for each operator how it was tiled, what stayed on chip, or into what it was fused."""
-        operators = self.workload.operators
-        notes = [""] * len(operators)
-        for i, into in self.jobs.fused_into.items():
-            notes[i] = f"fused into {operators[into].name}"
-        for j, row in enumerate(self.rows):
-            result = dict(zip(RESULT, row.tolist(), strict=True))
-            if self.jobs.unique[self.jobs.use[j], field("vector")]:
-                text = f"{result['tile_m']} elements at a time"
-            else:
-                order = "".join("mnk"[dim] for dim in ORDERS[result["order"]])
-                groups = f"{result['tile_groups']} groups of " if result["tile_groups"] > 1 else ""
-                if result["packed"] > 1:
-                    groups += f"{result['packed']} to a fold, "
-                text = f"{groups}{result['tile_m']}x{result['tile_n']}x{result['tile_k']} tiles, {order}"
-                if self.design.arrays > 1:
-                    text += f" on {result['arrays']} of {self.design.arrays} arrays"
-            held = [kind for kind in ("ifmap", "filter", "ofmap") if result[f"{kind}_on_chip"]]
-            text += f"; {', '.join(held)} on chip" if held else ""
-            i = int(self.jobs.operator[j])
-            notes[i] = f"{notes[i]} | {text}" if notes[i] else text
-        return notes

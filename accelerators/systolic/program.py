@@ -21,14 +21,14 @@ __all__ = ["ORDERS", "PARAMETERS", "PLAN", "RESULT", "ifmap_elements", "patch_el
            "share", "skips_zeros", "together", "widths"]
 
 PARAMETERS = (
-    "rows", "cols", "flow", "ifmap_half_bits", "filter_half_bits", "ofmap_half_bits", "activation_half_bits",
-    "bandwidth_bits", "latency", "in_bits", "weight_bits", "out_bits", "lanes", "ideal",
+    "rows", "cols", "flow", "ifmap_half_bits", "filter_half_bits", "ofmap_half_bits", "activation_bits",
+    "bandwidth_bits", "latency", "in_bits", "weight_bits", "out_bits", "lanes", "ideal", "fusion",
     "groups_per_fold", "sparse_block", "arrays", "by_row",
     "stays_output", "skip_idle", "overlap_drain", "overlap_preload", "mac_stages",
 )
 """Columns of the kernel's design table; from OPTIONS on they are those of `folds`."""
-(ROWS, COLS, FLOW, IFMAP_HALF, FILTER_HALF, OFMAP_HALF, ACT_HALF, BANDWIDTH, LATENCY, IN_BITS, WEIGHT_BITS, OUT_BITS, LANES,
- IDEAL, PACK, SPARSE_BLOCK, ARRAYS, BY_ROW, OPTIONS) = range(19)
+(ROWS, COLS, FLOW, IFMAP_HALF, FILTER_HALF, OFMAP_HALF, ACTIVATION, BANDWIDTH, LATENCY, IN_BITS, WEIGHT_BITS, OUT_BITS, LANES,
+ IDEAL, FUSION, PACK, SPARSE_BLOCK, ARRAYS, BY_ROW, OPTIONS) = range(20)
 
 RESULT = (
     "cycles", "compute_cycles", "fill_drain_cycles", "vector_cycles",
@@ -36,19 +36,25 @@ RESULT = (
     "ifmap_read_bits", "filter_read_bits", "psum_read_bits", "psum_write_bits", "ofmap_write_bits",
     "sram_ifmap_reads", "sram_filter_reads", "sram_ofmap_reads", "sram_ofmap_writes",
     "folds", "tile_groups", "tile_m", "tile_n", "tile_k", "order", "packed", "arrays",
-    "ifmap_on_chip", "filter_on_chip", "ofmap_on_chip",
+    "ifmap_on_chip", "filter_on_chip", "ofmap_on_chip", "ofmap_waits", "near_elements", "fused",
 )
-"""Columns of the kernel's result for one job; `cycles` is -1 where no tile fits."""
+"""Columns of the kernel's result for one job; `cycles` is -1 where no tile fits.
+
+`ifmap_on_chip` and `filter_on_chip`: an operand, or (vector pass) some of its elements, `near_elements`, need not be
+loaded. `ofmap_on_chip`: the output is not stored; `ofmap_waits`: some reader finds it on chip. `fused`: how many
+jobs after this one are done as it drains; -1 for such a job, which has but the last four columns.
+"""
 (CYCLES, COMPUTE, FILL, VECTOR, STALLS, PORT, IFMAP, FILTER, PSUM_READ, PSUM_WRITE, OFMAP, SRAM, FOLDS, TILE, ORDER,
- PACKED, USED_ARRAYS, KEPT) = (0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 18, 19, 23, 24, 25, 26)
+ PACKED, USED_ARRAYS, KEPT, WAITS, NEAR, FUSED) = (
+    0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 18, 19, 23, 24, 25, 26, 29, 30, 31)
 N_RESULT = len(RESULT)
 
 ORDERS = np.array([[M, N, K], [M, K, N], [N, M, K], [N, K, M], [K, M, N], [K, N, M]], np.int64)
 """Loop orders over tiles, outermost first."""
 
 F_VECTOR, F_GROUPS, F_M, F_N, F_K, F_CONV, F_BATCH, F_OUT_H, F_OUT_W, F_IN_H, F_IN_W, F_CHANNELS, F_KERNEL_H, \
-    F_WINDOW, F_STRIDE_H, F_FILTER_ACT, F_IFMAP_NEAR, F_FILTER_NEAR, F_NEAR, F_IN, F_OUT, F_OPS, F_NEXT_ONLY, \
-    F_IN_BITS, F_W_BITS, F_OUT_BITS, F_DENSE_K, F_KEPT, F_BLOCK, F_INDEX_BITS = range(30)
+    F_WINDOW, F_STRIDE_H, F_FILTER_ACT, F_IN, F_OUT, F_OPS, F_IN_BITS, F_W_BITS, F_OUT_BITS, F_DENSE_K, F_KEPT, \
+    F_BLOCK, F_INDEX_BITS = range(26)
 assert field("index_bits") == F_INDEX_BITS
 
 PLAN = ("tile_groups", "tile_m", "tile_n", "tile_k", "order", "packed", "arrays")

@@ -16,7 +16,6 @@ from numba import njit
 from .design import ACCUMULATOR_BITS, MIN_PASS
 from .folds import DONE, LEAD, N_TIMES, SPAN, array_time, most_packed
 from .program import (
-    ACT_HALF,
     ALONE,
     ALONG_GROUPS,
     ALONG_M,
@@ -28,18 +27,12 @@ from .program import (
     COMPUTE,
     CYCLES,
     F_DENSE_K,
-    F_FILTER_NEAR,
     F_GROUPS,
-    F_IFMAP_NEAR,
     F_IN,
     F_K,
     F_M,
     F_N,
-    F_NEAR,
-    F_NEXT_ONLY,
     F_OUT,
-    F_OUT_BITS,
-    F_VECTOR,
     FILL,
     FILTER_HALF,
     FLOW,
@@ -47,13 +40,11 @@ from .program import (
     IDEAL,
     IFMAP,
     IFMAP_HALF,
-    KEPT,
     LATENCY,
     OFMAP_HALF,
     OPTIONS,
     ORDER,
     ORDERS,
-    OUT_BITS,
     PACK,
     PACKED,
     ROWS,
@@ -72,13 +63,12 @@ from .program import (
     plan_product,
     plan_vector,
     share,
-    skips_zeros,
     together,
     widths,
 )
 from .timing import LEVELS, N_ACC, N_STATE, K, M, N, run
 
-__all__ = ["solve"]
+__all__ = ["new_scratch", "solve_product", "solve_vector"]
 
 
 @njit(cache=True, nogil=True)
@@ -279,7 +269,7 @@ def _most_promising(candidates, found):
 
 
 @njit(cache=True, nogil=True)
-def _solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
+def solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
     """Choose a tiling of a matrix product and write its result row; cycles stay -1 if nothing fits."""
     candidates, sizes, work, trips, dims, a_bits, b_bits, o_bits, p_bits, times, bits, folds, acc, none = scratch
     ideal = par[IDEAL] > 0
@@ -370,7 +360,7 @@ def _sram_accesses(job, par, groups, m, n, tm, tn, tk, arrays, out):
 
 
 @njit(cache=True, nogil=True)
-def _solve_vector(job, par, near_elements, kept, scratch, out):
+def solve_vector(job, par, near_elements, kept, scratch, out):
     """Choose the chunk of a vector pass and write its result row; cycles stay -1 if nothing fits."""
     _, sizes, work, trips, dims, a_bits, b_bits, o_bits, p_bits, times, bits, _, acc, none = scratch
     ideal = par[IDEAL] > 0
@@ -412,48 +402,12 @@ def _solve_vector(job, par, near_elements, kept, scratch, out):
 
 
 @njit(cache=True, nogil=True)
-def solve(designs, jobs, sparse, use, results):
-    """Simulate every design on every job.
-
-    designs (n_designs, len(PARAMETERS)), jobs and sparse (n_unique, len(FIELDS)) and use (n_jobs,) as in
-    `JobTable`; results (n_designs, n_jobs, len(RESULT)) is filled in. All int64.
-    """
-    memo = np.empty(8 * jobs.shape[0], np.int64)
-    scratch = (
+def new_scratch():
+    """Return the arrays in which `solve_product` and `solve_vector` work; they can be used again and again."""
+    return (
         np.empty((MAX_CANDIDATES, N_CANDIDATE), np.int64), np.empty((3, 64), np.int64),
         np.empty((2 * LEVELS, N_STATE + N_ACC), np.int64), np.empty(LEVELS, np.int64), np.empty(3, np.int64),
         np.empty((2, 2), np.int64), np.empty((2, 2), np.int64), np.empty((2, 2), np.int64),
         np.empty((2, 2), np.int64), np.empty((2, 2, 2, 2, N_TIMES), np.int64), np.empty(5, np.int64),
         np.empty(4, np.int64), np.empty(N_ACC, np.int64), np.empty(0, np.int64),
     )
-    for d in range(designs.shape[0]):
-        par = designs[d]
-        memo[:] = -1
-        kept_before = False
-        for j in range(use.shape[0]):
-            job = sparse[use[j]] if skips_zeros(sparse[use[j]], par) else jobs[use[j]]
-            ifmap_near = kept_before and job[F_IFMAP_NEAR] > 0
-            filter_near = kept_before and job[F_FILTER_NEAR] > 0
-            near_elements = job[F_NEAR] if kept_before else 0
-            out_bits = job[F_OUT_BITS] if job[F_OUT_BITS] > 0 else par[OUT_BITS]
-            # An output that fits stays for the next job; it is stored as well if others read it later.
-            fits = job[F_OUT] * out_bits <= par[ACT_HALF]
-            kept = fits and job[F_NEXT_ONLY] > 0
-            flags = (1 if ifmap_near else 0) + (2 if filter_near else 0) + (4 if kept else 0)
-            if job[F_VECTOR]:
-                flags = (1 if near_elements > 0 else 0) + (4 if kept else 0)
-            key = 8 * use[j] + flags
-            out = results[d, j]
-            if memo[key] >= 0:
-                out[:] = results[d, memo[key]]
-            else:
-                out[:] = 0
-                if job[F_VECTOR]:
-                    _solve_vector(job, par, near_elements, kept, scratch, out)
-                else:
-                    _solve_product(job, par, ifmap_near, filter_near, kept, scratch, out)
-                memo[key] = j
-                out[KEPT] = 1 if ifmap_near or near_elements > 0 else 0
-                out[KEPT + 1] = 1 if filter_near else 0
-                out[KEPT + 2] = 1 if kept else 0
-            kept_before = fits

@@ -15,7 +15,7 @@ from . import engines
 from .components import JobRun
 from .design import SystolicDesign
 from .lowering import JobTable, field, lower
-from .program import ORDERS, RESULT
+from .program import FUSED, ORDERS, RESULT
 
 __all__ = ["MOST_SPANS", "systolic_timeline"]
 
@@ -74,6 +74,8 @@ def _detail(design: SystolicDesign, jobs: JobTable, rows: np.ndarray, most: int)
 def _sizes(design: SystolicDesign, jobs: JobTable, j: int, row: np.ndarray) -> tuple[int, int]:
     """Return a job's steps, and how many transfers and (at most) waits it has, without building its plan."""
     job, chosen = jobs.row(j, design.sparse_block), dict(zip(RESULT, row.tolist()))
+    if chosen["fused"] < 0:  # drawn as part of another
+        return 0, 0
     stored = not chosen["ofmap_on_chip"]
     if job[field("vector")]:
         steps = -(-int(job[field("out_elements")]) // chosen["tile_m"])
@@ -102,6 +104,8 @@ def _operators(workload: Workload, jobs: JobTable, rows: np.ndarray) -> Iterator
         now += int(row[0])
         if j + 1 == len(rows) or jobs.operator[j + 1] != jobs.operator[j]:
             operator = workload.operators[jobs.operator[j]]
+            if now == begun:  # fused into another
+                continue
             yield Span("operators", operator.name, begun, now - begun, {"kind": operator.kind})
             begun = now
 
@@ -110,15 +114,17 @@ def _spans(
     design: SystolicDesign, workload: Workload, jobs: JobTable, rows: np.ndarray, detail: list[int]
 ) -> Iterator[Span]:
     """Yield the spans of every job, each from where the one before it ended."""
-    runs: dict[tuple[int, bytes, int], JobRun] = {}
+    runs: dict[tuple[bytes, bytes, int], JobRun] = {}
     now = 0
     for j, row in enumerate(rows):
         operator = workload.operators[jobs.operator[j]]
         vector = bool(jobs.unique[jobs.use[j], field("vector")])
+        if row[FUSED] < 0:
+            continue
         if detail[j] == _JOB:
             yield from _whole(operator.name, row, now)
         else:
-            key = (int(jobs.use[j]), row.tobytes(), detail[j])
+            key = (jobs.use[j : j + 1 + row[FUSED]].tobytes(), row.tobytes(), detail[j])
             if key not in runs:
                 runs[key] = engines.run_job(design, jobs, j, row, every_fold=detail[j] == _FOLDS)
             yield from _seen(operator.name, runs[key], now, "vector pass" if vector else "fold", detail[j])

@@ -1,12 +1,13 @@
-"""Random layers and designs that exercise every branch of the tiler with few folds."""
+"""Random layers, graphs and designs that exercise every branch of the tiler and the scheduler with few folds."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from cyclescape.accelerators.systolic.design import SystolicDesign
+from cyclescape.accelerators.systolic.design import FUSIONS, SystolicDesign
 from cyclescape.errors import DesignError
-from cyclescape.traces.operators import Attention, Conv, Elementwise, Gemm, Pool
+from cyclescape.traces.graph import Graph
+from cyclescape.traces.operators import Attention, Conv, Elementwise, Gemm, Pool, TensorBits
 from cyclescape.traces.workload import Workload
 
 _SPARSITY = st.sampled_from([None, None, None, (1, 2), (2, 4), (1, 4), (3, 4), (4, 4), (5, 8)])
@@ -71,7 +72,7 @@ def designs(draw, memory=("port",)):
             "bandwidth_bytes_per_cycle": draw(st.sampled_from([1, 2, 5, 16, 64])),
             "memory_latency_cycles": draw(st.sampled_from([1, 2, 7, 50, 300])),
             "element_bits": draw(st.sampled_from([8, 16, 32])), "vector_lanes": draw(st.sampled_from([1, 8])),
-            "memory": draw(st.sampled_from(memory)),
+            "memory": draw(st.sampled_from(memory)), "fusion": draw(st.sampled_from(FUSIONS)),
             **draw(options()),
         }
         try:
@@ -79,3 +80,43 @@ def designs(draw, memory=("port",)):
         except DesignError:
             continue
 
+
+
+@st.composite
+def graphs(draw):
+    """A small network with branches, joins, parts, and outputs of other widths."""
+    g = Graph()
+    tensors = [Graph.input(draw(st.integers(1, 2)), draw(st.integers(2, 6)), draw(st.integers(2, 6)), 4)]
+    for i in range(draw(st.integers(2, 9))):
+        # The newest is read most often, so that there are chains; older ones are read again, or never.
+        x = draw(st.sampled_from([*tensors[-3:], tensors[-1], tensors[-1]]))
+        kind = draw(st.sampled_from(
+            ["conv", "conv", "depthwise", "relu", "add", "add", "pool", "concat", "scale", "attention", "norm", "part"]))
+        same = [t for t in tensors if t.shape == x.shape]
+        if kind == "conv":
+            x = g.conv(f"conv{i}", x, draw(st.integers(1, 9)), draw(st.sampled_from([1, 3])), padding=1)
+        elif kind == "depthwise":
+            x = g.depthwise(f"depthwise{i}", x, 3)
+        elif kind == "relu":
+            x = g.activate(f"relu{i}", x, "relu")
+        elif kind == "add":
+            x = g.add(f"add{i}", x, draw(st.sampled_from(same)))
+        elif kind == "pool" and min(x.shape[1:3]) >= 2:
+            x = g.pool(f"pool{i}", x, "max", 2, draw(st.integers(1, 2)))
+        elif kind == "concat":
+            x = g.concat(x, draw(st.sampled_from([t for t in tensors if t.shape[:3] == x.shape[:3]])))
+        elif kind == "scale":
+            x = g.multiply(f"scale{i}", x, g.conv(f"gate{i}", g.global_pool(f"mean{i}", x), x.features, 1))
+        elif kind == "attention":
+            y = x.tokens()
+            x = g.attention(f"attention{i}", y, y, y, heads=1).reshape(*x.shape)
+        elif kind == "norm":
+            x = g.norm(f"norm{i}", x)
+        elif x.features > 1:
+            x = x.part(x.features // 2)
+        tensors.append(x)
+    g.activate("last", tensors[-1], "relu")
+    workload = g.workload("random")
+    width = st.sampled_from([None, None, None, 8, 16, 32])
+    ops = [op.model_copy(update={"bits": TensorBits(output=draw(width))}) for op in workload.operators]
+    return Workload(name="random", operators=tuple(ops))
