@@ -327,7 +327,7 @@ def solve_vector(job, par, near_elements, kept, scratch, out):
 @njit(cache=True, nogil=True)
 def least_cycles(job, par, scratch):
     """Return the array's own time for a matrix product that is not cut into tiles."""
-    folds = scratch[-3]
+    _, _, _, _, _, _, _, _, _, _, _, folds, _, _ = scratch
     _fold_totals(job, par, job[F_M], job[F_N], job[F_K], folds)
     return folds[1] + folds[2]
 

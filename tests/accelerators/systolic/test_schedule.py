@@ -258,3 +258,13 @@ def test_wider_results_are_not_fused_and_narrower_ones_leave_as_such():
     assert pair(8)["ofmap_write_bytes"].tolist() == [256, 0]
     assert pair(16)["ofmap_write_bytes"].tolist() == [512, 0]
     assert pair(32)["ofmap_write_bytes"].tolist()[1] == 1024
+
+
+def test_equal_passes_may_find_different_operands_on_chip():
+    big, small = Gemm(name="big", m=64, n=16, k=8), Gemm(name="small", m=1, n=16, k=8)
+    scale = {"function": "multiply", "operands": 2, "elements": 1024, "reads": 1024 + 16}
+    one = Elementwise(name="one", inputs=("big", ""), **scale)
+    other = Elementwise(name="other", inputs=("", "small"), **scale)
+    design = SystolicDesign(rows=8, cols=8, activation_sram_kib=1)
+    layers = SYSTOLIC.run([design], Workload(name="w", operators=(big, one, small, other)))[0].layers
+    assert layers["ifmap_read_bytes"].tolist() == [512, 16, 8, 1024]
