@@ -141,7 +141,8 @@ def execute(port, steps, transfers, times, a_stays, base, up, down, acc, account
             earliest = done[after] + 1 if after >= 0 else 0
             if kind == PSUM and stored >= 0:
                 earliest = _cycle(wait(port, stored, since, part), up, down) - base
-                account += part
+                if transfers[sent, STEP] == s:  # else it is run ahead of, and not waited for
+                    account += part
             tick = -(-(base + earliest) * up // down)
             i = send(port, transfers[sent, ADDRESS], transfers[sent, BYTES], kind == STORE, tick)
             if i < 0:

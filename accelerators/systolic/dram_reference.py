@@ -95,9 +95,10 @@ def walk(
     since = 0
     account: Counter[str] = Counter()
 
-    def known(number: int) -> int:
+    def known(number: int, *, stalls: bool = True) -> int:
         tick = port.wait(number, since)
-        account.update(port.account)
+        if stalls:
+            account.update(port.account)
         return ceil(tick / ticks) + LINK_CYCLES - base
 
     def send_what_can_be(s: int) -> None:
@@ -106,7 +107,7 @@ def walk(
             t = waiting.pop(0)
             earliest = done[t.after] + 1 if t.after >= 0 else 0
             if t.kind == "psum" and last_store >= 0:
-                earliest = known(last_store)
+                earliest = known(last_store, stalls=t.step == s)
             number = port.send(t.address, -(-t.bits // 8), t.kind == "store", ceil((base + earliest) * ticks))
             numbers[t.kind, t.step] = number
             last_store = number if t.kind == "store" else last_store

@@ -134,6 +134,10 @@ def test_infinite_bandwidth_gives_the_closed_form(workload, design):
             sr, sc, t = mapping.fold_shape(code, m, n, k)
             folds = math.prod(mapping.fold_counts(sr, sc, design.rows, design.cols))
             expected = int(job[field("groups")]) * folds * mapping.fold_period(code, design.rows, design.cols, t)
+            beside = engines.vector_cycles(design, jobs, j, row)
+            if beside > expected:  # the vector unit holds the product up
+                assert row[0] == beside
+                continue
         assert row[0] == expected
         steps = engines.job_plan(fast, jobs, j, port).steps
         computed = sum(work.load + work.free for step in steps for work in step.folds[0])
