@@ -23,6 +23,10 @@ def test_reference_pages_are_those_of_the_declarations(name):
     assert (generate.FOLDER / f"{name}.md").read_text() == generate.page(accelerator(name)), "run python docs/generate.py"
 
 
+def test_the_page_of_networks_is_that_of_the_catalogue_and_the_published_table():
+    assert generate.NETWORKS.read_text() == generate.networks_page(), "run python docs/generate.py"
+
+
 def test_the_example_of_the_systolic_page_runs():
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/models/systolic.md").read_text(), re.DOTALL)
     exec(compile(block, "systolic.md", "exec", dont_inherit=True), {})
