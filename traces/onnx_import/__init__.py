@@ -16,6 +16,8 @@ from ..workload import Workload
 
 __all__ = ["read"]
 
+_LONGEST_LINE = 2000
+
 DimensionSize = Annotated[int, Field(ge=1, le=2**32, description="size of a dynamic dimension, by its name")]
 
 
@@ -36,6 +38,7 @@ def read(name: str, path: Path, **sizes: DimensionSize) -> Workload:
     try:
         return convert(name, path, sizes)
     except InputError as error:
-        # Names come from the file and may hold anything.
+        # Names come from the file and may hold anything, at any length.
         text = str(error)
+        text = text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}..."
         raise InputError("".join(char if char.isprintable() else "?" for char in text)) from None
