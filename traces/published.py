@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Figure:
     @cached_property
     def ours(self) -> int:
         """The count of what is built; raises `InputError` if that cannot be."""
-        workload = catalog.load(self.workload)
+        workload = _load(self.workload)
         convs = [op for op in getattr(workload, "operators", ()) if op.kind == "conv"]
         if self.quantity == "conv_macs":
             return sum(op.macs for op in convs)
@@ -67,6 +67,12 @@ class Figure:
         """Whether ours is the expected count, or rounds to the published digits."""
         off = abs(self.ours - self.expected)
         return off == 0 if self.last_digit == 1 else 2 * off <= self.last_digit
+
+
+@lru_cache(maxsize=4)
+def _load(spec: str) -> Any:
+    """Figures of one workload follow each other."""
+    return catalog.load(spec)
 
 
 def figures(table: Path | None = None) -> tuple[Figure, ...]:
