@@ -32,6 +32,18 @@ def test_the_example_of_the_systolic_page_runs():
     exec(compile(block, "systolic.md", "exec", dont_inherit=True), {})
 
 
+def test_the_examples_of_the_page_of_workloads_run(monkeypatch):
+    from cyclescape.traces import catalog
+
+    catalog.entries()
+    monkeypatch.setattr(catalog, "_named", dict(catalog._named))
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/workloads.md").read_text(), re.DOTALL)
+    assert len(blocks) == 3
+    scope = {}
+    for block in blocks:
+        exec(compile(block, "workloads.md", "exec", dont_inherit=True), scope)
+
+
 def test_the_contributing_guide_adds_a_machine(monkeypatch):
     from cyclescape.simulator import registry
 

@@ -16,11 +16,18 @@ from pydantic.fields import FieldInfo
 
 from ..errors import InputError
 
-__all__ = ["Argument", "Batch", "Resolution", "SequenceLength", "Signature"]
+__all__ = ["Argument", "Batch", "Resolution", "SequenceLength", "Signature", "Words"]
 
 Batch = Annotated[int, Field(ge=1, le=65536, description="samples that run together")]
 Resolution = Annotated[int, Field(ge=1, le=16384, description="height and width of the input image in pixels")]
 SequenceLength = Annotated[int, Field(ge=1, le=2**24, description="tokens of each sample")]
+
+
+@dataclass(frozen=True)
+class Words:
+    """A mark on an annotation that says in words what it accepts, where its type does not."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ class Argument:
     def row(self) -> dict[str, Any]:
         """One row of the table of arguments that docs and `cyclescape list` print."""
         default = None if self.default is inspect.Parameter.empty else self.default
+        default = default if default is None or type(default) in (bool, int, float) else str(default)
         return {
             "name": self.name, "default": default, "accepted": self.accepted, "description": self.description,
         }
@@ -89,16 +97,17 @@ class Signature:
     """What any further name must be, where the builder takes `**names`."""
 
     @classmethod
-    def of(cls, build: Callable[..., Any]) -> Signature:
-        """Read the keyword-only arguments of a function, and its `**` if there is one."""
-        hints = get_type_hints(build, include_extras=True)
+    def of(cls, *builds: Callable[..., Any]) -> Signature:
+        """Read the keyword-only arguments of functions, one after another, and their `**` if there is one."""
         known: dict[str, Argument] = {}
         others = None
-        for name, parameter in inspect.signature(build).parameters.items():
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-                known[name] = Argument.of(name, hints[name], parameter.default)
-            elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                others = Argument.of(name, hints[name], inspect.Parameter.empty)
+        for build in builds:
+            hints = get_type_hints(build, include_extras=True)
+            for name, parameter in inspect.signature(build).parameters.items():
+                if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+                    known[name] = Argument.of(name, hints[name], parameter.default)
+                elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                    others = Argument.of(name, hints[name], inspect.Parameter.empty)
         return cls(known, others)
 
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,6 +145,9 @@ def _kind(annotation: Any) -> Any:
 def _accepted(annotation: Any, fields: list[FieldInfo]) -> str:
     """Say in words what an annotation accepts."""
     kind = _kind(annotation)
+    for mark in get_args(annotation)[1:] if get_origin(annotation) is Annotated else ():
+        if isinstance(mark, Words):
+            return mark.text
     if get_origin(kind) is Literal:
         return " | ".join(str(member) for member in get_args(kind))
     if get_origin(kind) in (Union, UnionType):

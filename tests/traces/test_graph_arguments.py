@@ -137,6 +137,24 @@ def test_numpy_integers_are_integers() -> None:
     assert g.workload("net").macs == 16 * 4 * 9 * 6
 
 
+@given(st.integers(10, 20), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3), st.booleans())
+def test_a_dilated_window_has_holes(size: int, height: int, width: int, stride: int, dilation: int, depthwise: bool) -> None:
+    """Against where a window can start, counted one by one; the default padding keeps the size at stride 1."""
+    g = Graph()
+    x = g.input(2, size, size, 6)
+    options = {"stride": stride, "padding": 0, "dilation": dilation}
+    y = g.depthwise("c", x, (height, width), **options) if depthwise else g.conv("c", x, 4, (height, width), **options)
+    sides = []
+    for kernel in (height, width):
+        taps = [dilation * tap for tap in range(kernel)]
+        sides.append(sum(start + taps[-1] < size for start in range(0, size, stride)))
+    assert y.shape == (2, *sides, 6 if depthwise else 4)
+    (op,) = g.workload("net").operators
+    assert op.macs == 2 * sides[0] * sides[1] * height * width * (6 if depthwise else 4 * 6)
+    if height % 2 and width % 2:
+        assert Graph().conv("d", x, 4, (height, width), dilation=dilation).shape == (2, size, size, 4)
+
+
 junk = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 12), st.floats(), st.text(max_size=3), st.tuples(st.integers(-1, 3)),
     st.just([1]), st.tuples(st.integers(-1, 3), st.integers(-1, 3)), st.sampled_from([IMAGE, TOKENS, ROW]).map(Tensor),

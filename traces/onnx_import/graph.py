@@ -17,6 +17,7 @@ from .convert import CONVERTERS, Refused, Work
 from .file import MAX_RANK, Model, open_model
 from .node import Node
 from .values import Value, constant_value, fold, infer
+from .weights import Weights
 
 __all__ = ["convert"]
 
@@ -25,16 +26,17 @@ _CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 _DEFAULT_DOMAIN = ("", "ai.onnx")
 
 
-def convert(name: str, path: Path, sizes: Mapping[str, int]) -> Workload:
+def convert(name: str, path: Path, sizes: Mapping[str, int], *, stored_sparsity: bool = False) -> Workload:
     """Import the model at `path` as a workload of that name, with these sizes of its dynamic dimensions."""
     model = open_model(path)
-    return _Importer(path, model, sizes).run(name)
+    return _Importer(path, model, sizes).run(name, stored_sparsity)
 
 
 class _Importer:
     """One import. Every error names the file and the node."""
 
     def __init__(self, path: Path, model: Model, sizes: Mapping[str, int]) -> None:
+        self._model = model
         self._path, self._graph, self._opset, self._sizes = path, model.proto.graph, model.opset, dict(sizes)
         self._functions = {(function.domain, function.name) for function in model.proto.functions}
         self._external = {t.name for t in self._graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL}
@@ -42,7 +44,7 @@ class _Importer:
         self._readers: Counter[str] = Counter()
         self._stated = {info.name: info.type for info in (*self._graph.value_info, *self._graph.output)}
 
-    def run(self, name: str) -> Workload:
+    def run(self, name: str, stored_sparsity: bool = False) -> Workload:
         """Return the workload."""
         nodes = self._ordered()
         self._check_names()
@@ -63,6 +65,11 @@ class _Importer:
             raise InputError(f"{self._path}: {reason}") from None
         if not operators:
             raise InputError(f"{self._path}: no node of the model does any work on its inputs")
+        if stored_sparsity:
+            patterns = Weights(self._path, self._model).patterns(work.matrices())
+            operators = tuple(
+                op.model_copy(update={"weight_sparsity": patterns[op.name]}) if op.name in patterns else op for op in operators
+            )
         return Workload(name=name, operators=operators, source=str(self._path), extra_params=work.extra_params)
 
     def _constant(self, tensor: onnx.TensorProto, name: str = "") -> Value:
