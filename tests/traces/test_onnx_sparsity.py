@@ -106,6 +106,34 @@ def test_dense_weights_stay_dense_and_a_pattern_can_be_given_instead(folder: Pat
     assert asked.name == "net.onnx:sparsity=2:4"
 
 
+def test_large_weights_are_looked_at_in_parts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With parts of 64 weights: many vectors at a time, one at a time, and slices of one, all find the same."""
+    from cyclescape.traces.onnx_import import weights
+
+    monkeypatch.setattr(weights, "_PART", 64)
+    for k, n in ((16, 40), (64, 3), (1600, 2)):
+        w = _pruned(k, n, (2, 4), seed=k)
+        for kind, shape, stored in (
+            ("MatMul", [5, k], w), ("Conv", [1, k, 4, 4], w.T.reshape(n, k, 1, 1)), ("Conv", [1, k // 2, 4, 4], _filters(w)),
+        ):
+            op = _load(folder, kind, shape, numpy_helper.from_array(np.ascontiguousarray(stored), "w"))
+            assert op.weight_sparsity == (2, 4), (kind, k)
+
+
+def _filters(w: Any) -> Any:
+    """Return the matrix (k, n) as filters two pixels high."""
+    k, n = w.shape
+    return w.T.reshape(n, 2, 1, k // 2).transpose(0, 3, 1, 2)
+
+
+def test_a_window_beyond_all_measure_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cyclescape.traces.onnx_import import weights
+
+    monkeypatch.setattr(weights, "_LONGEST", 31)
+    with pytest.raises(InputError, match="have 32 for each output .accepted for sparsity=stored: at most 31"):
+        _load(folder, "Conv", [1, 16, 4, 4], numpy_helper.from_array(np.ones((3, 16, 2, 1), np.float32), "w"))
+
+
 def _external(location: str, **more: str) -> Any:
     tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[64, 16], data_location=TensorProto.EXTERNAL)
     for key, value in {"location": location, **more}.items():

@@ -23,6 +23,9 @@ Array = np.ndarray[Any, Any]
 _PART = 1 << 22
 """Weights that are looked at together."""
 
+_LONGEST = 1 << 26
+"""Weights of the largest window of a convolution."""
+
 _DTYPES = {1: "<f4", 10: "<f2", 11: "<f8", 16: "<u2", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8"}
 """How elements of each TensorProto.DataType lie in a file; bfloat16 as its bits."""
 _BFLOAT16, _SIGN = 16, 0x8000
@@ -53,6 +56,10 @@ class Weights:
         if tensor.data_type not in _DTYPES:
             return DENSE
         weights = self._array(tensor)
+        axes = [weights.shape[axis] for axis in matrix.reduction]
+        if prod(axes) > _LONGEST and prod(axes) > max(axes):
+            raise InputError(f"{self._path}: the weights {matrix.tensor!r} have {prod(axes):,} for each output (accepted for "
+                             f"sparsity=stored: at most {_LONGEST:,})")
         columns = [axis for axis in range(weights.ndim) if axis not in matrix.reduction]
         detector = Detector()
         for part in _parts(weights.transpose(*columns, *matrix.reduction), len(columns)):
@@ -102,15 +109,20 @@ class Weights:
 
 
 def _parts(weights: Array, columns: int) -> Iterator[Array]:
-    """Yield the vectors along the reduction, which are the last axes, some at a time."""
+    """Yield the vectors along the reduction, which are the last axes, some at a time, long ones in slices of whole groups."""
     length = prod(weights.shape[columns:])
-    if columns == 0:
-        yield weights.reshape(1, length)
-        return
     if columns > 1:
         for first in weights:
             yield from _parts(first, columns - 1)
-        return
-    step = max(1, _PART // max(1, length))
-    for start in range(0, len(weights), step):
-        yield weights[start : start + step].reshape(-1, length)
+    elif columns == 0:
+        yield from _parts(weights[None], 1)
+    elif length <= _PART:
+        step = max(1, _PART // max(1, length))
+        for start in range(0, len(weights), step):
+            yield weights[start : start + step].reshape(-1, length)
+    else:
+        # Several axes of one vector are copied to be one; that of a single axis is not.
+        for vector in weights:
+            flat = vector.reshape(-1)
+            for start in range(0, length, _PART):
+                yield flat[None, start : start + _PART]
