@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,27 +13,22 @@ from ..errors import InputError
 from .app import app
 from .output import JsonOption, print_json, print_table
 
+if TYPE_CHECKING:
+    from ..simulator.validation import Validation
+
 _SHOWN = 20
 
 
 @app.command()
 def validate(
-    kind: str = typer.Argument(..., help="The machine; see `cyclescape list`."),
+    kind: str = typer.Argument(..., help="The machine (see `cyclescape list`), or `networks`: published MACs and parameters."),
     table: Path = typer.Argument(None, help="A table of the shipped one's form; the shipped one if not given."),
     timings: Path = typer.Option(None, help="Devices of one's own for the table (YAML); machine dram only."),
     differences: bool = typer.Option(False, help="Print every deliberate difference, not only how many."),
     json: bool = JsonOption,
 ) -> None:
     """Rerun the checks against reference numbers; exit 0 only if every row holds."""
-    from ..simulator.registry import accelerator
-
-    machine = accelerator(kind)
-    if timings is None:
-        outcome = machine.validate(table)
-    elif "timings" in inspect.signature(machine.validate).parameters:
-        outcome = machine.validate(table, timings=timings)  # type: ignore[call-arg]
-    else:
-        raise InputError(f"--timings: {kind} takes none")
+    outcome = _outcome(kind, table, timings)
     if json:
         print_json(outcome.to_dict())
     else:
@@ -52,6 +47,23 @@ def validate(
             print_table(f"{len(listed)} deliberate differences{more}", shown, columns)
     if not outcome.ok:
         raise typer.Exit(1)
+
+
+def _outcome(kind: str, table: Path | None, timings: Path | None) -> Validation:
+    if kind == "networks":
+        if timings is not None:
+            raise InputError("--timings: networks take none")
+        from ..simulator.networks import validate_networks
+
+        return validate_networks(table)
+    from ..simulator.registry import accelerator
+
+    machine = accelerator(kind)
+    if timings is None:
+        return machine.validate(table)
+    if "timings" in inspect.signature(machine.validate).parameters:
+        return machine.validate(table, timings=timings)  # type: ignore[call-arg]
+    raise InputError(f"--timings: {kind} takes none")
 
 
 @app.command()

@@ -32,15 +32,17 @@ Rows = tuple[list[dict[str, Any]], list[str]]
 @app.command("list")
 def list_(
     kind: Kind = typer.Argument(Kind.accelerators, help="What to list."),
-    accelerator: str = typer.Argument(None, help="For parameters, presets and metrics: of which machine."),
+    name: str = typer.Argument(
+        None, help="For parameters, presets and metrics: of which machine; for workloads: the operators of this one."
+    ),
     json: bool = JsonOption,
 ) -> None:
-    """List machines and their parameters, workloads, environments, agents, objectives or metrics."""
-    rows, columns = _LISTS[kind](accelerator)
+    """List machines and their parameters, workloads and their operators, environments, agents, objectives or metrics."""
+    rows, columns = _LISTS[kind](name)
     if json:
         print_json(rows)
     else:
-        print_table(f"{kind.value}{f' of {accelerator}' if accelerator else ''}", rows, columns)
+        print_table(f"{kind.value}{f' of {name}' if name else ''}", rows, columns)
 
 
 def _machines(name: str | None) -> list[Any]:
@@ -88,13 +90,42 @@ def _presets(name: str | None) -> Rows:
     return rows, ["name", "accelerator", "parameters"]
 
 
-def _workloads(_: str | None) -> Rows:
+def _workloads(name: str | None) -> Rows:
+    if name:
+        return _operators(name)
     from ..traces.catalog import entries
 
     rows = [entry.row() for entry in entries()]
     for row in rows:
         row["arguments"] = [argument["name"] for argument in row["arguments"]]
     return rows, ["name", "description", "arguments", "source"]
+
+
+def _operators(name: str) -> Rows:
+    """The operators of a network and their sums."""
+    from ..traces.catalog import load
+    from ..traces.workload import Workload
+
+    workload = load(name)
+    if not isinstance(workload, Workload):
+        raise InputError(f"workload {workload.name!r}: it has no operators to list (accepted: a network)")
+    columns = ["operator", "kind", "macs", "effective_macs", "params", "kept_weights", "sparsity"]
+    rows: list[dict[str, Any]] = [
+        {
+            "operator": op.name, "kind": op.kind, "macs": op.macs, "effective_macs": op.effective_macs, "params": op.params,
+            "kept_weights": op.kept_weight_elements, "sparsity": _ratio(getattr(op, "weight_sparsity", None)),
+        }
+        for op in workload.operators
+    ]
+    rows.append({
+        "operator": "in all", "kind": "", "macs": workload.macs, "effective_macs": workload.effective_macs,
+        "params": workload.params, "kept_weights": sum(row["kept_weights"] for row in rows), "sparsity": None,
+    })
+    return rows, columns
+
+
+def _ratio(pattern: tuple[int, int] | None) -> str | None:
+    return f"{pattern[0]}:{pattern[1]}" if pattern else None
 
 
 def _envs(_: str | None) -> Rows:

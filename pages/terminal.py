@@ -42,6 +42,9 @@ def show_run(
     """Print a run: metrics, where cycles and energy went, and the slowest operators (or with `layers` all)."""
     console = console or _console()
     console.print(_text("[b]{}[/b] on [b]{}[/b]  [dim]{}[/dim]", machine.name, workload.name, str(design)))
+    dense, effective = getattr(workload, "macs", 0), getattr(workload, "effective_macs", 0)
+    if effective != dense:
+        console.print(clean(f"{dense:,} MACs, {effective:,} of them effective: with weights that are kept"))
     for part in run_tables(report):
         console.print()
         console.print(part)

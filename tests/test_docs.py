@@ -23,11 +23,27 @@ def test_reference_pages_are_those_of_the_declarations(name):
     assert (generate.FOLDER / f"{name}.md").read_text() == generate.page(accelerator(name)), "run python docs/generate.py"
 
 
+def test_the_page_of_networks_is_that_of_the_catalogue_and_the_published_table():
+    assert generate.NETWORKS.read_text() == generate.networks_page(), "run python docs/generate.py"
+
+
 def test_the_examples_of_the_systolic_page_run():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/models/systolic.md").read_text(), re.DOTALL)
     assert len(blocks) == 2
     for block in blocks:
         exec(compile(block, "systolic.md", "exec", dont_inherit=True), {})
+
+
+def test_the_examples_of_the_page_of_workloads_run(monkeypatch):
+    from cyclescape.traces import catalog
+
+    catalog.entries()
+    monkeypatch.setattr(catalog, "_named", dict(catalog._named))
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/workloads.md").read_text(), re.DOTALL)
+    assert len(blocks) == 3
+    scope = {}
+    for block in blocks:
+        exec(compile(block, "workloads.md", "exec", dont_inherit=True), scope)
 
 
 def test_the_contributing_guide_adds_a_machine(monkeypatch):

@@ -1,12 +1,12 @@
 """Everything that a machine can be asked to run, by name or by file.
 
-    load("resnet50")    load("resnet50:batch=8,stride=1x1")    load("net.onnx:batch=4")    load("layers.csv")
+    load("resnet50")    load("resnet50:batch=8,sparsity=2:4")    load("net.onnx:batch=4")    load("layers.csv")
 
-A network is a decorated function whose keyword-only arguments, annotated and with defaults, are the
-arguments of the workload. Other kinds of work register the same way, with `workload` for a name and
-`file_format` for a suffix; what they return needs a `name` and a `digest`, and a machine says in
-`accepts` which types it simulates. A package of its own registers by importing its module through the
-entry points of the group `cyclescape.workloads`.
+A network is a decorated function whose keyword-only arguments, annotated and with defaults, are the arguments of the workload;
+every network takes `sparsity` as well, which prunes its weights. Other kinds of work register the same way, with `workload` for
+a name and `file_format` for a suffix; what they return needs a `name` and a `digest`, and a machine says in `accepts` which
+types it simulates. A package of its own registers by importing its module through the entry points of the group
+`cyclescape.workloads`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from ..errors import InputError
 from .arguments import Signature
 from .graph import Graph
+from .sparsity import DENSE, Pattern, Sparsity
 from .workload import Workload
 
 __all__ = ["GROUP", "Entry", "Named", "entries", "file_format", "load", "names", "network", "workload"]
@@ -64,13 +65,13 @@ class Entry:
     """The publication that the shapes come from."""
     build: Callable[..., Any]
     """Called with the workload's name (a file format: the name and the path) and the bound arguments."""
-    declared: Callable[..., Any]
-    """The function whose keyword-only arguments are the workload's arguments."""
+    declared: tuple[Callable[..., Any], ...]
+    """The functions whose keyword-only arguments are the workload's arguments."""
 
     @cached_property
     def signature(self) -> Signature:
         """The arguments."""
-        return Signature.of(self.declared)
+        return Signature.of(*self.declared)
 
     def row(self) -> dict[str, Any]:
         """One row of the table that `cyclescape list workloads` prints; builds nothing."""
@@ -84,14 +85,18 @@ _named: dict[str, Entry] = {}
 _formats: dict[str, Entry] = {}
 
 
+def _every_network(*, sparsity: Sparsity = DENSE) -> None:
+    """Declare what every network takes beside its own arguments."""
+
+
 def network(name: str, description: str, *, source: str) -> Callable[[GraphBuilder], GraphBuilder]:
     """Register a function that returns a `Graph` as a network; its keyword arguments become the workload's."""
 
     def register(function: GraphBuilder) -> GraphBuilder:
-        def build(full_name: str, **arguments: Any) -> Workload:
-            return function(**arguments).workload(full_name, source)
+        def build(full_name: str, *, sparsity: Pattern = DENSE, **arguments: Any) -> Workload:
+            return function(**arguments).workload(full_name, source).pruned(sparsity)
 
-        _named[_key(name)] = Entry(name, "network", description, source, build, function)
+        _named[_key(name)] = Entry(name, "network", description, source, build, (function, _every_network))
         return function
 
     return register
@@ -101,7 +106,7 @@ def workload(name: str, description: str, *, kind: str, source: str = "") -> Cal
     """Register a function (name, **arguments) -> `Named` under a name."""
 
     def register(function: Builder) -> Builder:
-        _named[_key(name)] = Entry(name, kind, description, source, function, function)
+        _named[_key(name)] = Entry(name, kind, description, source, function, (function,))
         return function
 
     return register
@@ -111,7 +116,7 @@ def file_format(suffix: str, description: str, *, kind: str, source: str = "") -
     """Register a function (name, path, **arguments) -> `Named` for files that end in `suffix`."""
 
     def register(function: Builder) -> Builder:
-        _formats[suffix] = Entry(suffix, kind, description, source, function, function)
+        _formats[suffix] = Entry(suffix, kind, description, source, function, (function,))
         return function
 
     return register
@@ -169,8 +174,9 @@ def load(spec: str | Path | Named, **arguments: Any) -> Any:
 
 
 def _parse(spec: str) -> tuple[str, dict[str, Any]]:
-    """Split `target:key=value,...`; a file whose name has a colon is taken as it is."""
-    head, colon, tail = spec.rpartition(":")
+    """Split `target:key=value,...`; a file whose name has a colon is taken as it is, and a value may have one (2:4)."""
+    starts = [match.start() for match in re.finditer(r":(?=[^:,=/]*=)", spec)]
+    head, colon, tail = (spec[: starts[-1]], ":", spec[starts[-1] + 1 :]) if starts else spec.rpartition(":")
     if not colon or "/" in tail or Path(spec).exists():
         return spec, {}
     given: dict[str, Any] = {}

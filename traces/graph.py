@@ -16,12 +16,26 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from ..errors import InputError, explain
+from .checked import Count, Extent, Name, checked
 from .operators import Attention, Conv, Elementwise, Embedding, Gemm, Normalization, Pool, Softmax
 from .workload import Workload
 
 __all__ = ["Graph", "Tensor"]
 
-Pair = int | tuple[int, int]
+Pair = Count | tuple[Count, Count]
+Padding = Extent | tuple[Extent, Extent]
+
+
+def _of_tensor(tensor: Tensor, *_: Any) -> str:
+    return f"a tensor of shape {tensor.shape}"
+
+
+def _of_operator(graph: Graph, name: Any = "", *_: Any) -> str:
+    return f"operator {graph.full_name(str(name)[:200])!r}"
+
+
+def _of_graph(*_: Any) -> str:
+    return "a graph"
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,16 @@ class Tensor:
         """Elements in all."""
         return prod(self.shape)
 
-    def reshape(self, *shape: int) -> Tensor:
+    @property
+    def image(self) -> tuple[int, int, int, int]:
+        """Batch, height, width and channels; raises `InputError` for what is no image."""
+        if len(self.shape) != 4:
+            raise InputError(f"a tensor of shape {self.shape} is no image (accepted: batch, height, width, channels)")
+        batch, height, width, channels = self.shape
+        return batch, height, width, channels
+
+    @checked(_of_tensor)
+    def reshape(self, *shape: Count) -> Tensor:
         """Return the same elements in another shape."""
         if prod(shape) != self.elements:
             raise InputError(f"a tensor of shape {self.shape} cannot be seen as {shape}")
@@ -54,15 +77,22 @@ class Tensor:
 
     def tokens(self) -> Tensor:
         """Return one token for each pixel."""
-        batch, height, width, channels = self.shape
+        batch, height, width, channels = self.image
         return self.reshape(batch, height * width, channels)
 
-    def part(self, features: int) -> Tensor:
+    @checked(_of_tensor)
+    def part(self, features: Count) -> Tensor:
         """Return some of the features, read where they lie."""
+        if features > self.features:
+            raise InputError(f"a tensor of shape {self.shape}: features={features} (accepted: 1 to {self.features})")
         return replace(self, shape=(*self.shape[:-1], features))
 
-    def rows(self, rows: int) -> Tensor:
+    @checked(_of_tensor)
+    def rows(self, rows: Count) -> Tensor:
         """Return some of the tokens of each sample, read where they lie."""
+        if len(self.shape) < 2 or rows > self.shape[1]:
+            most = self.shape[1] if len(self.shape) > 1 else "a tensor of two dimensions or more"
+            raise InputError(f"a tensor of shape {self.shape}: rows={rows} (accepted: at most {most})")
         return replace(self, shape=(self.shape[0], rows, *self.shape[2:]))
 
 
@@ -76,13 +106,22 @@ class Graph:
         """Parameters that belong to no operator; negative where operators share a table."""
 
     def workload(self, name: str, source: str = "") -> Workload:
-        """Return what was built."""
-        return Workload(
-            name=name, operators=tuple(self._operators), source=source, extra_params=self.extra_params
-        )
+        """Return what was built; raises `InputError` for a name used twice, a tensor of another graph, or no operator."""
+        try:
+            return Workload(name=name, operators=tuple(self._operators), source=source, extra_params=self.extra_params)
+        except ValidationError as error:
+            raise InputError(f"network {name!r}: {explain(error)}"[:2000]) from None
+
+    def full_name(self, name: str) -> str:
+        """Return the name of an operator that is added now: the scopes', then its own."""
+        return ".".join([*self._scopes, name])
+
+    def _refusal(self, name: str, reason: str) -> InputError:
+        return InputError(f"operator {self.full_name(name)!r}: {reason}")
 
     @contextmanager
-    def scope(self, name: str) -> Iterator[None]:
+    @checked(_of_graph)
+    def scope(self, name: Name) -> Iterator[None]:
         """Put `name.` before the names of the operators that are added inside."""
         self._scopes.append(name)
         try:
@@ -90,23 +129,28 @@ class Graph:
         finally:
             self._scopes.pop()
 
-    @staticmethod
-    def input(*shape: int) -> Tensor:
+    @checked(_of_graph)
+    def input(self, *shape: Count) -> Tensor:
         """Return an input of the network."""
+        if not shape:
+            raise InputError("an input of the network: no size (accepted: a size for each dimension)")
         return Tensor(shape)
 
-    @staticmethod
-    def concat(*tensors: Tensor) -> Tensor:
+    @checked(_of_graph)
+    def concat(self, *tensors: Tensor) -> Tensor:
         """Return the tensors side by side along the features."""
         if len({tensor.shape[:-1] for tensor in tensors}) != 1:
-            raise InputError(f"tensors of shapes {[t.shape for t in tensors]} differ in more than their features")
+            shapes = [t.shape for t in tensors]
+            raise InputError(f"tensors of shapes {shapes} side by side (accepted: alike in all but their features)")
         sources = dict.fromkeys(source for tensor in tensors for source in tensor.sources)
         return Tensor((*tensors[0].shape[:-1], sum(t.features for t in tensors)), tuple(sources))
 
     def add_operator(self, kind: type[Any], name: str, inputs: tuple[Tensor, ...], shape: tuple[int, ...],
                      **fields: Any) -> Tensor:
         """Add any operator; its output has the given shape. Raises `InputError` naming the operator."""
-        full_name = ".".join([*self._scopes, name])
+        full_name = self.full_name(name)
+        if any(not isinstance(tensor, Tensor) for tensor in inputs):
+            raise InputError(f"operator {full_name!r}: inputs={inputs!r:.200} (accepted: tensors)")
         sources = tuple(source for tensor in inputs for source in tensor.sources)
         try:
             self._operators.append(kind(name=full_name, inputs=sources, **fields))
@@ -116,11 +160,12 @@ class Graph:
 
     # Convolutions and windows
 
-    def conv(self, name: str, x: Tensor, channels: int, kernel: Pair, *, stride: Pair = 1, padding: Pair | None = None,
-             groups: int = 1, dilation: int = 1, bias: bool = False, batch_norm: bool = False,
+    @checked(_of_operator)
+    def conv(self, name: Name, x: Tensor, channels: Count, kernel: Pair, *, stride: Pair = 1, padding: Padding | None = None,
+             groups: Count = 1, dilation: Count = 1, bias: bool = False, batch_norm: bool = False,
              activation: str | None = None) -> Tensor:
         """Convolve an image; the default padding is half the window, which keeps the size at stride 1."""
-        batch, height, width, in_channels = x.shape
+        batch, height, width, in_channels = x.image
         kernel_h, kernel_w = _pair(kernel)
         stride_h, stride_w = _pair(stride)
         if padding is None:
@@ -137,28 +182,34 @@ class Graph:
         y = replace(y, shape=(batch, made.out_h, made.out_w, channels))
         return self.activate(f"{name}.{activation}", y, activation) if activation else y
 
-    def depthwise(self, name: str, x: Tensor, kernel: Pair, **options: Any) -> Tensor:
+    @checked(_of_operator)
+    def depthwise(self, name: Name, x: Tensor, kernel: Pair, **options: Any) -> Tensor:
         """Convolve every channel on its own."""
         return self.conv(name, x, x.features, kernel, groups=x.features, **options)
 
-    def conv_transpose(self, name: str, x: Tensor, channels: int, kernel: int, *, stride: int, padding: int) -> Tensor:
+    @checked(_of_operator)
+    def conv_transpose(self, name: Name, x: Tensor, channels: Count, kernel: Count, *, stride: Count,
+                       padding: Extent) -> Tensor:
         """Spread every pixel over a window: a product for each pixel, then overlapping windows and a bias are added."""
-        batch, height, width, in_channels = x.shape
+        batch, height, width, in_channels = x.image
         out_h, out_w = ((size - 1) * stride - 2 * padding + kernel for size in (height, width))
         windows = self.add_operator(
             Gemm, name, (x,), (batch, height, width, kernel * kernel * channels),
             m=batch * height * width, n=kernel * kernel * channels, k=in_channels,
         )
         shape = (batch, out_h, out_w, channels)
+        if min(shape) < 1:
+            raise self._refusal(name, f"padding={padding} leaves nothing of the image (accepted: less than half of it)")
         return self.add_operator(
             Elementwise, f"{name}.overlap_add", (windows,), shape, function="overlap_add", elements=prod(shape),
             operands=(-(-kernel // stride)) ** 2 + 1, reads=windows.elements, parameters=channels,
         )
 
-    def pool(self, name: str, x: Tensor, mode: Literal["max", "average"], kernel: int, stride: int | None = None, *,
-             padding: int = 0, ceil: bool = False) -> Tensor:
+    @checked(_of_operator)
+    def pool(self, name: Name, x: Tensor, mode: Literal["max", "average"], kernel: Count, stride: Count | None = None, *,
+             padding: Extent = 0, ceil: bool = False) -> Tensor:
         """Pool an image; `ceil` keeps a last partial window that starts inside the image or its padding."""
-        batch, height, width, channels = x.shape
+        batch, height, width, channels = x.image
         sizes = []
         for size in (height, width):
             spare = size + 2 * padding - kernel
@@ -167,16 +218,18 @@ class Graph:
             if ceil and (out - 1) * step >= size + padding:
                 out -= 1
             if spare < 0 and not (ceil and out >= 1):
-                raise InputError(f"operator {name!r}: a window of {kernel} is larger than the image {height}x{width}")
+                raise self._refusal(name, f"kernel={kernel} is larger than the image {height}x{width} with padding {padding} "
+                                          "(accepted: a window inside the image)")
             sizes.append(out)
         return self.add_operator(
             Pool, name, (x,), (batch, *sizes, channels), mode=mode, batch=batch, in_h=height, in_w=width,
             channels=channels, kernel_h=kernel, kernel_w=kernel, out_h=sizes[0], out_w=sizes[1],
         )
 
-    def adaptive_pool(self, name: str, x: Tensor, size: int) -> Tensor:
+    @checked(_of_operator)
+    def adaptive_pool(self, name: Name, x: Tensor, size: Count) -> Tensor:
         """Average to a fixed size; where the sizes do not divide, windows are rounded up."""
-        batch, height, width, channels = x.shape
+        batch, height, width, channels = x.image
         if (height, width) == (size, size):
             return x
         return self.add_operator(
@@ -184,13 +237,15 @@ class Graph:
             channels=channels, kernel_h=-(-height // size), kernel_w=-(-width // size), out_h=size, out_w=size,
         )
 
-    def global_pool(self, name: str, x: Tensor) -> Tensor:
+    @checked(_of_operator)
+    def global_pool(self, name: Name, x: Tensor) -> Tensor:
         """Average each channel over the whole image."""
         return self.adaptive_pool(name, x, 1)
 
     # Matrix products
 
-    def linear(self, name: str, x: Tensor, features: int, *, bias: bool = True,
+    @checked(_of_operator)
+    def linear(self, name: Name, x: Tensor, features: Count, *, bias: bool = True,
                activation: str | None = None) -> Tensor:
         """Multiply every row with one constant matrix; the batch is folded into the rows."""
         shape = (*x.shape[:-1], features)
@@ -199,14 +254,21 @@ class Graph:
         )
         return self.activate(f"{name}.{activation}", y, activation) if activation else y
 
-    def attention(self, name: str, q: Tensor, k: Tensor, v: Tensor, *, heads: int, kv_heads: int | None = None,
-                  cached: int = 0, causal: bool = False) -> Tensor:
+    @checked(_of_operator)
+    def attention(self, name: Name, q: Tensor, k: Tensor, v: Tensor, *, heads: Count, kv_heads: Count | None = None,
+                  cached: Extent = 0, causal: bool = False) -> Tensor:
         """Attend from queries (batch, tokens, heads * width) to keys and values (batch, tokens, kv_heads * width).
 
         `cached` tokens, whose keys and values are an input of the network, come before those of `k` and `v`.
         """
-        batch, q_len, q_features = q.shape
         shared = kv_heads or heads
+        shapes = f"q={q.shape}, k={k.shape}, v={v.shape}"
+        if {len(t.shape) for t in (q, k, v)} != {3} or len({t.shape[0] for t in (q, k, v)}) > 1 or k.shape[1] != v.shape[1]:
+            raise self._refusal(name, f"{shapes} (accepted: batch, tokens, features; as many tokens of k as of v)")
+        if q.features % heads or k.features % shared or v.features % shared or q.features * shared != k.features * heads:
+            raise self._refusal(name, f"heads={heads}, kv_heads={kv_heads} with {shapes} (accepted: heads that divide the "
+                                      "features, and a query as wide as a key)")
+        batch, q_len, q_features = q.shape
         inputs = tuple(dict.fromkeys((q, k, v)))
         inputs = tuple(Tensor(t.shape, (s,)) for s, t in {s: t for t in inputs for s in t.sources}.items())
         return self.add_operator(
@@ -218,12 +280,16 @@ class Graph:
 
     # Element by element
 
-    def elementwise(self, name: str, function: str, *operands: Tensor, parameters: int = 0) -> Tensor:
+    @checked(_of_operator)
+    def elementwise(self, name: Name, function: str, *operands: Tensor, parameters: Extent = 0) -> Tensor:
         """Apply a function; operands after the first are broadcast to its shape."""
+        if not operands:
+            raise self._refusal(name, "no operand (accepted: one or more)")
         first = operands[0]
         for other in operands[1:]:
             if first.elements % other.elements:
-                raise InputError(f"operator {name!r}: shape {other.shape} does not broadcast to {first.shape}")
+                raise self._refusal(name, f"shape {other.shape} does not broadcast to {first.shape} (accepted: as many "
+                                          "elements, or a divisor)")
         same = all(other.elements == first.elements for other in operands)
         return self.add_operator(
             Elementwise, name, operands, first.shape, function=function, elements=first.elements,
@@ -231,19 +297,23 @@ class Graph:
             reads=None if same else sum(operand.elements for operand in operands),
         )
 
-    def activate(self, name: str, x: Tensor, function: str) -> Tensor:
+    @checked(_of_operator)
+    def activate(self, name: Name, x: Tensor, function: str) -> Tensor:
         """Apply an activation function."""
         return self.elementwise(name, function, x)
 
-    def add(self, name: str, *operands: Tensor) -> Tensor:
+    @checked(_of_operator)
+    def add(self, name: Name, *operands: Tensor) -> Tensor:
         """Add tensors."""
         return self.elementwise(name, "add", *operands)
 
-    def multiply(self, name: str, x: Tensor, y: Tensor) -> Tensor:
+    @checked(_of_operator)
+    def multiply(self, name: Name, x: Tensor, y: Tensor) -> Tensor:
         """Multiply two tensors."""
         return self.elementwise(name, "multiply", x, y)
 
-    def norm(self, name: str, x: Tensor, mode: Literal["layer", "rms", "group", "batch", "local"] = "layer", *,
+    @checked(_of_operator)
+    def norm(self, name: Name, x: Tensor, mode: Literal["layer", "rms", "group", "batch", "local"] = "layer", *,
              affine: bool = True) -> Tensor:
         """Normalise: layer and rms over the features of each row, batch by channel, group over each sample."""
         rows = x.shape[0] if mode == "group" else prod(x.shape[:-1])
@@ -253,13 +323,15 @@ class Graph:
             affine=affine,
         )
 
-    def softmax(self, name: str, x: Tensor) -> Tensor:
+    @checked(_of_operator)
+    def softmax(self, name: Name, x: Tensor) -> Tensor:
         """Apply a softmax over the last dimension."""
         return self.add_operator(
             Softmax, name, (x,), x.shape, rows=prod(x.shape[:-1]), cols=x.features
         )
 
-    def embedding(self, name: str, ids: Tensor, entries: int, width: int) -> Tensor:
+    @checked(_of_operator)
+    def embedding(self, name: Name, ids: Tensor, entries: Count, width: Count) -> Tensor:
         """Look every id up in a table."""
         return self.add_operator(
             Embedding, name, (ids,), (*ids.shape, width), entries=entries, width=width, tokens=ids.elements

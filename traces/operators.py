@@ -15,6 +15,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .sparsity import kept, metadata_bits
+
 __all__ = [
     "Attention", "Conv", "Elementwise", "Embedding", "Gemm", "GemmShape", "Normalization", "Operator",
     "Pool", "Softmax", "TensorBits",
@@ -70,6 +72,11 @@ class _Base(BaseModel):
         return sum(prod(gemm) for gemm in self.gemms)
 
     @property
+    def effective_macs(self) -> int:
+        """Multiply-accumulates with a weight that is kept; all of `macs` where nothing is pruned."""
+        return self.macs
+
+    @property
     def vector_ops(self) -> int:
         """Element operations that are not part of a matrix product."""
         return 0
@@ -78,6 +85,25 @@ class _Base(BaseModel):
     def weight_elements(self) -> int:
         """Elements of the constant operands that stream from memory (no bias)."""
         return 0
+
+    @property
+    def prunable(self) -> bool:
+        """Whether N:M sparsity applies: it has trained weights, and a reduction over more than one channel."""
+        return False
+
+    @property
+    def kept_weight_elements(self) -> int:
+        """Those of `weight_elements` that are kept."""
+        return self.weight_elements
+
+    @property
+    def weight_metadata_bits(self) -> int:
+        """Bits that say where in their groups the kept weights were."""
+        return 0
+
+    def weight_bits(self, element_bits: int) -> int:
+        """Return the bits that the weights take in memory: those kept, and where they were."""
+        return self.kept_weight_elements * element_bits + self.weight_metadata_bits
 
     @property
     def params(self) -> int:
@@ -95,7 +121,31 @@ class _Base(BaseModel):
         """Elements of the output."""
 
 
-class Conv(_Base):
+class _Weighted(_Base):
+    """An operator that is one set of matrix products, with constant weights as the second operand."""
+
+    weight_sparsity: Sparsity | None = None
+    """How the weights are pruned; `macs` and `weight_elements` stay dense, for a machine that cannot skip zeros does all."""
+
+    @property
+    def effective_macs(self) -> int:
+        """Multiply-accumulates with a weight that is kept; all of `macs` where nothing is pruned."""
+        return sum(groups * m * n * kept(k, self.weight_sparsity) for groups, m, n, k in self.gemms)
+
+    @property
+    def kept_weight_elements(self) -> int:
+        """Those of `weight_elements` that are kept: the same number for each output."""
+        if not self.weight_elements:
+            return 0
+        return sum(groups * n * kept(k, self.weight_sparsity) for groups, _, n, k in self.gemms)
+
+    @property
+    def weight_metadata_bits(self) -> int:
+        """Bits that say where in their groups the kept weights were, ceil(log2 M) for each."""
+        return sum(groups * n * metadata_bits(k, self.weight_sparsity) for groups, _, n, k in self.gemms)
+
+
+class Conv(_Weighted):
     """A two-dimensional convolution, channel-last; groups = in_channels makes it depthwise.
 
     `window="floor"` drops a last partial window, as frameworks do; "ceil" keeps it, as SCALE-Sim does.
@@ -119,8 +169,6 @@ class Conv(_Base):
     batch_norm: bool = False
     """A batch normalisation folded into the weights at inference; it adds two parameters a channel."""
     window: Literal["floor", "ceil"] = "floor"
-    weight_sparsity: Sparsity | None = None
-    """How the weights are pruned; counts stay dense, and a machine that cannot skip zeros multiplies all."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Conv:
@@ -164,6 +212,11 @@ class Conv(_Base):
         return self.groups == self.in_channels and self.groups > 1
 
     @property
+    def prunable(self) -> bool:
+        """Not where every channel is filtered on its own: a window of one channel has nothing to choose from."""
+        return not self.depthwise
+
+    @property
     def gemms(self) -> tuple[GemmShape, ...]:
         """The im2col product of each group: output pixels x filters x window."""
         k = self.kernel_h * self.kernel_w * (self.in_channels // self.groups)
@@ -190,7 +243,7 @@ class Conv(_Base):
         return self.batch * self.out_h * self.out_w * self.out_channels
 
 
-class Gemm(_Base):
+class Gemm(_Weighted):
     """`batch` products of an (m x k) by a (k x n) matrix.
 
     With `weights` the second matrix is constant: one for all of the batch (`batch` rows then simply add
@@ -203,9 +256,10 @@ class Gemm(_Base):
     n: Size
     k: Size
     weights: bool = True
+    trained: bool = True
+    """Whether the weights are parameters of this operator. Those of a Fourier transform are not, nor is a table that another
+    operator counts already; such weights are neither counted nor pruned."""
     bias: bool = False
-    weight_sparsity: Sparsity | None = None
-    """How the weights are pruned; counts stay dense, and a machine that cannot skip zeros multiplies all."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Gemm:
@@ -213,6 +267,11 @@ class Gemm(_Base):
         if not self.weights and (self.bias or self.weight_sparsity):
             raise ValueError("bias and weight_sparsity need weights=True")
         return self
+
+    @property
+    def prunable(self) -> bool:
+        """Whether the second matrix is trained."""
+        return self.weights and self.trained
 
     @property
     def gemms(self) -> tuple[GemmShape, ...]:
@@ -227,7 +286,7 @@ class Gemm(_Base):
     @property
     def params(self) -> int:
         """The constant matrix and the bias."""
-        return self.weight_elements + (self.batch * self.n if self.bias else 0)
+        return (self.weight_elements if self.trained else 0) + (self.batch * self.n if self.bias else 0)
 
     @property
     def input_elements(self) -> int:

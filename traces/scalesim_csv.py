@@ -1,10 +1,9 @@
 """Import of SCALE-Sim topology files, the convolution and the GEMM form.
 
-Convolution: Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter,
-Strides. GEMM: Layer, M, N, K. Both may have Batch Size and Sparsity ("N:M"); other columns are left
-alone, and a comma may end a line. By SCALE-Sim's rules nothing is padded, a last partial window still
-makes an output, a convolution whose name contains "DP" filters every channel on its own, and a GEMM is
-an (M x K) by (K x N) product.
+Convolution: Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides. GEMM: Layer, M,
+N, K. Both may have Batch Size and Sparsity ("N:M"), a convolution Dilation, which SCALE-Sim itself does not know; other columns
+are left alone, and a comma may end a line. By SCALE-Sim's rules nothing is padded, a last partial window still makes an output,
+a convolution whose name contains "DP" filters every channel on its own, and a GEMM is an (M x K) by (K x N) product.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from ..errors import InputError, explain
 from .arguments import Batch
 from .catalog import file_format
 from .operators import Conv, Gemm
+from .sparsity import DENSE, Sparsity
 from .workload import UniqueNames, Workload
 
 __all__ = ["read"]
@@ -30,15 +30,18 @@ MAX_BYTES = 2 * 2**20
 
 _CONV = ("IFMAP Height", "IFMAP Width", "Filter Height", "Filter Width", "Channels", "Num Filter", "Strides")
 _GEMM = ("M", "N", "K")
-_BATCH, _SPARSITY = "Batch Size", "Sparsity"
+_BATCH, _SPARSITY, _DILATION = "Batch Size", "Sparsity", "Dilation"
+_OPTIONAL = (_BATCH, _SPARSITY, _DILATION)
 _FORMS = f"Layer name, {', '.join(_CONV)} or Layer, {', '.join(_GEMM)}"
 _LARGEST = 2**32
 
 
 @file_format(".csv", "SCALE-Sim topology, convolutions or GEMMs", kind="network",
              source="github.com/scalesim-project/SCALE-Sim, topologies/")
-def read(name: str, path: Path, *, batch: Batch = 1) -> Workload:
+def read(name: str, path: Path, *, batch: Batch = 1, sparsity: Sparsity = DENSE) -> Workload:
     """Read a topology as a chain of operators; `batch` images of each convolution, or `batch` times a GEMM's M rows.
+
+    `sparsity` is for the layers without one in the file.
 
     Raises `InputError` with file, line, column, value and what is accepted.
     """
@@ -61,7 +64,7 @@ def read(name: str, path: Path, *, batch: Batch = 1) -> Workload:
             raise InputError(f"{path}:{line}: layer {layer!r}: {explain(error)}") from None
     if not operators:
         raise InputError(f"{path}: no layer after the header")
-    return Workload(name=name, operators=tuple(operators), source=str(path))
+    return Workload(name=name, operators=tuple(operators), source=str(path)).pruned(sparsity)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -101,7 +104,7 @@ def _columns(path: Path, line: int, header: list[str]) -> dict[str, int]:
     columns = {column: titles.index(_plain(column)) for column in wanted}
     if 0 in columns.values():
         raise InputError(f"{path}:{line}: the first column must be the layer's name (accepted: {_FORMS})")
-    for column in (_BATCH, _SPARSITY):
+    for column in _OPTIONAL:
         if _plain(column) in titles:
             columns[column] = titles.index(_plain(column))
     return columns
@@ -111,7 +114,7 @@ def _plain(title: str) -> str:
     plain = "".join(char for char in title.lower() if char.isalnum())
     synonyms = {
         "stride": "strides", "numfilters": "numfilter", "channel": "channels", "batch": "batchsize",
-        "sparsitysupport": "sparsity", "sparsityratio": "sparsity",
+        "sparsitysupport": "sparsity", "sparsityratio": "sparsity", "dilations": "dilation", "dilationrate": "dilation",
     }
     return synonyms.get(plain, plain)
 
@@ -121,7 +124,7 @@ def _layer(path: Path, line: int, cells: list[str], columns: dict[str, int]) -> 
     values: dict[str, Any] = {}
     for column, at in columns.items():
         text = cells[at] if at < len(cells) else ""
-        if not text and column in (_BATCH, _SPARSITY):
+        if not text and column in _OPTIONAL:
             continue
         values[column] = (_sparsity if column == _SPARSITY else _size)(f"{path}:{line}: {column}", text)
     return values
@@ -155,5 +158,5 @@ def _operator(name: str, inputs: tuple[str, ...], batch: int, values: dict[str, 
     return Conv(
         name=name, inputs=inputs, batch=batch, in_h=in_h, in_w=in_w, in_channels=channels,
         out_channels=groups * filters, kernel_h=kernel_h, kernel_w=kernel_w, stride_h=stride, stride_w=stride,
-        groups=groups, window="ceil", weight_sparsity=sparsity,
+        groups=groups, window="ceil", weight_sparsity=sparsity, dilation=values.get(_DILATION, 1),
     )

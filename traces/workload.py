@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .operators import Operator, total
+from ..errors import InputError
+from .operators import Conv, Gemm, Operator, total
+from .sparsity import DENSE, Pattern
 
 __all__ = ["UniqueNames", "Workload"]
 
@@ -78,9 +80,35 @@ class Workload(BaseModel):
         return total(self.operators, "macs")
 
     @cached_property
+    def effective_macs(self) -> int:
+        """Multiply-accumulates with a weight that is kept; `macs` where nothing is pruned."""
+        return total(self.operators, "effective_macs")
+
+    @cached_property
     def params(self) -> int:
-        """Trainable parameters."""
+        """Trainable parameters, the pruned ones included."""
         return total(self.operators, "params") + self.extra_params
+
+    @cached_property
+    def kept_params(self) -> int:
+        """Trainable parameters that are kept; `params` where nothing is pruned."""
+        return self.params - total(self.operators, "weight_elements") + total(self.operators, "kept_weight_elements")
+
+    def pruned(self, pattern: Pattern) -> Workload:
+        """Return the same work with every prunable operator, that has no pattern of its own, pruned to N:M.
+
+        Raises `InputError` if there is none to prune.
+        """
+        if pattern == DENSE:
+            return self
+        if not any(op.prunable for op in self.operators):
+            raise InputError(f"sparsity={pattern}: no operator has weights to prune (accepted: dense)")
+        operators = tuple(
+            op.model_copy(update={"weight_sparsity": tuple(pattern)})
+            if isinstance(op, Conv | Gemm) and op.prunable and op.weight_sparsity is None else op
+            for op in self.operators
+        )
+        return Workload(name=self.name, operators=operators, source=self.source, extra_params=self.extra_params)
 
     @cached_property
     def vector_ops(self) -> int:

@@ -217,3 +217,38 @@ def test_a_plugin_is_on_the_command_line_with_nothing_else_touched(plugin, tmp_p
     (tmp_path / "spec.yaml").write_text(SPEC.replace("systolic", "roofline").replace(
         "{rows: [16, 32], cols: [16, 32], dataflow: all}", "{lanes: all}"))
     assert json.loads(run("sweep", "spec.yaml", "--out", "s", "--json"))["rows"] == 7
+
+
+def test_the_operators_of_a_workload_say_what_is_dense_and_what_is_effective():
+    done = cyclescape("list", "workloads", "alexnet:sparsity=2:4", "--json")
+    *rows, whole = json.loads(done.stdout)
+    assert {row["sparsity"] for row in rows if row["kind"] in ("conv", "gemm")} == {"2:4"}
+    for count in ("macs", "effective_macs", "kept_weights"):
+        assert whole[count] == sum(row[count] for row in rows)
+    assert whole["macs"] == 724_406_816
+    # 363 weights of the first window keep 182; all other reductions are multiples of four
+    assert whole["effective_macs"] == 724_406_816 // 2 + 55 * 55 * 96 // 2
+    assert "effective" in cyclescape("list", "workloads", "alexnet:sparsity=2:4").stdout
+    refused = cyclescape("list", "workloads", "stream")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "it has no operators to list" in refused.stderr
+
+
+def test_a_run_of_a_pruned_network_says_both_counts():
+    pruned = cyclescape("run", "systolic", "-w", "alexnet:sparsity=2:4")
+    assert "724,406,816 MACs, 362,348,608 of them effective" in pruned.stdout
+    assert "effective" not in cyclescape("run", "systolic", "-w", "alexnet").stdout
+
+
+def test_validate_networks(tmp_path):
+    done = cyclescape("validate", "networks", "--json")
+    assert done.returncode == 0
+    outcome = json.loads(done.stdout)
+    assert outcome["ok"]
+    assert outcome["checks"] > 150
+    table = tmp_path / "table.csv"
+    table.write_text("workload,quantity,value,source,difference,why\nvgg16,macs,15.4G,me,0,\n")
+    failed = cyclescape("validate", "networks", str(table))
+    assert failed.returncode == 1
+    assert "15,470,264,320" in failed.stdout
+    assert cyclescape("validate", "networks", "--timings", str(table)).returncode == 2

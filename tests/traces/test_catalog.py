@@ -49,7 +49,7 @@ def test_a_loaded_workload_is_returned_as_it_is() -> None:
         ("resnet18:batch=", "not of the form key=value"),
         ("resnet18:=3", "not of the form key=value"),
         ("resnet18:batch=1,batch=2", "batch is given twice"),
-        ("resnet18:bach=2", "resnet18: bach: unknown argument; did you mean 'batch'? (accepted: batch, resolution)"),
+        ("resnet18:bach=2", "resnet18: bach: unknown argument; did you mean 'batch'? (accepted: batch, resolution, sparsity)"),
         ("resnet18:batch=0", "resnet18: batch='0': input should be greater than or equal to 1 (accepted: integer >= 1"),
         ("resnet18:batch=x", "accepted: integer >= 1"),
         ("resnet18:batch=2.5", "accepted: integer >= 1"),

@@ -1,6 +1,8 @@
 """Laws that hold for every built-in network."""
 
+import contextlib
 import math
+import re
 import subprocess
 import sys
 import time
@@ -26,6 +28,36 @@ def test_loads_in_less_than_two_seconds(name: str) -> None:
     workload = catalog.load(name)
     assert workload.digest
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("entry", [e for e in ENTRIES if "resolution" in e.signature.arguments], ids=lambda entry: entry.name)
+def test_the_smallest_image_is_the_declared_one(entry: catalog.Entry) -> None:
+    """The declared bound is that of the network's windows: some variant runs there, and none a step below."""
+    arguments = entry.signature.arguments
+    accepted = arguments["resolution"].accepted
+    bounds = (re.search(f"{word} ([0-9]+)", accepted) for word in (">=", "a multiple of"))
+    least, step = (int(bound[1]) if bound else 1 for bound in bounds)
+    variants = [{name: value} for name in ("variant", "version") if name in arguments
+                for value in arguments[name].accepted.split(" | ")] or [{}]
+
+    def runs(resolution: int) -> bool:
+        built = 0
+        for variant in variants:
+            with contextlib.suppress(InputError):
+                built += bool(entry.build("x", resolution=resolution, **variant).macs)
+        return built > 0
+
+    assert runs(least)
+    assert least == step or not runs(least - step)
+    with pytest.raises(InputError, match=rf"resolution={least - 1}: .* .accepted: integer >= {least}"):
+        catalog.load(entry.name, resolution=least - 1)
+
+
+def test_groups_that_do_not_divide_name_what_would() -> None:
+    with pytest.raises(InputError, match=r"group_channels=32 and width=0.5: .* has 16 channels .accepted: 1, 2, 4, 8, 16."):
+        catalog.load("mobilenet-v1:group_channels=32,width=0.5")
+    with pytest.raises(InputError, match=r"groups=2 must divide"):
+        catalog.load("shufflenet-v1:groups=2,width=0.5")
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("mixtral-8x7b", "deepseek-v3")])
@@ -166,8 +198,8 @@ def test_names_of_operators_are_plain(name: str) -> None:
 
 
 def test_too_small_an_image_names_network_and_operator() -> None:
-    with pytest.raises(InputError, match=r"^alexnet:resolution=5: operator 'conv1': .*larger"):
-        catalog.load("alexnet:resolution=5")
+    with pytest.raises(InputError, match=r"^alexnet:resolution=64: operator 'pool5': .*larger"):
+        catalog.load("alexnet:resolution=64")
 
 
 def test_repeated_names_are_told_apart_by_their_scope() -> None:

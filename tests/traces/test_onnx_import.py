@@ -58,7 +58,7 @@ def conv_cases(draw: st.DrawFn) -> dict[str, Any]:
               *draw(st.tuples(*[st.integers(4, 12)] * spatial))],
         "w": [groups * draw(st.integers(1, 3)), 0, *draw(st.tuples(*[st.integers(1, 4)] * spatial))],
         "group": groups, "strides": list(draw(st.tuples(*[st.integers(1, 3)] * spatial))),
-        "dilations": [draw(st.integers(1, 2))] * spatial,
+        "dilations": list(draw(st.tuples(*[st.integers(1, 3)] * spatial))),
     }
     case["w"][1] = case["x"][1] // groups
     mode = draw(st.sampled_from(["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]))
@@ -78,12 +78,27 @@ def test_convolutions_have_the_shapes_that_onnx_infers(folder: Path, case: dict[
     constants = _weights(w=tuple(w), **({"b": (w[0],)} if bias else {}))
     node = helper.make_node("Conv", ["x", *(c.name for c in constants)], ["y"], **case)
     path = _save(folder, [node], {"x": x}, constants)
+    if len({dilation for dilation, size in zip(case["dilations"], w[2:]) if size > 1}) > 1:
+        with pytest.raises(InputError, match=r"dilations [0-9] and [0-9] differ .accepted: equal ones"):
+            catalog.load(path)
+        return
     model = onnx.shape_inference.infer_shapes(onnx.load(path))
     inferred = [dim.dim_value for dim in model.graph.output[0].type.tensor_type.shape.dim]
     (conv,) = catalog.load(path).operators
     assert [conv.batch, conv.out_channels, *([conv.out_h] if len(x) == 4 else []), conv.out_w] == inferred
     assert conv.macs == prod(inferred) * prod(w[1:])
     assert conv.params == prod(w) + bias * w[0]
+
+
+def test_dilation_elsewhere_changes_the_shape_and_not_the_work(folder: Path) -> None:
+    """A 3x3 window with a step of 2 reaches over 5x5."""
+    (pool,) = _one(folder, "MaxPool", {"x": [1, 3, 9, 9]}, kernel_shape=[3, 3], dilations=[2, 2]).operators
+    assert (pool.out_h, pool.kernel_h, pool.vector_ops) == (5, 3, 5 * 5 * 3 * 9)
+    plain, wide = (
+        _one(folder, "ConvTranspose", {"x": [1, 3, 4, 4]}, _weights(w=(3, 2, 3, 3)), dilations=[d, d]).operators for d in (1, 2)
+    )
+    assert (plain[0].macs, plain[1].output_elements) == (16 * 3 * 2 * 9, 6 * 6 * 2)
+    assert (wide[0].macs, wide[1].output_elements) == (16 * 3 * 2 * 9, 8 * 8 * 2)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from cyclescape.errors import InputError
 from cyclescape.traces import catalog
+from cyclescape.traces.published import figures
 
 onnx = pytest.importorskip("onnx")
 
@@ -59,6 +60,24 @@ def test_equals_the_built_in_network(name: str, built_in: str) -> None:
     ours, theirs = catalog.load(built_in), _load(name)
     assert (theirs.macs, theirs.params) == (ours.macs, ours.params)
     assert [op.macs for op in theirs.operators if op.gemms] == [op.macs for op in ours.operators if op.gemms]
+
+
+PUBLISHED = {
+    (row.source.partition(".onnx")[0].removeprefix("light_"), row.quantity): row
+    for row in figures() if row.source.startswith("light_")
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_table_of_published_counts_has_those_of_the_file(name: str) -> None:
+    """Seven are held to built-in networks there; the two others are named on the page of networks."""
+    theirs = _load(name)
+    if name in ("shufflenet", "zfnet512"):
+        page = " ".join((Path(__file__).parents[2] / "docs" / "networks.md").read_text().split())
+        assert f"`light_{name}.onnx` ({theirs.macs:,} MACs, {theirs.params:,} parameters)" in page
+        return
+    for quantity in ("macs", "params"):
+        assert PUBLISHED[name, quantity].value == getattr(theirs, quantity)
 
 
 def test_googlenet_of_the_file_rounds_its_pooled_images_down() -> None:

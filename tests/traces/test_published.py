@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from cyclescape.errors import InputError
+from cyclescape.simulator.networks import validate_networks
 from cyclescape.traces import catalog
+from cyclescape.traces.published import figures
 
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
-with (Path(__file__).parent / "published.csv").open(newline="") as table:
+with (Path(catalog.__file__).parent / "published.csv").open(newline="") as table:
     ROWS = list(csv.DictReader(table))
 
 
@@ -54,3 +57,45 @@ def test_every_network_has_each_quantity(quantity: str) -> None:
         rows = [r for r in ROWS if r["workload"].partition(":")[0] == entry.name and r["quantity"] == quantity]
         never_published = quantity == "macs" and entry.name == "m2-bert-base"
         assert rows or entry.name.startswith(".") or entry.name == "attention" or never_published, entry.name
+
+
+def test_validation_holds_and_names_every_difference() -> None:
+    outcome = validate_networks()
+    assert outcome.ok
+    assert len(outcome.checks) == len(ROWS)
+    assert [d.reason.startswith(row["why"]) for d, row in zip(outcome.differences, [r for r in ROWS if r["why"]], strict=True)]
+
+
+HEADER = "workload,quantity,value,source,difference,why\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "difference", "ok"),
+    [("24", "0", True), ("25", "0", False), ("20", "4", True), ("0.024K", "0", True), ("0.02K", "0", True),
+     ("0.03K", "0", False), ("0.1K", "0", False)],
+)
+def test_a_table_of_ones_own_is_met_or_not(tmp_path: Path, value: str, difference: str, ok: bool) -> None:
+    layers, table = tmp_path / "layers.csv", tmp_path / "table.csv"
+    layers.write_text("Layer,M,N,K\nL0,2,3,4\n")
+    table.write_text(f"{HEADER}{layers},macs,{value},me,{difference},{'because' if difference != '0' else ''}\n")
+    assert validate_networks(table).ok is ok
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", r"columns \[\] \(accepted: workload, quantity"),
+        (HEADER, "no figure"),
+        (HEADER + "vgg16,macs,1\n", ":2: not one value for each column"),
+        (HEADER + "vgg16,flops,1,me,0,\n", ":2: quantity='flops' .accepted: macs, params"),
+        (HEADER + "vgg16,macs,many,me,0,\n", ":2: value='many' .accepted: a number"),
+        (HEADER + "vgg16,macs,1e99999,me,0,\n", ":2: value='1e99999'"),
+        (HEADER + "vgg16,macs,1,me,3,\n", ":2: difference='3', why=''"),
+    ],
+)
+def test_a_broken_table_is_one_clear_line(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=words) as caught:
+        figures(path)
+    assert str(caught.value).startswith(str(path))

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cyclescape.errors import InputError
@@ -136,3 +136,31 @@ def test_any_bytes_end_in_a_workload_or_one_line(tmp_path: Path, noise: bytes) -
         except InputError as error:
             refusal = str(error)
         assert len(refusal.splitlines()) <= 1
+
+
+@given(size=st.integers(5, 30), kernel=st.integers(1, 4), stride=st.integers(1, 3), dilation=st.integers(1, 3))
+def test_a_dilated_window_reaches_further(
+    tmp_path_factory: pytest.TempPathFactory, size: int, kernel: int, stride: int, dilation: int
+) -> None:
+    """As many products for each output, and fewer outputs: those of a window with holes."""
+    reach = dilation * (kernel - 1) + 1
+    assume(reach <= size)
+    path = tmp_path_factory.mktemp("csv") / "net.csv"
+    path.write_text(f"{CONV.strip().rstrip(',')},Dilation\nc,{size},{size},{kernel},{kernel},3,4,{stride},{dilation}\n")
+    (conv,) = catalog.load(path).operators
+    side = -(-(size - reach + stride) // stride)
+    assert (conv.dilation, conv.out_h, conv.out_w) == (dilation, side, side)
+    assert conv.macs == side * side * 4 * kernel * kernel * 3
+
+
+def test_dilation_may_be_left_out_and_not_be_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "net.csv"
+    head = f"{CONV.strip().rstrip(',')},Dilation\n"
+    path.write_text(head + "c,8,8,3,3,3,4,1,\n")
+    assert catalog.load(path).operators[0].dilation == 1
+    path.write_text(head + "c,8,8,3,3,3,4,1,0\n")
+    with pytest.raises(InputError, match=r"net.csv:2: Dilation='0' .accepted: an integer from 1 to"):
+        catalog.load(path)
+    path.write_text(head + "c,8,8,3,3,3,4,1,4\n")
+    with pytest.raises(InputError, match="dilation 4. is larger than"):
+        catalog.load(path)

@@ -10,6 +10,7 @@ from ..arguments import Batch, Resolution
 from ..catalog import network
 from ..graph import Graph, Tensor
 
+AlexNetResolution = Annotated[Resolution, Field(ge=63)]
 AlexNetVariant = Annotated[
     Literal["original", "ungrouped", "torchvision"],
     Field(description="original: halves of conv2, conv4 and conv5 on two GPUs; ungrouped: the same filters over all "
@@ -19,7 +20,7 @@ AlexNetVariant = Annotated[
 
 @network("alexnet", "AlexNet, 5 convolutions and 3 fully connected layers",
          source="Krizhevsky et al., NIPS 2012; layer sizes as in Caffe's bvlc_alexnet")
-def alexnet(*, batch: Batch = 1, resolution: Resolution = 227, variant: AlexNetVariant = "original") -> Graph:
+def alexnet(*, batch: Batch = 1, resolution: AlexNetResolution = 227, variant: AlexNetVariant = "original") -> Graph:
     """Return AlexNet; 227 is the image that makes the paper's 55 x 55 outputs without padding."""
     g = Graph()
     x = g.input(batch, resolution, resolution, 3)
@@ -46,17 +47,18 @@ def alexnet(*, batch: Batch = 1, resolution: Resolution = 227, variant: AlexNetV
     return g
 
 
+VggResolution = Annotated[Resolution, Field(ge=32)]
 _VGG = "Simonyan and Zisserman, ICLR 2015 (arXiv:1409.1556), table 1"
 
 
 @network("vgg16", "VGG-16 (configuration D)", source=_VGG)
-def vgg16(*, batch: Batch = 1, resolution: Resolution = 224) -> Graph:
+def vgg16(*, batch: Batch = 1, resolution: VggResolution = 224) -> Graph:
     """Return VGG with 13 convolutions."""
     return _vgg((2, 2, 3, 3, 3), batch, resolution)
 
 
 @network("vgg19", "VGG-19 (configuration E)", source=_VGG)
-def vgg19(*, batch: Batch = 1, resolution: Resolution = 224) -> Graph:
+def vgg19(*, batch: Batch = 1, resolution: VggResolution = 224) -> Graph:
     """Return VGG with 16 convolutions."""
     return _vgg((2, 2, 4, 4, 4), batch, resolution)
 

@@ -13,7 +13,7 @@ from ..graph import Graph, Tensor
 
 @network("densenet121", "DenseNet-121, growth rate 32",
          source="Huang et al., CVPR 2017 (arXiv:1608.06993), table 1")
-def densenet121(*, batch: Batch = 1, resolution: Resolution = 224) -> Graph:
+def densenet121(*, batch: Batch = 1, resolution: Annotated[Resolution, Field(ge=29)] = 224) -> Graph:
     """Return dense blocks of 6, 12, 24 and 16 layers; a layer reads everything that its block made before.
 
     Normalisation comes before a convolution and cannot be folded into the one before it where that one's
@@ -51,7 +51,8 @@ _FIRE = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 25
 
 
 @network("squeezenet", "SqueezeNet", source="Iandola et al., arXiv:1602.07360, table 1; 1.1: the authors' release")
-def squeezenet(*, batch: Batch = 1, resolution: Resolution = 224, version: SqueezeNetVersion = "1.0") -> Graph:
+def squeezenet(*, batch: Batch = 1, resolution: Annotated[Resolution, Field(ge=17)] = 224,
+               version: SqueezeNetVersion = "1.0") -> Graph:
     """Return eight fire modules between two convolutions."""
     g = Graph()
     x = g.input(batch, resolution, resolution, 3)

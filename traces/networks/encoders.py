@@ -12,6 +12,7 @@ from ..graph import Graph, Tensor
 from ..operators import Elementwise
 
 BertLength = Annotated[int, Field(ge=1, le=512, description="tokens of each sample; the table has 512 positions")]
+PatchedResolution = Annotated[Resolution, Field(ge=16)]
 _BERT = "Devlin et al., NAACL 2019 (arXiv:1810.04805); vocabulary of 30,522 as in the uncased release"
 _VIT = "Dosovitskiy et al., ICLR 2021 (arXiv:2010.11929), table 1"
 
@@ -54,19 +55,19 @@ def _bert(layers: int, width: int, heads: int, batch: int, seq_len: int) -> Grap
 
 @network("vit-s16", "Vision Transformer, small, patches of 16",
          source="Touvron et al., ICML 2021 (arXiv:2012.12877), table 1 (DeiT-S); layers as in arXiv:2010.11929")
-def vit_s16(*, batch: Batch = 1, resolution: Resolution = 224) -> Graph:
+def vit_s16(*, batch: Batch = 1, resolution: PatchedResolution = 224) -> Graph:
     """Return 12 layers of width 384."""
     return _vit(12, 384, 6, batch, resolution)
 
 
 @network("vit-b16", "Vision Transformer, base, patches of 16", source=_VIT)
-def vit_b16(*, batch: Batch = 1, resolution: Resolution = 224) -> Graph:
+def vit_b16(*, batch: Batch = 1, resolution: PatchedResolution = 224) -> Graph:
     """Return 12 layers of width 768."""
     return _vit(12, 768, 12, batch, resolution)
 
 
 @network("vit-l16", "Vision Transformer, large, patches of 16", source=_VIT)
-def vit_l16(*, batch: Batch = 1, resolution: Resolution = 224) -> Graph:
+def vit_l16(*, batch: Batch = 1, resolution: PatchedResolution = 224) -> Graph:
     """Return 24 layers of width 1024."""
     return _vit(24, 1024, 16, batch, resolution)
 

@@ -26,7 +26,8 @@ _GOOGLENET: dict[str, tuple[int, ...] | None] = {
 
 @network("googlenet", "GoogLeNet (Inception V1), without the auxiliary classifiers",
          source="Szegedy et al., CVPR 2015 (arXiv:1409.4842), table 1")
-def googlenet(*, batch: Batch = 1, resolution: Resolution = 224, variant: GoogLeNetVariant = "original") -> Graph:
+def googlenet(*, batch: Batch = 1, resolution: Annotated[Resolution, Field(ge=15)] = 224,
+              variant: GoogLeNetVariant = "original") -> Graph:
     """Return the network of 22 layers."""
     g = Graph()
     modern = variant == "torchvision"
@@ -75,8 +76,9 @@ _INCEPTION_V2: dict[str, tuple[int, int, int, int, int, int, Literal["max", "ave
 
 @network("inception-v2", "Inception V2 (BN-Inception), batch normalisation and two 3x3 for each 5x5",
          source="Ioffe and Szegedy, ICML 2015 (arXiv:1502.03167), figure 5")
-def inception_v2(*, batch: Batch = 1, resolution: Resolution = 224, variant: InceptionV2Variant = "paper") -> Graph:
-    """Return ten modules of up to four branches."""
+def inception_v2(*, batch: Batch = 1, resolution: Annotated[Resolution, Field(ge=32, multiple_of=32)] = 224,
+                 variant: InceptionV2Variant = "paper") -> Graph:
+    """Return ten modules of up to four branches; convolution and pooling halve an odd image to different sizes."""
     g = Graph()
     options: dict[str, Any] = {"batch_norm": True, "bias": variant == "caffe", "activation": "relu"}
     x = g.input(batch, resolution, resolution, 3)

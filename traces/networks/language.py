@@ -10,6 +10,7 @@ from pydantic import Field
 from ..arguments import Batch, SequenceLength
 from ..catalog import network
 from ..graph import Graph, Tensor
+from ..operators import Gemm
 from .experts import mixture_of_experts
 
 Phase = Annotated[
@@ -72,8 +73,10 @@ def _gpt(layers: int, width: int, heads: int, positions: int, ask: Request) -> G
             x = g.add("add1", g.linear("proj", y, width), x)
             y = g.linear("fc1", g.norm("norm2", x), 4 * width, activation="gelu")
             x = g.add("add2", g.linear("fc2", y, width), x)
-    g.linear("head", ask.scored(g.norm("norm", x)), 50257, bias=False)
-    g.extra_params -= 50257 * width  # the scores use the table of the words again
+    x = ask.scored(g.norm("norm", x))
+    # The scores use the table of the words again.
+    rows = x.elements // width
+    g.add_operator(Gemm, "head", (x,), (*x.shape[:-1], 50257), m=rows, n=50257, k=width, trained=False)
     return g
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from ..arguments import Batch, Resolution
 from ..catalog import network
 from ..graph import Graph, Tensor
@@ -9,7 +13,7 @@ from ..graph import Graph, Tensor
 
 @network("inceptionnext-t", "InceptionNeXt-T, depthwise bands in place of large windows",
          source="Yu et al., CVPR 2024 (arXiv:2303.16900), table 1")
-def inceptionnext_t(*, batch: Batch = 1, resolution: Resolution = 224) -> Graph:
+def inceptionnext_t(*, batch: Batch = 1, resolution: Annotated[Resolution, Field(ge=32)] = 224) -> Graph:
     """Return stages of 3, 3, 9 and 3 blocks."""
     g = Graph()
     x = g.input(batch, resolution, resolution, 3)
@@ -45,7 +49,7 @@ def _inception_mixer(g: Graph, x: Tensor) -> Tensor:
 
 @network("poolformer-s12", "PoolFormer-S12, average pooling mixes the tokens",
          source="Yu et al., CVPR 2022 (arXiv:2111.11418), table 1")
-def poolformer_s12(*, batch: Batch = 1, resolution: Resolution = 224) -> Graph:
+def poolformer_s12(*, batch: Batch = 1, resolution: Annotated[Resolution, Field(ge=3)] = 224) -> Graph:
     """Return stages of 2, 2, 6 and 2 blocks."""
     g = Graph()
     x = g.input(batch, resolution, resolution, 3)

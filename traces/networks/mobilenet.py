@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ...errors import InputError
 from ..arguments import Batch, Resolution
 from ..catalog import network
 from ..graph import Graph
@@ -33,7 +34,11 @@ def mobilenet_v1(*, batch: Batch = 1, resolution: Resolution = 224, width: Width
     pairs = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
     for index, (channels, stride) in enumerate(pairs, start=2):
         with g.scope(f"conv{index}"):
-            groups = x.features // group_channels
+            groups, rest = divmod(x.features, group_channels)
+            if rest:
+                accepted = ", ".join(str(each) for each in (1, 2, 4, 8, 16, 32) if wide(32) % each == 0)
+                raise InputError(f"group_channels={group_channels} and width={width}: the narrowest 3x3 convolution has "
+                                 f"{wide(32)} channels (accepted: {accepted})")
             x = g.conv("depthwise", x, x.features, 3, stride=stride, groups=groups, batch_norm=True, activation="relu")
             x = g.conv("pointwise", x, wide(channels), 1, batch_norm=True, activation="relu")
     g.linear("fc", g.global_pool("avgpool", x).flatten(), 1000)

@@ -78,8 +78,7 @@ def _long_convolution(g: Graph, name: str, x: Tensor) -> Tensor:
 
 def _dft(g: Graph, name: str, x: Tensor, rows: int, k: int, n: int) -> Tensor:
     """Multiply every row with a constant matrix, which is no parameter."""
-    g.extra_params -= k * n
-    return g.add_operator(Gemm, name, (x,), (rows, n), m=rows, n=n, k=k)
+    return g.add_operator(Gemm, name, (x,), (rows, n), m=rows, n=n, k=k, trained=False)
 
 
 def _mix_features(g: Graph, x: Tensor) -> Tensor:

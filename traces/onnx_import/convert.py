@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -25,7 +25,7 @@ from ..workload import UniqueNames
 from .node import Node
 from .values import Value
 
-__all__ = ["CONVERTERS", "Converter", "Record", "Refused", "Work", "converts"]
+__all__ = ["CONVERTERS", "Converter", "Matrix", "Record", "Refused", "Work", "converts"]
 
 _KINDS: dict[str, type[Any]] = {
     kind.model_fields["kind"].default: kind
@@ -37,6 +37,14 @@ class Refused(Exception):
     """A node that cannot be expressed; the message says why and what would be accepted."""
 
 
+class Matrix(NamedTuple):
+    """A constant tensor as the weights of a product."""
+
+    tensor: str
+    reduction: tuple[int, ...]
+    """The axes that the product sums over, outermost first."""
+
+
 @dataclass
 class Record:
     """An operator in the making: a later node may still be folded into it."""
@@ -44,6 +52,8 @@ class Record:
     fields: dict[str, Any]
     output: str
     """The tensor that holds exactly its output."""
+    matrix: Matrix | None = None
+    """Where its weights are, if they are a constant that is read as it is."""
 
     @property
     def name(self) -> str:
@@ -61,11 +71,12 @@ class Work:
         self._records: dict[str, Record] = {}
         self._unique = UniqueNames()
 
-    def add(self, node: Node, kind: str, inputs: list[Value], *, suffix: str = "", **fields: Any) -> None:
+    def add(self, node: Node, kind: str, inputs: list[Value], *, suffix: str = "", matrix: Matrix | None = None,
+            **fields: Any) -> None:
         """Add an operator that makes the node's first output from these values."""
         name = self._unique((node.name[:150] or kind) + suffix)
         sources = tuple(source for value in inputs for source in value.sources)
-        self._records[name] = Record({"kind": kind, "name": name, "inputs": sources, **fields}, node.output.name)
+        self._records[name] = Record({"kind": kind, "name": name, "inputs": sources, **fields}, node.output.name, matrix)
         for output in node.outputs:
             output.sources = (name,)
 
@@ -79,6 +90,10 @@ class Work:
         record.fields.update(fields)
         record.output = node.output.name
         node.output.sources = (record.name,)
+
+    def matrices(self) -> dict[str, Matrix]:
+        """Return where the weights of each operator are, for those that have constant ones."""
+        return {name: record.matrix for name, record in self._records.items() if record.matrix is not None}
 
     def operators(self) -> tuple[Operator, ...]:
         """Return the operators; raises `Refused` for one that cannot be."""

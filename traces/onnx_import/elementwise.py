@@ -110,7 +110,10 @@ def _local_norm(work: Work, node: Node) -> None:
 
 @converts("LayerNormalization RMSNormalization")
 def _layer_norm(work: Work, node: Node) -> None:
-    cols = prod(node.x.shape[node.attribute("axis", -1):])
+    axis, rank = node.attribute("axis", -1), len(node.x.shape)
+    if not -rank <= axis < rank:
+        raise Refused(f"axis={axis} (accepted: {-rank} to {rank - 1})")
+    cols = prod(node.x.shape[axis:])
     mode = "layer" if node.kind == "LayerNormalization" else "rms"
     work.add(node, "normalization", [node.x], mode=mode, rows=node.x.elements // cols, cols=cols)
 

@@ -14,9 +14,10 @@ from ...errors import InputError
 from ..workload import Workload
 from . import elementwise, products, windows  # noqa: F401  (they register their converters)
 from .convert import CONVERTERS, Refused, Work
-from .file import Model, open_model
+from .file import MAX_RANK, Model, open_model
 from .node import Node
 from .values import Value, constant_value, fold, infer
+from .weights import Weights
 
 __all__ = ["convert"]
 
@@ -25,27 +26,33 @@ _CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 _DEFAULT_DOMAIN = ("", "ai.onnx")
 
 
-def convert(name: str, path: Path, sizes: Mapping[str, int]) -> Workload:
+def convert(name: str, path: Path, sizes: Mapping[str, int], *, stored_sparsity: bool = False) -> Workload:
     """Import the model at `path` as a workload of that name, with these sizes of its dynamic dimensions."""
     model = open_model(path)
-    return _Importer(path, model, sizes).run(name)
+    return _Importer(path, model, sizes).run(name, stored_sparsity)
 
 
 class _Importer:
     """One import. Every error names the file and the node."""
 
     def __init__(self, path: Path, model: Model, sizes: Mapping[str, int]) -> None:
+        self._model = model
         self._path, self._graph, self._opset, self._sizes = path, model.proto.graph, model.opset, dict(sizes)
         self._functions = {(function.domain, function.name) for function in model.proto.functions}
+        self._external = {t.name for t in self._graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL}
         self._values: dict[str, Value] = {}
         self._readers: Counter[str] = Counter()
         self._stated = {info.name: info.type for info in (*self._graph.value_info, *self._graph.output)}
 
-    def run(self, name: str) -> Workload:
+    def run(self, name: str, stored_sparsity: bool = False) -> Workload:
         """Return the workload."""
         nodes = self._ordered()
+        self._check_names()
         for tensor in self._graph.initializer:
             self._values[tensor.name] = self._constant(tensor)
+        for sparse in self._graph.sparse_initializer:
+            named = sparse.values
+            self._values[named.name] = Value(named.name, named.data_type, tuple(sparse.dims))
         self._read_inputs(nodes)
         self._readers = Counter(source for node in nodes for source in node.input)
         self._readers.update(output.name for output in self._graph.output)
@@ -58,6 +65,11 @@ class _Importer:
             raise InputError(f"{self._path}: {reason}") from None
         if not operators:
             raise InputError(f"{self._path}: no node of the model does any work on its inputs")
+        if stored_sparsity:
+            patterns = Weights(self._path, self._model).patterns(work.matrices())
+            operators = tuple(
+                op.model_copy(update={"weight_sparsity": patterns[op.name]}) if op.name in patterns else op for op in operators
+            )
         return Workload(name=name, operators=operators, source=str(self._path), extra_params=work.extra_params)
 
     def _constant(self, tensor: onnx.TensorProto, name: str = "") -> Value:
@@ -65,6 +77,21 @@ class _Importer:
             return constant_value(tensor, name)
         except (LookupError, TypeError, ValueError) as error:
             raise InputError(f"{self._path}: tensor {name or tensor.name!r} cannot be read: {_line(error)}") from None
+
+    def _check_names(self) -> None:
+        """Raise `InputError` for a tensor that the file gives twice; an input may have a constant as its default."""
+        made = {output for node in self._graph.node for output in node.output}
+        for given in (self._given_constants(), [entry.name for entry in self._graph.input]):
+            for name, times in Counter(given).items():
+                if times > 1:
+                    raise InputError(f"{self._path}: tensor {name[:200]!r} is given {times} times (accepted: once)")
+                if name and name in made:
+                    both = f"tensor {name[:200]!r} is given and made by a node too (accepted: one of both)"
+                    raise InputError(f"{self._path}: {both}")
+
+    def _given_constants(self) -> list[str]:
+        graph = self._graph
+        return [*(tensor.name for tensor in graph.initializer), *(sparse.values.name for sparse in graph.sparse_initializer)]
 
     # Order
 
@@ -81,7 +108,7 @@ class _Importer:
                     raise InputError(f"{self._path}: tensor {output!r} is made twice, by {first} and {_label(proto)}")
                 maker[output] = index
         needed = self._needed(protos, maker)
-        given = {tensor.name for tensor in (*self._graph.initializer, *self._graph.input)}
+        given = {*self._given_constants(), *(entry.name for entry in self._graph.input)}
         waiting: dict[int, int] = {}
         followers: dict[int, list[int]] = {index: [] for index in needed}
         for index in needed:
@@ -136,6 +163,8 @@ class _Importer:
             if not kind.HasField("tensor_type") or not kind.tensor_type.HasField("shape"):
                 raise InputError(f"{self._path}: input {entry.name!r} has no shape (accepted: a tensor with one; "
                                  "dimensions may be dynamic)")
+            if (rank := len(kind.tensor_type.shape.dim)) > MAX_RANK:
+                raise InputError(f"{self._path}: input {entry.name!r} has {rank:,} dimensions (accepted: at most {MAX_RANK})")
             dims = shapes[entry.name] = []
             for at, dim in enumerate(kind.tensor_type.shape.dim):
                 size = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
@@ -204,6 +233,7 @@ class _Importer:
     def _outputs(self, proto: onnx.NodeProto, inputs: list[Value | None], where: str) -> list[Value]:
         """Return the outputs with their shapes, and their content where shapes may depend on it."""
         self._check_operator(proto, where)
+        self._check_attributes(proto, inputs, where)
         known = {value.name: value for value in inputs if value is not None}
         try:
             found = infer(proto, known, self._opset)
@@ -220,7 +250,7 @@ class _Importer:
             if not name or (at and not self._readers[name]):
                 continue
             kind, dims = found.get(name, (0, None))
-            shape = self._shape(name, dims, where)
+            shape = self._shape(proto, name, dims, where)
             constant = all(value is None or value.constant for value in inputs)
             try:
                 content = fold(proto, inputs, shape, self._opset)
@@ -243,14 +273,29 @@ class _Importer:
             raise InputError(f"{where}: {proto.op_type} depends on data or repeats a graph (accepted: a model without "
                              "control flow; fix its conditions and fold constants before importing)")
 
-    def _shape(self, name: str, dims: list[int | None] | None, where: str) -> tuple[int, ...]:
+    @staticmethod
+    def _check_attributes(proto: onnx.NodeProto, inputs: list[Value | None], where: str) -> None:
+        """Refuse the numbers with which the library's inference of shapes loops for ever or leaves its memory."""
+        first = next((value for value in inputs if value is not None), None)
+        rank = len(first.shape) if first is not None else 0
+        for attribute in proto.attribute:
+            if attribute.name == "num_outputs" and attribute.i != len(proto.output):
+                raise InputError(f"{where}: num_outputs={attribute.i} and {len(proto.output)} outputs (accepted: as many)")
+            if attribute.name == "axis" and not -rank - 1 <= attribute.i <= rank:
+                raise InputError(f"{where}: axis={attribute.i} (accepted: an axis of its first input, which has {rank})")
+
+    def _shape(self, node: onnx.NodeProto, name: str, dims: list[int | None] | None, where: str) -> tuple[int, ...]:
         """Return a static shape: inferred, or where that fails, as the file states it."""
         if dims is None or None in dims:
             dims = self._stated_dims(name, dims)
+        if dims is not None and len(dims) > MAX_RANK:
+            raise InputError(f"{where}: its output {name!r} has {len(dims):,} dimensions (accepted: at most {MAX_RANK})")
         if dims is None or None in dims:
             known = ["?" if size is None else str(size) for size in dims or ()]
             shown = "unknown" if dims is None else f"[{', '.join(known)}]"
-            raise InputError(f"{where}: the shape of its output {name!r} cannot be found (so far: {shown}; accepted: a "
+            absent = next((source for source in node.input if source in self._external), None)
+            hint = f"; its input {absent!r} lies in another file, which is not read" if absent else ""
+            raise InputError(f"{where}: the shape of its output {name!r} cannot be found (so far: {shown}{hint}; accepted: a "
                              "model whose shapes follow from those of its inputs, or are stated in the file)")
         return tuple(size for size in dims if size is not None)
 
@@ -282,6 +327,8 @@ def _label(proto: onnx.NodeProto) -> str:
 
 def _line(error: BaseException) -> str:
     """Return the first line of a library's message, without its prefixes."""
+    if isinstance(error, ZeroDivisionError):
+        return "a size or a count is 0"
     text = " ".join(str(error).split())
     for prefix in ("[ShapeInferenceError] ", "[TypeInferenceError] "):
         text = text.rpartition(prefix)[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from .convert import Refused, Work, converts
+from .convert import Matrix, Refused, Work, converts
 from .node import Node
 from .values import Value
 from .windows import bits_of
@@ -20,10 +20,13 @@ def _gemm(work: Work, node: Node) -> None:
                       "its batch)")
     n = node.output.shape[1]
     if a.constant:
-        work.add(node, "gemm", [b], m=n, n=m, k=k)
+        work.add(node, "gemm", [b], matrix=Matrix(a.name, (0 if node.attribute("transA", 0) else 1,)), m=n, n=m, k=k)
     else:
         bias = b.constant and c is not None and c.constant
-        work.add(node, "gemm", [a] if b.constant else [a, b], m=m, n=n, k=k, weights=b.constant, bias=bias)
+        matrix = Matrix(b.name, (1 if node.attribute("transB", 0) else 0,)) if b.constant else None
+        work.add(
+            node, "gemm", [a] if b.constant else [a, b], matrix=matrix, m=m, n=n, k=k, weights=b.constant, bias=bias
+        )
         if c is not None and not bias:
             product = Value("", a.element_type, node.output.shape, node.output.sources)
             work.add(node, "elementwise", [product, c], suffix=".add", function="add", elements=m * n,
@@ -56,12 +59,14 @@ def _add_product(work: Work, node: Node, a: Value, b: Value, *, quantised: bool 
     bits = bits_of(("input", a), ("weight", b), ("output", node.output)) if quantised else {}
     if a.constant:
         groups = a_stacked if stacked % a_stacked == 0 else stacked
-        work.add(node, "gemm", [b], batch=groups, m=n * stacked // groups, n=m, k=k, bits=bits)
+        matrix = None if quantised else Matrix(a.name, (len(a.shape) - 1,))
+        work.add(node, "gemm", [b], matrix=matrix, batch=groups, m=n * stacked // groups, n=m, k=k, bits=bits)
         return
     # Matrices of a that meet the same matrix of b are stacked in the rows.
     groups = b_stacked if a_stacked == stacked else stacked
+    matrix = Matrix(b.name, (max(0, len(b.shape) - 2),)) if b.constant and not quantised else None
     work.add(
-        node, "gemm", [a] if b.constant else [a, b], batch=groups, m=m * stacked // groups, n=n, k=k,
+        node, "gemm", [a] if b.constant else [a, b], matrix=matrix, batch=groups, m=m * stacked // groups, n=n, k=k,
         weights=b.constant, bits=bits,
     )
 

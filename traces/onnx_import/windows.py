@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from .convert import Refused, Work, converts
+from .convert import Matrix, Refused, Work, converts
 from .node import Node
 from .values import Value
 
@@ -79,7 +79,9 @@ def _add_conv(work: Work, node: Node, x: Value, weights: Value, *, bias: bool, q
     }
     if quantised:
         fields["bits"] = bits_of(("input", x), ("weight", weights), ("output", node.output))
-    work.add(node, "conv", [x], **fields)
+    # Rows and columns of the window, then channels. A zero of quantised weights is their zero point, which is not looked up.
+    matrix = None if quantised else Matrix(weights.name, (*range(2, len(weights.shape)), 1))
+    work.add(node, "conv", [x], matrix=matrix, **fields)
 
 
 def _pads(node: Node, spatial: int) -> list[tuple[int, int] | None]:
