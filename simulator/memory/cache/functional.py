@@ -17,7 +17,7 @@ from . import columns as k
 from .hierarchy import Hierarchy, Level
 from .kinds import Vector
 from .plan import find, set_base
-from .pointer import pointer
+from ..pointer import pointer
 from .replacement import choose, placed, replaced, touch
 from .tables import fresh_state
 

@@ -24,7 +24,7 @@ from .dram_memory import DramMemory
 from .hierarchy import Hierarchy
 from .kernel import act, first_node
 from .kinds import Rows, Vector
-from .pointer import pointer
+from ..pointer import pointer
 
 __all__ = ["DONE", "NO_PLACE_FOR_RECALL", "NO_PLACE_FOR_REQUEST", "Port"]
 

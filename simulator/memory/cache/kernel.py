@@ -13,7 +13,7 @@ from .act import act_on_recall, act_on_request, choose_queue, serve_memory
 from .hits import take_hits
 from .kinds import Rows, Vector
 from .plan import plan_cache, plan_memory
-from .pointer import pointer
+from ..pointer import pointer
 
 __all__ = ["act", "first_node", "run"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import njit
 
 from ..commands import ACT, ACT2, CAS, GATES, PRE, PREA, RD, RDA, REFAB, REFPB, WR, WRA
@@ -77,28 +76,22 @@ from .state import (
     WINDOW,
 )
 
-__all__ = ["at", "classify", "earliest", "issue"]
-
-
-@njit(cache=True, nogil=True)
-def at(m: Any, i: int) -> int:
-    """`m[i]` for i >= 0: an unsigned index spares the compiled code the test for a negative one."""
-    return m[np.uint64(i)]
+__all__ = ["classify", "earliest", "issue"]
 
 
 @njit(cache=True, nogil=True)
 def earliest(m: Any, b: int, gate: int) -> int:
     """The first clock at which bank `b`, its group and its rank let a command pass."""
-    own = max(at(m, b + B_READY + gate), at(m, at(m, b + B_GROUP) + gate))
-    return max(own, at(m, at(m, b + B_RANK) + R_READY + gate))
+    own = max(m[b + B_READY + gate], m[m[b + B_GROUP] + gate])
+    return max(own, m[m[b + B_RANK] + R_READY + gate])
 
 
 @njit(cache=True, nogil=True)
 def _raise(m: Any, ready: int, rules: int, t: int) -> None:
     """Apply a list of rules (their number, then gate and latency of each) to a node."""
-    for i in range(rules + 1, rules + 1 + 2 * at(m, rules), 2):
-        gate = np.uint64(ready + at(m, i))
-        m[gate] = max(m[gate], t + at(m, i + 1))
+    for i in range(rules + 1, rules + 1 + 2 * m[rules], 2):
+        gate = ready + m[i]
+        m[gate] = max(m[gate], t + m[i + 1])
 
 
 @njit(cache=True, nogil=True)

@@ -11,7 +11,7 @@ from typing import Any
 from numba import njit
 
 from ..commands import ACT, PRE, PREA, RD, REFAB, REFPB
-from ..core.issue import at, earliest
+from ..core.issue import earliest
 from ..core.state import (
     ACTIVATING,
     B_ACTIVE,
@@ -139,12 +139,12 @@ def _best_hit(m: Any, s: int, write: int, t: int) -> tuple[int, int]:
     occupied = m[s + C_OCCUPIED] + write * m[K_BANKS]
     cmd = RD + write
     for i in range(occupied, occupied + m[s + C_N_OCCUPIED + write]):
-        b = at(m, i)
-        e = at(m, b + B_QUEUE + write * Q_SIZE + Q_HIT)
+        b = m[i]
+        e = m[b + B_QUEUE + write * Q_SIZE + Q_HIT]
         if e >= 0:
             when = _odd(m, max(t, earliest(m, b, cmd)))
-            if when < best or (when == best and at(m, e + E_ID) < best_id):
-                best, best_id, best_e = when, at(m, e + E_ID), e
+            if when < best or (when == best and m[e + E_ID] < best_id):
+                best, best_id, best_e = when, m[e + E_ID], e
     return best, best_e
 
 
@@ -164,13 +164,13 @@ def best_queued(m: Any, s: int, write: int, t: int, kind: int) -> tuple[int, int
     occupied = m[s + C_OCCUPIED] + write * m[K_BANKS]
     queue = B_QUEUE + write * Q_SIZE
     for i in range(occupied, occupied + m[s + C_N_OCCUPIED + write]):
-        b = at(m, i)
-        row = at(m, b + B_ROW)
+        b = m[i]
+        row = m[b + B_ROW]
         cmd = ACT if row == CLOSED else PRE
         when = max(t, earliest(m, b, cmd))
         if when > best:
             continue
-        e = at(m, b + queue + Q_MISS)
+        e = m[b + queue + Q_MISS]
         if e < 0:
             continue
         if row == CLOSED:
@@ -179,16 +179,16 @@ def best_queued(m: Any, s: int, write: int, t: int, kind: int) -> tuple[int, int
             if hbm3:
                 when |= 1
         else:
-            if (any_active and at(m, b + B_ACTIVE) > 0) or row == ACTIVATING:
+            if (any_active and m[b + B_ACTIVE] > 0) or row == ACTIVATING:
                 continue
             if hbm3:
                 when = _unpaired(m, s, when, b, False)
             if by_row:
-                hit = at(m, b + queue + Q_HIT)
-                if hit >= 0 and at(m, hit + E_ID) < at(m, e + E_ID):
+                hit = m[b + queue + Q_HIT]
+                if hit >= 0 and m[hit + E_ID] < m[e + E_ID]:
                     continue
-        if when < best or (when == best and at(m, e + E_ID) < best_id):
-            best, best_id, best_e, best_cmd = when, at(m, e + E_ID), e, cmd
+        if when < best or (when == best and m[e + E_ID] < best_id):
+            best, best_id, best_e, best_cmd = when, m[e + E_ID], e, cmd
     return best, best_e, best_cmd
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from numba import njit
 
-from ..core.borrow import borrow
+from ...pointer import pointer
 from ..core.queues import enqueue, find_key
 from ..core.state import (
     B_SIZE,
@@ -143,7 +143,7 @@ def play(
     has a clock in those that are multiples of `slow`, after the front end. A refused request blocks those
     behind it. Fills `arrival` with the clock at which each was accepted. `bank` counts over all channels.
     """
-    m, out = borrow(m), borrow(out)
+    m, out = pointer(m), pointer(out)
     step = 0
     clock = 0
     for i in range(len(bank)):
@@ -173,7 +173,7 @@ def play(
 @njit(cache=True, nogil=True)
 def drain(m: Any, out: Any) -> int:
     """Run on until no request is left; returns the clock of the last completion."""
-    m, out = borrow(m), borrow(out)
+    m, out = pointer(m), pointer(out)
     last = 0
     for ch in range(m[K_CHANNELS]):
         s = m[K_FIRST_CHANNEL] + ch * C_SIZE
