@@ -17,6 +17,7 @@ from ..dram.controller import state as dram
 from ..dram.controller.run import run_until
 from ..dram.core.state import Settings, make_state
 from ..dram.system import DramSystem
+from ..pointer import pointer
 from . import columns as k
 from .act import take_message
 from .answer import answer
@@ -24,7 +25,6 @@ from .dram_memory import DramMemory
 from .hierarchy import Hierarchy
 from .kernel import act, first_node
 from .kinds import Rows, Vector
-from ..pointer import pointer
 
 __all__ = ["DONE", "NO_PLACE_FOR_RECALL", "NO_PLACE_FOR_REQUEST", "Port"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from numba import njit
 
-from ..commands import ACT, PRE, RD, REFAB, REFPB
 from ...pointer import pointer
+from ..commands import ACT, PRE, RD, REFAB, REFPB
 from ..core.issue import earliest, issue
 from ..core.queues import enqueue
 from ..core.state import (
