@@ -170,7 +170,8 @@ def load(spec: str | Path | Named, **arguments: Any) -> Any:
 
 def _parse(spec: str) -> tuple[str, dict[str, Any]]:
     """Split `target:key=value,...`; a file whose name has a colon is taken as it is."""
-    head, colon, tail = spec.rpartition(":")
+    named = re.match(r"(.*?)(:)(\s*\w+\s*=.*)", spec, re.DOTALL)  # a value may have colons of its own
+    head, colon, tail = named.groups() if named else spec.rpartition(":")
     if not colon or "/" in tail or Path(spec).exists():
         return spec, {}
     given: dict[str, Any] = {}
