@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["JsonOption", "print_json", "print_table"]
+__all__ = ["JsonOption", "cell", "print_json", "print_table"]
 
 import typer
 
@@ -41,11 +41,12 @@ def print_table(title: str, rows: Iterable[Mapping[str, Any]], columns: Sequence
     for i, column in enumerate(columns):
         table.add_column(column.replace("_", " "), overflow="fold", style="cyan" if i == 0 else "", no_wrap=i == 0)
     for row in rows:
-        table.add_row(*(escape(_cell(row.get(column))) for column in columns))
+        table.add_row(*(escape(cell(row.get(column))) for column in columns))
     Console().print(table)
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Write a value as tables show it."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -115,6 +115,9 @@ class Parameter:
 
     def parse(self, text: str) -> Any:
         """Turn command-line text into a value of the parameter's type; raises `DesignError`."""
+        for member in _listed(self.annotation):  # text that stands for 16 or None, which pydantic takes for itself only
+            if text == str(member) or (member is None and text == "none"):
+                return member
         try:
             return TypeAdapter(self.annotation).validate_strings(text)
         except ValidationError as error:
@@ -145,11 +148,21 @@ def _members(name: str, annotation: Any) -> tuple[Value, ...]:
     raise TypeError(f"{name}: Choices() needs a Literal or a bool, not {annotation!r}")
 
 
+def _listed(annotation: Any) -> tuple[Value, ...]:
+    """Return the members of a Literal, or of a Literal that may be None; nothing for other annotations."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    options = get_args(annotation)
+    if type(None) in options and len(options) == 2:
+        return (*_listed(next(option for option in options if option is not type(None))), None)
+    return ()
+
+
 def _accepted(field: FieldInfo) -> str:
     """Say in words what a field accepts, from its annotation and constraints."""
     annotation = field.annotation
-    if get_origin(annotation) is Literal:
-        return " | ".join(str(member) for member in get_args(annotation))
+    if listed := _listed(annotation):
+        return " | ".join(str(member) for member in listed)
     kind = {int: "integer", float: "number", bool: "true | false", str: "text"}.get(annotation, "")  # type: ignore[arg-type]
     bounds = []
     for mark in field.metadata:

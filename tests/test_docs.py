@@ -23,9 +23,11 @@ def test_reference_pages_are_those_of_the_declarations(name):
     assert (generate.FOLDER / f"{name}.md").read_text() == generate.page(accelerator(name)), "run python docs/generate.py"
 
 
-def test_the_example_of_the_systolic_page_runs():
-    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/models/systolic.md").read_text(), re.DOTALL)
-    exec(compile(block, "systolic.md", "exec", dont_inherit=True), {})
+def test_the_examples_of_the_systolic_page_run():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/models/systolic.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "systolic.md", "exec", dont_inherit=True), {})
 
 
 def test_the_contributing_guide_adds_a_machine(monkeypatch):

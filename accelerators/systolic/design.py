@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from ...errors import InputError
 from ...simulator.design import Design
 from ...simulator.parameters import Choices, Range, Unit, Values
 from .mapping import Dataflow
+
+if TYPE_CHECKING:
+    from .offchip import Memory
 
 __all__ = ["ACCUMULATOR_BITS", "MIN_PASS", "SystolicDesign"]
 
@@ -41,12 +45,38 @@ class SystolicDesign(Design):
         16, ge=1, le=2**20, description="Bandwidth of the one memory port that all operands share.")
     vector_lanes: Annotated[int, Range(8, 128, scale="log2"), Unit("elements/cycle")] = Field(
         32, ge=1, le=65536, description="Width of the unit for pooling, softmax, additions and the like.")
-    memory: Literal["port", "ideal"] = Field(
-        "port", description="port: bandwidth, latency and capacity count; ideal: all data is in place.")
+    skip_idle: bool = Field(
+        False, description="A partial fold loads, skews and drains only the rows and columns in use.")
+    overlap_drain: bool = Field(
+        False, description="The next fold enters the array while the outputs of the last drain.")
+    overlap_preload: bool = Field(
+        False, description="Each PE has a second register, filled with the next fold's stationary operand meanwhile.")
+    mac_stages: Annotated[int, Unit("cycles")] = Field(
+        1, ge=1, le=64, description="Pipeline stages of a multiply-accumulate; each beyond the first delays the drain.")
+    groups_per_fold: Literal[1, 2, 4, 8, 16, 32, 64, 128, 256] = Field(
+        1, description="Most groups (depthwise channels, heads) of less than a fold that may share one, diagonally.")
+    memory: Literal["port", "dram", "ideal"] = Field(
+        "port", description="port: bandwidth, latency and capacity count; dram: capacity counts, and tiles are bursts in a "
+                            "cycle-level DRAM controller; ideal: all data is in place.")
+    dram_device: str = Field("DDR4_2400R", description="memory=dram: a shipped device, or the path of a YAML file.")
+    dram_channels: Literal[1, 2, 4, 8, 16, 32] = Field(1, description="memory=dram: channels of that device.")
     memory_latency_cycles: Annotated[int, Unit("cycles")] = Field(
         100, ge=1, le=10**6, description="Time from the last word's transfer until a tile can be used.")
     element_bits: Annotated[Literal[8, 16, 32], Unit("bits")] = Field(
         8, description="Width of inputs, weights and outputs where the workload does not fix it.")
+    ifmap_bits: Annotated[Literal[4, 8, 16, 32] | None, Unit("bits")] = Field(
+        None, description="Width of inputs where it differs from element_bits.")
+    filter_bits: Annotated[Literal[4, 8, 16, 32] | None, Unit("bits")] = Field(
+        None, description="Width of weights where it differs from element_bits.")
+    ofmap_bits: Annotated[Literal[4, 8, 16, 32] | None, Unit("bits")] = Field(
+        None, description="Width of outputs where it differs from element_bits.")
+    sparse_block: Literal[1, 2, 4, 8, 16] = Field(
+        1, description="Inputs among which a PE selects: weights of N:M sparsity, M up to this, are stored and multiplied "
+                       "without their zeros.")
+    arrays: Literal[1, 2, 4, 8, 16] = Field(
+        1, description="Arrays, each with scratchpads of its own, that share a product as far as that is faster.")
+    partition: Literal["channel", "row"] = Field(
+        "channel", description="What several arrays share out: output channels (or groups), or output rows.")
     frequency_mhz: Annotated[int, Unit("MHz")] = Field(
         1000, ge=1, le=10**5, description="Clock of array, vector unit and port.")
     technology: Literal["horowitz-45nm", "eyeriss-65nm"] = Field(
@@ -65,9 +95,32 @@ class SystolicDesign(Design):
         "tpu-v1-like": {
             "rows": 256, "cols": 256, "dataflow": "ws", "ifmap_sram_kib": 4096, "filter_sram_kib": 256,
             "ofmap_sram_kib": 4096, "activation_sram_kib": 24576, "bandwidth_bytes_per_cycle": 48,
-            "vector_lanes": 256, "frequency_mhz": 700,
+            "vector_lanes": 256, "frequency_mhz": 700, "overlap_preload": True, "overlap_drain": True,
         },
     }
+
+    @property
+    def pes(self) -> int:
+        """Processing elements of all arrays."""
+        return self.arrays * self.rows * self.cols
+
+    @property
+    def offchip(self) -> Memory | None:
+        """The DRAM behind the port, if there is one."""
+        if self.memory != "dram":
+            return None
+        from .offchip import memory_of
+
+        try:
+            return memory_of(self.dram_device, self.dram_channels, self.frequency_mhz)
+        except InputError as error:
+            raise ValueError(f"dram_device: {error}") from None
+
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """Bits of an input, a weight and an output where the workload does not fix them."""
+        own = (self.ifmap_bits, self.filter_bits, self.ofmap_bits)
+        return tuple(bits or self.element_bits for bits in own)  # type: ignore[return-value]
 
     @model_validator(mode="after")
     def _smallest_tile_fits(self) -> SystolicDesign:
@@ -81,7 +134,16 @@ class SystolicDesign(Design):
             "ws": (rows * streamed, held, cols * streamed),
             "is": (held, rows * streamed, cols * streamed),
         }[flow]
-        widths = (self.element_bits, self.element_bits, ACCUMULATOR_BITS)
+        self.offchip  # noqa: B018  (refuses an unknown device)
+        in_bits, weight_bits, _ = self.widths
+        if self.sparse_block > 1:
+            weight_bits += (self.sparse_block - 1).bit_length()
+            need = {  # inputs of the block that a slot selects from
+                "os": (rows * streamed * self.sparse_block, cols * streamed, held),
+                "ws": (rows * streamed * self.sparse_block, held, cols * streamed),
+                "is": (held * self.sparse_block, rows * streamed, cols * streamed),
+            }[flow]
+        widths = (in_bits, weight_bits, ACCUMULATOR_BITS)
         for name, elements, bits in zip(("ifmap", "filter", "ofmap"), need, widths, strict=True):
             have, needed = getattr(self, f"{name}_sram_kib"), elements * bits / 8 / 512
             if have < needed:

@@ -4,29 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from . import mapping, program, tiling
-from .components import STALLS, Fold, JobRun, Plan, Step, Tiling, ideal_job, simulate_job
+from .components import STALLS, Fold, JobRun, Plan, Share, Step, Tiling, Work, ideal_job, simulate_job
 from .design import ACCUMULATOR_BITS, SystolicDesign
+from .fold_list import fold_list, shadow_operand
 from .lowering import JobTable, field
 from .program import RESULT
-from .timing import LEVELS, N_ACC, N_STATE, run
+from .timing import LEVELS, N_ACC, N_STATE, N_TIMES, run
 
-__all__ = ["compiled", "compiled_folds", "design_row", "job_plan", "reference", "run_job"]
+__all__ = ["compiled", "compiled_folds", "design_row", "expand", "job_plan", "reference", "run_job", "shares",
+           "step_tables"]
 
 KIB_HALF_BITS = 1024 * 8 // 2
 
 
 def design_row(design: SystolicDesign) -> list[int]:
-    """Return a design as a row of `program.PARAMETERS`."""
+    """Return a design as a row of `program.PARAMETERS`.
+
+    For a DRAM the tiler plans with a port of its peak bandwidth and unloaded latency.
+    """
+    bandwidth_bits, latency = 8 * design.bandwidth_bytes_per_cycle, design.memory_latency_cycles
+    if memory := design.offchip:
+        bandwidth_bits, latency = memory.peak_bits_per_cycle, memory.unloaded_cycles
     return [
         design.rows, design.cols, mapping.dataflow_code(design.dataflow),
         design.ifmap_sram_kib * KIB_HALF_BITS, design.filter_sram_kib * KIB_HALF_BITS,
         design.ofmap_sram_kib * KIB_HALF_BITS, design.activation_sram_kib * KIB_HALF_BITS,
-        design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles, design.element_bits,
-        design.vector_lanes, int(design.memory == "ideal"),
+        bandwidth_bits, latency, *design.widths,
+        design.vector_lanes, int(design.memory == "ideal"), design.groups_per_fold, design.sparse_block,
+        design.arrays, int(design.partition == "row"),
+        int(design.dataflow == "os"), int(design.skip_idle), int(design.overlap_drain), int(design.overlap_preload),
+        design.mac_stages,
     ]
 
 
@@ -34,7 +47,7 @@ def compiled(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
     """Return results of shape (designs, jobs, len(RESULT)), int64."""
     table = np.array([design_row(design) for design in designs], np.int64).reshape(len(designs), -1)
     results = np.zeros((len(designs), len(jobs.use), len(RESULT)), np.int64)
-    tiling.solve(table, jobs.unique, jobs.use, results)
+    tiling.solve(table, jobs.unique, jobs.sparse, jobs.use, results)
     return results
 
 
@@ -50,18 +63,21 @@ def reference(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
     compute, fill, vector = (RESULT.index(f"{name}_cycles") for name in ("compute", "fill_drain", "vector"))
     for design, rows in zip(designs, results, strict=True):
         for j, row in enumerate(rows):
-            if row[0] < 0:
+            if row[0] < 0 or design.memory == "dram":  # those are timed by `dram_run.py`
                 continue
+            plan = job_plan(design, jobs, j, row)
             seen = run_job(design, jobs, j, row)
             row[0] = seen.cycles
             row[first_stall:port] = [seen.stalls[name] for name in STALLS]
             row[port] = sum(end - start for _, start, end in seen.transfers)
-            row[first_bits : first_bits + 5] = _traffic(design, jobs.unique[jobs.use[j]], row, job_plan(design, jobs, j, row))
-            computed = sum(fold.end - fold.start for fold in seen.folds)
+            row[first_bits : first_bits + 5] = _traffic(design, jobs.row(j, design.sparse_block), row, plan)
+            busy = seen.cycles - sum(seen.stalls.values())
             if row[vector]:
-                row[vector] = computed
+                row[vector] = busy
             else:
-                row[folds], row[fill] = len(seen.folds), computed - row[compute]
+                busiest = [step.folds[0] for step in plan.steps]
+                streams = sum(work.streams for folds_ in busiest for work in folds_)
+                row[folds], row[compute], row[fill] = sum(map(len, busiest)), streams, busy - streams
     return results
 
 
@@ -69,7 +85,7 @@ def _traffic(design: SystolicDesign, job: np.ndarray, row: np.ndarray, plan: Pla
     """Bits moved, transfer by transfer: ifmap, filter, partial sums read, partial sums written, outputs."""
     stored = sum(step.closed_bits for step in plan.steps) + plan.last_bits
     kept = row[RESULT.index("ofmap_on_chip")]
-    outputs = 0 if kept else int(job[field("out_elements")] * (job[field("out_bits")] or design.element_bits))
+    outputs = 0 if kept else int(job[field("out_elements")] * (job[field("out_bits")] or design.widths[2]))
     return [
         sum(step.ifmap_bits for step in plan.steps), sum(step.filter_bits for step in plan.steps),
         sum(step.psum_bits for step in plan.steps), stored - outputs, outputs,
@@ -91,27 +107,31 @@ class _Shape:
         return int(self.result[RESULT.index(name)])
 
     def bits(self, name: str) -> int:
-        return self.of(name) or self.design.element_bits
+        own = dict(zip(("in_bits", "weight_bits", "out_bits"), self.design.widths, strict=True))
+        return self.of(name) or own[name]
 
 
 def job_plan(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> Plan:
     """Return job j's program, for the tiling written in its result row."""
-    shape = _Shape(jobs.unique[jobs.use[j]], design, result)
+    shape = _Shape(jobs.row(j, design.sparse_block), design, result)
     return _vector_plan(shape) if shape.of("vector") else _product_plan(shape)
 
 
-def run_job(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> JobRun:
-    """Run job j on the SimPy components."""
+def run_job(
+    design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray, *, every_fold: bool = True
+) -> JobRun:
+    """Run job j on the SimPy components; the folds of a step are logged as one unless `every_fold`."""
     plan = job_plan(design, jobs, j, result)
     if design.memory == "ideal":
-        return ideal_job(plan)
-    return simulate_job(plan, design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles)
+        return ideal_job(plan, every_fold=every_fold)
+    bits_per_cycle, latency = design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles
+    return simulate_job(plan, bits_per_cycle, latency, every_fold=every_fold)
 
 
 def _product_plan(shape: _Shape) -> Plan:
-    design, flow = shape.design, mapping.dataflow_code(shape.design.dataflow)
+    design, packed = shape.design, shape.chosen("packed")
     on_chip = {kind: bool(shape.chosen(f"{kind}_on_chip")) for kind in ("ifmap", "filter", "ofmap")}
-    filter_bits = shape.bits("in_bits" if shape.of("filter_activation") else "weight_bits")
+    filter_bits = shape.bits("in_bits" if shape.of("filter_activation") else "weight_bits") + shape.of("index_bits")
 
     def tile_bits(kind: str, x: int, y: int) -> int:
         if kind == "ifmap":
@@ -122,17 +142,28 @@ def _product_plan(shape: _Shape) -> Plan:
             return x * y * ACCUMULATOR_BITS
         return 0 if on_chip["ofmap"] else x * y * shape.bits("out_bits")
 
-    def tile_folds(m: int, n: int, k: int) -> tuple[int, int]:
-        sr, sc, t = mapping.fold_shape(flow, m, n, k)
-        down, across = mapping.fold_counts(sr, sc, design.rows, design.cols)
-        return down * across, mapping.fold_period(flow, design.rows, design.cols, t)
+    @cache
+    def tile_folds(groups: int, m: int, n: int, k: int) -> tuple[Work, ...]:
+        return fold_list(design, groups, m, n, k, packed)
 
     order = "".join("mnk"[dim] for dim in program.ORDERS[shape.chosen("order")])
     tile = Tiling(
         shape.chosen("tile_groups"), shape.chosen("tile_m"), shape.chosen("tile_n"), shape.chosen("tile_k"), order
     )
-    sizes = [shape.of(name) for name in ("m", "n", "k")]
-    return Plan.of(shape.of("groups"), sizes, tile, tile_bits, tile_folds)
+    parts, common = shares(design, Share(*(shape.of(d) for d in Share._fields)), shape.chosen("arrays"))
+    return Plan.of(parts, tile, tile_bits, tile_folds, common, shadow_operand(design))
+
+
+def shares(design: SystolicDesign, whole: Share, arrays: int) -> tuple[list[Share], str]:
+    """Return what each array has to do, the largest shares first, and the operand that they have in common."""
+    if arrays == 1:
+        return [whole], ""
+    divided, common = ("m", "filter") if design.partition == "row" else ("n", "ifmap")
+    if design.partition == "channel" and whole.groups >= arrays:
+        divided, common = "groups", ""
+    size, larger = divmod(getattr(whole, divided), arrays)
+    sizes = [size + (i < larger) for i in range(arrays)]
+    return [whole._replace(**{divided: part}) for part in sizes if part > 0], common
 
 
 def _vector_plan(shape: _Shape) -> Plan:
@@ -149,16 +180,36 @@ def _vector_plan(shape: _Shape) -> Plan:
 
     steps = []
     for position in range(before_last + 1):
+        busy = -(-share(shape.of("vector_ops"), position) // shape.design.vector_lanes)
         steps.append(Step(
             ifmap_bits=share(shape.of("in_elements") - near, position) * shape.bits("in_bits"),
             filter_bits=0,
             opens_output=True,
             psum_bits=0,
             closed_bits=chunk * out_bits if position else 0,
-            folds=1,
-            fold_cycles=-(-share(shape.of("vector_ops"), position) // shape.design.vector_lanes),
+            tile=(0, position, 0, 0),
+            folds=((Work(load=0, free=busy, done=busy, streams=0),),),
         ))
     return Plan(tuple(steps), (elements - before_last * chunk) * out_bits)
+
+
+def step_tables(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> tuple[Any, ...]:
+    """Return the first arguments of `timing.run` for job j: trips, dims, groups, tables of bits and of times."""
+    shape = _Shape(jobs.row(j, design.sparse_block), design, result)
+    row = np.array(design_row(design), np.int64)
+    trips, dims = np.zeros(LEVELS, np.int64), np.zeros(3, np.int64)
+    bits = [np.zeros((2, 2), np.int64) for _ in range(4)]
+    times = np.zeros((2, 2, 2, 2, N_TIMES), np.int64)
+    kept = shape.chosen("ofmap_on_chip")
+    groups = last_groups = 1
+    if shape.of("vector"):
+        near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
+        program.plan_vector(shape.job, row, near, kept, shape.chosen("tile_m"), trips, dims, *bits, times)
+    else:
+        tile = [shape.chosen(name) for name in program.PLAN]
+        near_flags = (shape.chosen("ifmap_on_chip"), shape.chosen("filter_on_chip"), kept)
+        groups, last_groups = program.plan_product(shape.job, row, *near_flags, *tile, trips, dims, *bits, times)
+    return trips, dims, groups, last_groups, *bits, times
 
 
 def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> list[Fold]:
@@ -166,27 +217,24 @@ def compiled_folds(design: SystolicDesign, jobs: JobTable, j: int, result: np.nd
     plan = job_plan(design, jobs, j, result)
     if design.memory == "ideal":
         return ideal_job(plan).folds
-    shape = _Shape(jobs.unique[jobs.use[j]], design, result)
+    tables = step_tables(design, jobs, j, result)
     row = np.array(design_row(design), np.int64)
-    trips, dims = np.zeros(LEVELS, np.int64), np.zeros(3, np.int64)
-    ifmap, filters, outputs, psums = (np.zeros((2, 2), np.int64) for _ in range(4))
-    cycles = np.zeros((2, 2, 2), np.int64)
-    tables = (trips, dims, ifmap, filters, outputs, psums, cycles)
-    kept = shape.chosen("ofmap_on_chip")
-    groups, last_groups = shape.chosen("tile_groups"), 1
-    if shape.of("vector"):
-        near = shape.of("near_elements") if shape.chosen("ifmap_on_chip") else 0
-        program.plan_vector(shape.job, row, near, kept, shape.chosen("tile_m"), *tables)
-    else:
-        tile = [shape.chosen(name) for name in program.PLAN]
-        near_flags = (shape.chosen("ifmap_on_chip"), shape.chosen("filter_on_chip"), kept)
-        program.plan_product(shape.job, row, *near_flags, *tile, *tables)
-        last_groups = shape.of("groups") - (int(trips[0]) - 1) * groups
     starts = np.zeros(len(plan.steps), np.int64)
-    run(trips, dims, groups, last_groups, ifmap, filters, outputs, psums, cycles, row[program.BANDWIDTH],
-        row[program.LATENCY], np.zeros(N_ACC, np.int64), starts, np.zeros((2 * LEVELS, N_STATE + N_ACC), np.int64))
-    return [
-        Fold(i, int(begin) + f * step.fold_cycles, int(begin) + (f + 1) * step.fold_cycles)
-        for i, (begin, step) in enumerate(zip(starts, plan.steps, strict=True))
-        for f in range(step.folds)
-    ]
+    run(*tables, design.dataflow == "is", row[program.BANDWIDTH], row[program.LATENCY], np.zeros(N_ACC, np.int64), starts,
+        np.zeros((2 * LEVELS, N_STATE + N_ACC), np.int64))
+    return expand(plan, starts)
+
+
+def expand(plan: Plan, starts: np.ndarray) -> list[Fold]:
+    """Return every fold, given when its step began."""
+    found = []
+    for i, (begin, step) in enumerate(zip(starts.tolist(), plan.steps, strict=True)):
+        for array, folds in enumerate(step.folds):
+            at, free, streamed = begin, 0, 0
+            for number, work in enumerate(folds):
+                if number > 0:
+                    at = max(free, streamed + work.load) if plan.shadow else free
+                streamed = at if plan.shadow else at + work.load
+                free = streamed + work.free
+                found.append(Fold(i, at, streamed + work.done, array))
+    return found

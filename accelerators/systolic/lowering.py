@@ -33,6 +33,9 @@ FIELDS = (
     "vector_ops",     # element operations of a vector pass, or fused into a product
     "next_only",      # 1: only the next job reads the output
     "in_bits", "weight_bits", "out_bits",  # 0: the machine's own
+    "dense_k",        # elements of k with those that sparse weights leave out
+    "kept", "block",  # sparse weights: at most `kept` of any `block` along k are there; 0, 0: all are
+    "index_bits",     # for each weight, which of its block it is
 )
 """Columns of a job table, all int64."""
 
@@ -54,11 +57,32 @@ class JobTable:
     """
 
     unique: np.ndarray
+    sparse: np.ndarray
+    """The same with a `k` that counts only the weights that N:M sparsity keeps: see `compact`."""
     use: np.ndarray
     operator: np.ndarray
     macs: np.ndarray
+    """Multiply-accumulates of each job, zeros included."""
     fused_into: dict[int, int]
     """Operators without a job, and the operator that they were fused into."""
+    names: tuple[str, ...]
+    """Of the workload's operators."""
+
+    def row(self, j: int, sparse_block: int = 1) -> np.ndarray:
+        """Return job j as an array that selects among up to `sparse_block` inputs sees it."""
+        sparse = self.sparse[self.use[j]]
+        return sparse if 0 < sparse[field("block")] <= sparse_block else self.unique[self.use[j]]
+
+    def skipping(self, sparse_blocks: np.ndarray) -> np.ndarray:
+        """Return whether arrays that select among so many inputs skip zeros of each job: (designs, jobs)."""
+        block = self.sparse[self.use, field("block")]
+        return (block > 0) & (block <= sparse_blocks[:, None])
+
+    def multiplied(self, skipping: np.ndarray) -> np.ndarray:
+        """Return the multiply-accumulates done for each job, fewer than `macs` where zeros are skipped."""
+        rows = self.sparse[self.use]
+        fewer = self.macs * rows[:, field("k")] // np.maximum(rows[:, field("dense_k")], 1)
+        return np.where(skipping, fewer, self.macs)
 
 
 @lru_cache(maxsize=64)
@@ -88,8 +112,28 @@ def lower(workload: Workload) -> JobTable:
         _refuse_too_large(workload, workload.operators[i].name, job)
     rows = np.array([[job.get(name, 0) for name in FIELDS] for job in jobs], np.int64)
     unique, use = np.unique(rows, axis=0, return_inverse=True)
+    unique, sparse = compact(unique)
     products = rows[:, field("groups")] * rows[:, field("m")] * rows[:, field("n")] * rows[:, field("k")]
-    return JobTable(unique, use.reshape(-1), np.array(owner), np.where(rows[:, 0] == 1, 0, products), fused)
+    return JobTable(unique, sparse, use.reshape(-1), np.array(owner), np.where(rows[:, 0] == 1, 0, products), fused,
+                    tuple(op.name for op in workload.operators))
+
+
+def compact(unique: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the jobs as a dense machine sees them and as one sees them that skips what N:M sparsity leaves out.
+
+    Of K elements the latter multiplies K' = floor(K / M) N + min(N, K mod M), each with an index of ceil(log2 M) bits.
+    """
+    kept, block = unique[:, field("kept")], unique[:, field("block")]
+    dense, sparse = unique.copy(), unique.copy()
+    k = unique[:, field("k")]
+    dense[:, field("dense_k")] = sparse[:, field("dense_k")] = k
+    dense[:, [field("kept"), field("block")]] = 0
+    pruned = kept < block
+    whole, rest = np.divmod(k, np.maximum(block, 1))
+    sparse[:, field("k")] = np.where(pruned, whole * kept + np.minimum(kept, rest), k)
+    sparse[:, field("index_bits")] = np.where(pruned, np.ceil(np.log2(np.maximum(block, 1))), 0)
+    sparse[~pruned, field("kept")] = sparse[~pruned, field("block")] = 0
+    return dense, sparse
 
 
 def _fusible(workload: Workload, op: object) -> bool:
@@ -111,14 +155,14 @@ def _jobs_of(op: object, sources: list[int], at: int) -> Iterator[tuple[dict[str
         "out_bits": op.bits.output or 0,  # type: ignore[attr-defined]
     }
     if isinstance(op, Conv):
-        job = _product(op.gemms[0], bits) | {
+        job = _product(op.gemms[0], bits) | _sparsity(op) | {
             "conv": 1, "batch": op.batch, "out_h": op.out_h, "out_w": op.out_w, "in_h": op.in_h, "in_w": op.in_w,
             "in_channels": op.in_channels // op.groups, "kernel_h": op.dilation * (op.kernel_h - 1) + 1,
             "window": op.kernel_h * op.kernel_w, "stride_h": op.stride_h,
         }
         yield job, sources
     elif isinstance(op, Gemm):
-        yield _product(op.gemms[0], bits) | {"filter_activation": int(not op.weights)}, sources
+        yield _product(op.gemms[0], bits) | _sparsity(op) | {"filter_activation": int(not op.weights)}, sources
     elif isinstance(op, Attention):
         # One source stands for queries, keys and values together; three are named one by one.
         query, key, value = sources if len(sources) == 3 else [sources[0] if sources else -1] * 3
@@ -139,6 +183,11 @@ def _product(gemm: GemmShape, bits: dict[str, int]) -> dict[str, int]:
     groups, m, n, k = gemm
     return {"groups": groups, "m": m, "n": n, "k": k, "in_elements": groups * m * k,
             "out_elements": groups * m * n, "vector_ops": 0, **bits}
+
+
+def _sparsity(op: Conv | Gemm) -> dict[str, int]:
+    kept, block = op.weight_sparsity or (0, 0)
+    return {"kept": kept, "block": block}
 
 
 def _pass(in_elements: int, out_elements: int, ops: int, bits: dict[str, int]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ...errors import InputError
 from ...simulator.accelerator import Accelerator, Ceiling
 from ...simulator.report import Report, Table
 from ...traces.workload import Workload
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ...simulator.benchmark import Measurement
     from ...simulator.timeline import Timeline
     from ...simulator.validation import Validation
+    from .dram_run import DramOutcome
 
 __all__ = ["CAUSES", "Systolic"]
 
@@ -33,6 +35,18 @@ CAUSES = {
     "stall_ofmap": "stall_ofmap_cycles",
 }
 """Where a cycle can go, and the engines' column that counts it."""
+
+_DRAM_STALLS = {
+    "stall_dram_busy_s": "memory=dram: time in which the array waited while the data bus moved words.",
+    "stall_dram_queue_empty_s": "The same, while no request was there (latency of the first ones, halves not free).",
+    "stall_dram_refresh_s": "The same, under refresh.",
+    "stall_dram_bank_group_s": "The same, for the longer spacing within a bank group.",
+    "stall_dram_turnaround_s": "The same, while the bus changed direction or rank.",
+    "stall_dram_activation_limit_s": "The same, for limits on activations (tRRD, tFAW).",
+    "stall_dram_row_cycle_s": "The same, while rows were closed and opened.",
+    "stall_dram_other_s": "The same, for other timing rules.",
+}
+"""By the causes of `simulator.memory.dram`, in their order."""
 
 _PORT_BITS = ("ifmap_read_bits", "filter_read_bits", "psum_read_bits", "psum_write_bits", "ofmap_write_bits")
 _BATCH = 256
@@ -53,10 +67,12 @@ class Systolic(Accelerator):
         "edp_js": "Energy times time.",
         "dram_bytes": "Bytes over the memory port, both ways.",
         "macs": "Multiply-accumulates of the workload.",
-        "pe_utilization": "Multiply-accumulates by cycles x PEs; at most 1.",
+        "effective_macs": "Those that the array does: without the zeros of sparse weights that it skips.",
+        "pe_utilization": "effective_macs by cycles x PEs; at most 1.",
         "mapping_efficiency": "Share of PEs that hold work while the array streams.",
         "port_utilization": "Share of cycles in which the memory port transfers.",
         **{f"energy_{part}_j": f"Energy of {part}." for part in costs.ENERGIES},
+        **_DRAM_STALLS,
     }
 
     def simulate_many(
@@ -68,7 +84,8 @@ class Systolic(Accelerator):
         reports: list[Report] = []
         for start in range(0, len(designs), _BATCH):
             batch = designs[start : start + _BATCH]
-            reports += _reports(batch, workload, jobs, execute(batch, jobs))
+            results = execute(batch, jobs)
+            reports += _reports(batch, workload, jobs, results, _on_dram(batch, jobs, results, engine))
         return reports
 
     def timeline(self, design: Any, workload: Workload) -> Timeline:
@@ -78,10 +95,12 @@ class Systolic(Accelerator):
         return systolic_timeline(design, workload)
 
     def ceiling(self, design: Any, workload: Workload) -> Ceiling:
-        """Return one multiply-accumulate for each PE and cycle, and the port's bandwidth."""
+        """Return one multiply-accumulate for each PE of all arrays and cycle, and the port's bandwidth."""
         hertz = design.frequency_mhz * 1e6
         port = None if design.memory == "ideal" else design.bandwidth_bytes_per_cycle * hertz
-        return Ceiling(design.rows * design.cols * hertz, port)
+        if design.offchip is not None:
+            port = design.offchip.peak_bits_per_cycle / 8 * hertz
+        return Ceiling(design.pes * hertz, port)
 
     @classmethod
     def validate(cls, table: Path | None = None) -> Validation:
@@ -98,28 +117,50 @@ class Systolic(Accelerator):
         return bench(cls())
 
 
+def _on_dram(
+    designs: Sequence[SystolicDesign], jobs: JobTable, results: np.ndarray, engine: str
+) -> dict[int, DramOutcome | str]:
+    """Time the designs with a DRAM and write that into the results; returns what it did, or why it cannot be."""
+    outcomes: dict[int, DramOutcome | str] = {}
+    for d, design in enumerate(designs):
+        if design.memory == "dram" and not (results[d, :, 0] < 0).any():
+            from .dram_run import run_on_dram
+
+            try:
+                outcomes[d] = run_on_dram(design, jobs, results[d], engine)
+            except InputError as error:
+                outcomes[d] = str(error)
+    return outcomes
+
+
 def _reports(
-    designs: Sequence[SystolicDesign], workload: Workload, jobs: JobTable, results: np.ndarray
+    designs: Sequence[SystolicDesign], workload: Workload, jobs: JobTable, results: np.ndarray,
+    outcomes: Mapping[int, DramOutcome | str],
 ) -> list[Report]:
     """Turn a batch of engine results into reports."""
     total = results.sum(axis=1)
     areas = costs.areas_mm2(designs)
-    energy = costs.energies_j(designs, jobs, results, areas).sum(axis=1)
+    energy = costs.energies_j(designs, jobs, results, areas)
+    for d, outcome in outcomes.items():
+        if not isinstance(outcome, str) and outcome.energy_j is not None:
+            costs.share_dram_energy(energy[d], outcome.energy_j)
+    energy = energy.sum(axis=1)
 
     def summed(name: str) -> np.ndarray:
         return total[:, RESULT.index(name)]
 
-    pes = np.array([d.rows * d.cols for d in designs])
+    pes = np.array([d.pes for d in designs])
     cycles, macs = summed("cycles"), int(jobs.macs.sum())
+    done = jobs.multiplied(jobs.skipping(np.array([d.sparse_block for d in designs]))).sum(axis=1)
     seconds = cycles / np.array([d.frequency_mhz * 1e6 for d in designs])
     joules = energy.sum(axis=1)
     streaming = np.maximum(summed("compute_cycles") * pes, 1)
     bits = sum(summed(name) for name in _PORT_BITS)
-    whole = np.stack([cycles, -(-bits // 8)], axis=1).tolist()
+    whole = np.stack([cycles, -(-bits // 8), done], axis=1).tolist()
     with np.errstate(divide="ignore", invalid="ignore"):
         real = np.column_stack([
             seconds, joules, areas.sum(axis=1), joules / seconds, joules * seconds,
-            macs / (cycles * pes), macs / streaming, summed("port_busy_cycles") / cycles, energy,
+            done / (cycles * pes), done / streaming, summed("port_busy_cycles") / cycles, energy,
         ]).tolist()
     causes = total[:, [RESULT.index(column) for column in CAUSES.values()]].tolist()
     failed = np.any(results[:, :, 0] < 0, axis=1).tolist()
@@ -131,23 +172,31 @@ def _reports(
             name = workload.operators[jobs.operator[stuck]].name
             reports.append(Report.failed(f"operator {name!r}: no tile of it fits the scratchpads"))
             continue
+        outcome = outcomes.get(d)
+        if isinstance(outcome, str):
+            reports.append(Report.failed(outcome))
+            continue
         time_s, energy_j, area, power, edp, utilization, mapping, port, *parts = real[d]
         metrics = {
             "cycles": whole[d][0], "time_s": time_s, "energy_j": energy_j, "area_mm2": area, "power_w": power,
-            "edp_js": edp, "dram_bytes": whole[d][1], "macs": macs, "pe_utilization": utilization,
-            "mapping_efficiency": mapping, "port_utilization": port,
+            "edp_js": edp, "dram_bytes": whole[d][1], "macs": macs, "effective_macs": whole[d][2],
+            "pe_utilization": utilization, "mapping_efficiency": mapping, "port_utilization": port,
             **{f"energy_{part}_j": value for part, value in zip(costs.ENERGIES, parts, strict=True)},
         }
+        if outcome is not None:
+            metrics |= dict(zip(_DRAM_STALLS, outcome.stalls_s.sum(axis=0).tolist(), strict=True))
         breakdown = dict(zip(CAUSES, causes[d], strict=True))
-        reports.append(Report(metrics, breakdown, Table(_Layers(design, workload, jobs, results[d]))))
+        reports.append(Report(metrics, breakdown, Table(_Layers(design, workload, jobs, results[d], outcome))))
     return reports
 
 
 class _Layers:
     """Builds the table of operators of one design when it is asked for."""
 
-    def __init__(self, design: SystolicDesign, workload: Workload, jobs: JobTable, rows: np.ndarray) -> None:
-        self.design, self.workload, self.jobs, self.rows = design, workload, jobs, rows
+    def __init__(
+        self, design: SystolicDesign, workload: Workload, jobs: JobTable, rows: np.ndarray, dram: DramOutcome | None
+    ) -> None:
+        self.design, self.workload, self.jobs, self.rows, self.dram = design, workload, jobs, rows, dram
 
     def __call__(self) -> dict[str, Any]:
         design, jobs, rows = self.design, self.jobs, self.rows
@@ -163,24 +212,29 @@ class _Layers:
             return per_operator(rows[:, RESULT.index(name)])
 
         area = costs.areas_mm2([design])
-        energy = costs.energies_j([design], jobs, rows[None], area)[0].sum(axis=1)
-        macs, cycles = per_operator(jobs.macs), column("cycles")
-        streaming = column("compute_cycles") * design.rows * design.cols
+        energy = costs.energies_j([design], jobs, rows[None], area)[0]
+        if self.dram is not None and self.dram.energy_j is not None:
+            costs.share_dram_energy(energy, self.dram.energy_j)
+        done = per_operator(jobs.multiplied(jobs.skipping(np.array([design.sparse_block])))[0])
+        cycles = column("cycles")
+        streaming = column("compute_cycles") * design.pes
         columns: dict[str, Any] = {
             "name": [op.name for op in operators],
             "kind": [op.kind for op in operators],
-            "macs": macs,
+            "macs": per_operator(jobs.macs),
             "cycles": cycles,
             **{f"{cause}_cycles": column(name) for cause, name in CAUSES.items()},
-            "pe_utilization": macs / np.maximum(cycles * design.rows * design.cols, 1),
-            "idle_pe_cycles": np.maximum(streaming - macs, 0),
+            "pe_utilization": done / np.maximum(cycles * design.pes, 1),
+            "idle_pe_cycles": np.maximum(streaming - done, 0),
             "folds": column("folds"),
             "port_busy_cycles": column("port_busy_cycles"),
             **{f"{name.removesuffix('_bits')}_bytes": -(-column(name) // 8) for name in _PORT_BITS},
             **{name: column(name) for name in RESULT if name.startswith("sram_")},
-            "energy_j": per_operator(energy),
+            "energy_j": per_operator(energy.sum(axis=1)),
             "note": self._notes(),
         }
+        if self.dram is not None:
+            columns |= {name: per_operator(self.dram.stalls_s[:, i]) for i, name in enumerate(_DRAM_STALLS)}
         return columns
 
     def _notes(self) -> list[str]:
@@ -196,7 +250,11 @@ class _Layers:
             else:
                 order = "".join("mnk"[dim] for dim in ORDERS[result["order"]])
                 groups = f"{result['tile_groups']} groups of " if result["tile_groups"] > 1 else ""
+                if result["packed"] > 1:
+                    groups += f"{result['packed']} to a fold, "
                 text = f"{groups}{result['tile_m']}x{result['tile_n']}x{result['tile_k']} tiles, {order}"
+                if self.design.arrays > 1:
+                    text += f" on {result['arrays']} of {self.design.arrays} arrays"
             held = [kind for kind in ("ifmap", "filter", "ofmap") if result[f"{kind}_on_chip"]]
             text += f"; {', '.join(held)} on chip" if held else ""
             i = int(self.jobs.operator[j])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import replace
+from itertools import zip_longest
 from math import prod
 
 import numpy as np
@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...simulator.timeline import Span, Timeline
 from ...traces.workload import Workload
 from . import engines
-from .components import JobRun, ideal_job, simulate_job
+from .components import JobRun
 from .design import SystolicDesign
 from .lowering import JobTable, field, lower
 from .program import ORDERS, RESULT
@@ -29,6 +29,8 @@ _FOLDS, _STEPS, _JOB = range(3)
 
 def systolic_timeline(design: SystolicDesign, workload: Workload, most_spans: int = MOST_SPANS) -> Timeline:
     """Return tracks `operators`, `array` and `port`, in cycles; raises `InputError` where no tile fits."""
+    if design.memory == "dram":
+        raise InputError("timeline: memory=dram; accepted: port, ideal (`cyclescape run dram` draws commands)")
     jobs = lower(workload)
     rows = engines.compiled([design], jobs)[0]
     if (rows[:, 0] < 0).any():
@@ -72,7 +74,7 @@ def _detail(design: SystolicDesign, jobs: JobTable, rows: np.ndarray, most: int)
 
 def _sizes(design: SystolicDesign, jobs: JobTable, j: int, row: np.ndarray) -> tuple[int, int]:
     """Return a job's steps, and how many transfers and (at most) waits it has, without building its plan."""
-    job, chosen = jobs.unique[jobs.use[j]], dict(zip(RESULT, row.tolist()))
+    job, chosen = jobs.row(j, design.sparse_block), dict(zip(RESULT, row.tolist()))
     stored = not chosen["ofmap_on_chip"]
     if job[field("vector")]:
         steps = -(-int(job[field("out_elements")]) // chosen["tile_m"])
@@ -119,29 +121,22 @@ def _spans(
         else:
             key = (int(jobs.use[j]), row.tobytes(), detail[j])
             if key not in runs:
-                runs[key] = _run(design, jobs, j, row, merge=detail[j] == _STEPS)
+                runs[key] = engines.run_job(design, jobs, j, row, every_fold=detail[j] == _FOLDS)
             yield from _seen(operator.name, runs[key], now, "vector pass" if vector else "fold", detail[j])
         now += int(row[0])
-
-
-def _run(design: SystolicDesign, jobs: JobTable, j: int, row: np.ndarray, *, merge: bool) -> JobRun:
-    """Run a job on the SimPy components; merged, the folds of a step are one that is as long."""
-    plan = engines.job_plan(design, jobs, j, row)
-    if merge:
-        steps = tuple(replace(s, folds=1, fold_cycles=s.folds * s.fold_cycles) for s in plan.steps)
-        plan = replace(plan, steps=steps)
-    if design.memory == "ideal":
-        return ideal_job(plan)
-    return simulate_job(plan, design.bandwidth_bytes_per_cycle * 8, design.memory_latency_cycles)
 
 
 def _seen(operator: str, run: JobRun, at: int, name: str, detail: int) -> Iterator[Span]:
     """Yield what the reference engine saw of a job, moved to its place in time."""
     if detail == _STEPS and name == "fold":
         name = "folds of a tile"
-    for fold in run.folds:
-        if fold.end > fold.start:
-            yield Span("array", name, at + fold.start, fold.end - fold.start, {"operator": operator, "step": fold.step})
+    for array in sorted({fold.array for fold in run.folds}):
+        folds = [fold for fold in run.folds if fold.array == array]
+        track = f"array {array}" if array else "array"
+        for fold, most in zip_longest(folds, [fold.start for fold in folds[1:]], fillvalue=run.cycles):
+            end = min(fold.end, most)  # one after another on a track, though the next may begin in a fold's drain
+            if end > fold.start:
+                yield Span(track, name, at + fold.start, end - fold.start, {"operator": operator, "step": fold.step})
     for cause, start, end in run.waits:
         yield Span("array", f"wait for {cause}", at + start, end - start, {"operator": operator})
     for what, start, end in run.transfers:

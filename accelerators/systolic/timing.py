@@ -6,8 +6,9 @@ compute, store what is finished. One memory port serves all transfers in program
     for each step s:  ifmap tile of s, filter tile of s, output tile that step s-2 closed, partial sums of s
 
 and every scratchpad is double-buffered, so a load for step s may start once the tile before last is no
-longer used. There is no choice in this order, hence the times are a max-plus recurrence: more bandwidth
-or less latency never delays anything.
+longer used. The array takes the next step as soon as `folds.step_times` says that it is free, which may be before the
+outputs of the last have left. There is no choice in this order, hence the times are a max-plus recurrence: more
+bandwidth or less latency never delays anything.
 
 The recurrence is periodic in the steady state. `run` compares the state relative to the last compute end
 with that of two iterations before, at every loop level, and jumps over the rest of a level when they are
@@ -22,14 +23,18 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["ACCUMULATED", "LEVELS", "N_ACC", "N_STATE", "run"]
+from .folds import DONE, LAST, LEAD, N_TIMES, SPAN
+
+__all__ = ["ACCUMULATED", "LEVELS", "N_ACC", "N_STATE", "N_TIMES", "run"]
 
 LEVELS = 4
 """Loop levels: groups, then the three dimensions in the tiling's order."""
 
 # State: earliest times at which something may happen next.
-PORT, C1, C2, A_OK, B_OK, O_OK, PENDING = range(7)
-N_STATE = 7
+# C1, C2: when the outputs of the last step, and of the one before, have left the array; FREE: when it can take
+# another; SHADOW: when its last fold began to stream, which frees the registers that the next load goes to.
+PORT, C1, C2, FREE, SHADOW, A_OK, B_OK, O_OK, PENDING = range(9)
+N_STATE = 9
 # Accumulated while running.
 STALL_IFMAP, STALL_FILTER, STALL_PSUM, STALL_OFMAP, PORT_BUSY = range(5)
 N_ACC = 5
@@ -47,13 +52,15 @@ def _occupancy(bits, bits_per_cycle):
 
 
 @njit(cache=True, nogil=True)
-def _step(st, acc, a_bits, b_bits, opens, reload_bits, close_bits, cycles, bandwidth, latency):
-    """Advance the state by one step and return when its compute starts.
+def _step(st, acc, a_bits, b_bits, opens, reload_bits, close_bits, times, a_stays, bandwidth, latency):
+    """Advance the state by one step and return when it begins.
 
     `close_bits` is what is stored of the output tile that the previous step closed, `reload_bits`
-    that of partial sums to be read back.
+    that of partial sums to be read back; `times` are those of `folds.step_times`, whose first load needs the
+    ifmap if `a_stays` and the filter otherwise.
     """
-    before = max(st[C1], 0)
+    lead = times[LEAD]
+    before = max(st[FREE], st[SHADOW] + lead)
     start, cause = before, -1
     port = st[PORT]
     if a_bits > 0:
@@ -61,15 +68,17 @@ def _step(st, acc, a_bits, b_bits, opens, reload_bits, close_bits, cycles, bandw
         port = max(port, st[A_OK]) + hold
         acc[PORT_BUSY] += hold
         st[A_OK] = st[C1] + 1
-        if port + latency > start:
-            start, cause = port + latency, STALL_IFMAP
+        arrived = port + latency + (lead if a_stays else 0)
+        if arrived > start:
+            start, cause = arrived, STALL_IFMAP
     if b_bits > 0:
         hold = _occupancy(b_bits, bandwidth)
         port = max(port, st[B_OK]) + hold
         acc[PORT_BUSY] += hold
         st[B_OK] = st[C1] + 1
-        if port + latency > start:
-            start, cause = port + latency, STALL_FILTER
+        arrived = port + latency + (0 if a_stays else lead)
+        if arrived > start:
+            start, cause = arrived, STALL_FILTER
     if st[PENDING] > 0:
         hold = _occupancy(st[PENDING], bandwidth)
         port = max(port, st[C2] + 1) + hold
@@ -87,7 +96,9 @@ def _step(st, acc, a_bits, b_bits, opens, reload_bits, close_bits, cycles, bandw
         acc[cause] += start - before
     st[PORT] = port
     st[C2] = st[C1]
-    st[C1] = start + cycles
+    st[C1] = max(st[C1], start + times[DONE])
+    st[FREE] = start + times[SPAN]
+    st[SHADOW] = start + times[LAST]
     st[PENDING] = close_bits if opens else 0
     return start
 
@@ -102,12 +113,14 @@ def _jump(st, acc, old, jumps):
     store only matters while it is pending.
     """
     period = st[C1] - old[C1]
+    if st[FREE] - old[FREE] != period or st[SHADOW] - old[SHADOW] != period:
+        return False
     quiet = st[PENDING] == 0 and old[PENDING] == 0
     for i in (PORT, A_OK, B_OK, O_OK):
         quiet = quiet and st[i] == old[i]
     if quiet:
-        st[C1] += jumps * period
-        st[C2] += jumps * period
+        for i in (C1, C2, FREE, SHADOW):
+            st[i] += jumps * period
     else:
         port, was = st[PORT], old[PORT]
         if (
@@ -127,8 +140,8 @@ def _jump(st, acc, old, jumps):
 
 
 @njit(cache=True, nogil=True)
-def run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, cycles, bandwidth, latency, acc,
-        starts, work):
+def run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, times, a_stays, bandwidth, latency,
+        acc, starts, work):
     """Return the cycles of one operator, from its first transfer to its last.
 
     trips[4]      iterations of each level: groups, then dims[0..2]
@@ -138,15 +151,16 @@ def run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, c
     b_bits[2,2]   filter bits by (last in K, last in N)
     o_bits[2,2], p_bits[2,2]   output and partial-sum bits by (last in M, last in N); o_bits 0 if kept on chip
                   (partial sums of tiles that are not finished are stored all the same)
-    cycles[2,2,2] compute cycles of a step of one group by (last in M, last in N, last in K)
+    times[2,2,2,2,N_TIMES]  `folds.step_times` of a step by (last groups, last in M, last in N, last in K)
+    a_stays       whether the ifmap is what stays in the array
     bandwidth     bits per cycle of the port; latency in cycles, at least 1
     acc[N_ACC]    receives `ACCUMULATED`
-    starts        if not empty, receives the compute start of every step, and nothing is jumped over
+    starts        if not empty, receives the begin of every step, and nothing is jumped over
     work          scratch of shape (2 * LEVELS, N_STATE + N_ACC)
     """
     traced = starts.size > 0
     st = np.zeros(N_STATE, np.int64)
-    st[C1] = -1
+    st[C1] = -1  # halves are free at the cycle after this
     idx = np.zeros(LEVELS, np.int64)
     pos = np.zeros(3, np.int64)  # tile index by dimension
     was = np.zeros(3, np.int64)
@@ -165,7 +179,8 @@ def run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, c
         em = 1 if pos[M] == count[M] - 1 else 0
         en = 1 if pos[N] == count[N] - 1 else 0
         ek = 1 if pos[K] == count[K] - 1 else 0
-        groups = last_groups if idx[0] == trips[0] - 1 else full_groups
+        eg = 1 if idx[0] == trips[0] - 1 else 0
+        groups = last_groups if eg else full_groups
         opens = new_m or new_n
         close_bits = 0
         if opens and step > 0:
@@ -178,7 +193,7 @@ def run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, c
             st, acc,
             groups * a_bits[em, ek] if (new_m or new_k) else 0,
             groups * b_bits[ek, en] if (new_k or new_n) else 0,
-            opens, reload_bits, close_bits, groups * cycles[em, en, ek], bandwidth, latency,
+            opens, reload_bits, close_bits, times[eg, em, en, ek], a_stays, bandwidth, latency,
         )
         if traced:
             starts[step] = begin

@@ -161,3 +161,15 @@ def test_impossible_spaces_are_refused(kwargs, message):
 def test_impossible_ranges_are_refused(bad):
     with pytest.raises(ValueError, match="low <= high"):
         Range(*bad)
+
+
+@pytest.mark.parametrize(("text", "value"), [("16", 16), ("none", None), ("None", None)])
+def test_listed_values_are_read_from_the_command_line(text, value):
+    class Widths(Design):
+        bits: Literal[8, 16] | None = Field(8, description="Width.")
+
+    (parameter,) = Widths.parameters().values()
+    assert parameter.parse(text) == value
+    assert parameter.valid == "8 | 16 | None"
+    with pytest.raises(DesignError, match=r"bits='7'.*accepted: 8 \| 16 \| None"):
+        parameter.parse("7")

@@ -9,6 +9,8 @@ from cyclescape.errors import DesignError
 from cyclescape.traces.operators import Attention, Conv, Elementwise, Gemm, Pool
 from cyclescape.traces.workload import Workload
 
+_SPARSITY = st.sampled_from([None, None, None, (1, 2), (2, 4), (1, 4), (3, 4), (4, 4), (5, 8)])
+
 
 @st.composite
 def _operator(draw):
@@ -20,11 +22,12 @@ def _operator(draw):
             name="a", batch=draw(st.integers(1, 3)), in_h=draw(st.integers(4, 12)), in_w=draw(st.integers(4, 12)),
             in_channels=groups * draw(st.integers(1, 10)), out_channels=groups * draw(st.integers(1, 14)),
             kernel_h=kernel, kernel_w=draw(small), stride_h=draw(st.integers(1, 5)), stride_w=draw(small),
-            padding=(pad, pad, pad, pad), groups=groups,
+            padding=(pad, pad, pad, pad), groups=groups, weight_sparsity=draw(_SPARSITY),
         )
     if kind == "gemm":
+        weights = draw(st.booleans())
         return Gemm(name="a", batch=draw(st.sampled_from([1, 1, 3, 9])), m=draw(size), n=draw(size), k=draw(size),
-                    weights=draw(st.booleans()))
+                    weights=weights, weight_sparsity=draw(_SPARSITY) if weights else None)
     if kind == "attention":
         return Attention(name="a", heads=4, kv_heads=draw(st.sampled_from([1, 2, 4])), q_len=draw(st.integers(1, 24)),
                          kv_len=draw(st.integers(1, 24)), head_dim=draw(st.integers(1, 12)))
@@ -44,6 +47,18 @@ def workloads(draw):
     return Workload(name="random", operators=tuple(ops))
 
 
+def options():
+    """How folds follow each other: plain, as SCALE-Sim has it, or with any of the options."""
+    any_of_them = st.fixed_dictionaries({
+        "skip_idle": st.booleans(), "overlap_drain": st.booleans(), "overlap_preload": st.booleans(),
+        "mac_stages": st.sampled_from([1, 1, 2, 5]), "sparse_block": st.sampled_from([1, 1, 4, 8]),
+        **{f"{name}_bits": st.sampled_from([None, None, 4, 16]) for name in ("ifmap", "filter", "ofmap")},
+        "arrays": st.sampled_from([1, 1, 2, 4]), "partition": st.sampled_from(["channel", "row"]),
+        "groups_per_fold": st.sampled_from([1, 2, 4, 8]),
+    })
+    return st.one_of(st.just({}), any_of_them)
+
+
 @st.composite
 def designs(draw, memory=("port",)):
     """A valid design with small scratchpads, so that tiles are cut in every way."""
@@ -57,6 +72,7 @@ def designs(draw, memory=("port",)):
             "memory_latency_cycles": draw(st.sampled_from([1, 2, 7, 50, 300])),
             "element_bits": draw(st.sampled_from([8, 16, 32])), "vector_lanes": draw(st.sampled_from([1, 8])),
             "memory": draw(st.sampled_from(memory)),
+            **draw(options()),
         }
         try:
             return SystolicDesign.make(values)

@@ -15,7 +15,7 @@ from .results import DramRun, RankActivity
 if TYPE_CHECKING:
     from .system import DramSystem
 
-__all__ = ["channel_records", "collect", "lost_ticks"]
+__all__ = ["channel_records", "collect", "lost_ticks", "rank_activities"]
 
 _COUNTERS = (
     "HITS", "MISSES", "CONFLICTS", "READ_HITS", "READ_MISSES", "READ_CONFLICTS", "FORWARDED", "COALESCED", "READS",
@@ -30,8 +30,7 @@ def channel_records(m: NDArray[np.int64], channels: int) -> NDArray[np.int64]:
 
 def lost_ticks(system: DramSystem, x: NDArray[np.int64], cycles: int) -> dict[str, int]:
     """Ticks of the data buses by what they went to; those after the last burst had no request."""
-    count = system.channels * (system.device.organisation.ranks if system.device.is_hbm else 1)
-    buses = x[x[X_FIRST_BUS] :][: count * Y_SIZE].reshape(-1, Y_SIZE)
+    buses = x[x[X_FIRST_BUS] :][: system.data_buses * Y_SIZE].reshape(-1, Y_SIZE)
     lost = dict(zip(CAUSES, buses[:, Y_COUNTS:].sum(axis=0).tolist()))
     lost["queue_empty"] += cycles * len(buses) - sum(lost.values())
     return lost
@@ -47,19 +46,22 @@ def collect(
     for name in ("READ", "WRITE"):
         waiting = channels[:, getattr(k, f"C_N_{name}")] * (cycles - channels[:, getattr(k, f"C_{name}_SINCE")])
         counters[f"{name.lower()}_queue_area"] = int((channels[:, getattr(k, f"C_{name}_AREA")] + waiting).sum())
-    o = system.device.organisation
-    ranks = []
-    for ch, s in enumerate(channels):
-        for rank in range(o.ranks):
-            r = int(s[k.C_FIRST_RANK] + rank * s[k.C_RANK_STEP])
-            ranks.append(_rank_activity(m, r, ch, rank, cycles, o.banks_per_rank))
     lines = None
     if commands:
         lines = log[: 5 * min(int(m[k.K_N_LOG]), commands)].reshape(-1, 5)
         lines = lines[np.argsort(lines[:, 0], kind="stable")]
     return DramRun(
         system.device, system.channels, system.convention, int(cycles), last, accepted, done, is_write, counters,
-        tuple(ranks), lost, lines,
+        rank_activities(system, m, cycles), lost, lines,
+    )
+
+
+def rank_activities(system: DramSystem, m: NDArray[np.int64], cycles: int) -> tuple[RankActivity, ...]:
+    """What each rank of each channel did up to clock `cycles`."""
+    o = system.device.organisation
+    return tuple(
+        _rank_activity(m, int(s[k.C_FIRST_RANK] + rank * s[k.C_RANK_STEP]), ch, rank, cycles, o.banks_per_rank)
+        for ch, s in enumerate(channel_records(m, system.channels)) for rank in range(o.ranks)
     )
 
 

@@ -58,6 +58,11 @@ class DramSystem:
         """The compiled timing rules."""
         return Timing(self.device, "strict" if self.convention == "default" else "ramulator-2.1")
 
+    @property
+    def data_buses(self) -> int:
+        """Data buses of all channels: one each, for HBM one a pseudo-channel."""
+        return self.channels * (self.device.organisation.ranks if self.device.is_hbm else 1)
+
     def decode(self, trace: AddressTrace, *, wrap: bool = True) -> tuple[NDArray[np.int64], ...]:
         """Channel, bank (over all channels) and row of every request.
 

@@ -45,10 +45,17 @@ def test_two_thousand_products():
                 "ifmap_sram_kib": pick(1, 2), "filter_sram_kib": pick(1, 2), "ofmap_sram_kib": pick(1, 2),
                 "bandwidth_bytes_per_cycle": pick(1, 3, 8, 64), "memory_latency_cycles": pick(1, 3, 40, 200),
                 "element_bits": pick(8, 16, 32),
+                "skip_idle": bool(pick(0, 1)), "overlap_drain": bool(pick(0, 1)), "overlap_preload": bool(pick(0, 1)),
+                "mac_stages": pick(1, 1, 3), "groups_per_fold": pick(1, 2, 4), "sparse_block": pick(1, 4),
+                "arrays": pick(1, 1, 2, 4), "partition": pick("channel", "row"),
+                "filter_bits": pick(None, None, 4),
             })
         except DesignError:
             continue
-        gemm = Gemm(name="g", batch=pick(1, 1, 2, 7), m=size(), n=size(), k=size(), weights=bool(pick(0, 1)))
+        weights = bool(pick(0, 1))
+        sparsity = pick(None, (2, 4), (3, 4)) if weights else None
+        gemm = Gemm(name="g", batch=pick(1, 1, 2, 7), m=size(), n=size(), k=size(), weights=weights,
+                    weight_sparsity=sparsity)
         assert_engines_agree(design, Workload(name="w", operators=(gemm,)))
         done += 1
 
