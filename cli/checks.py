@@ -72,17 +72,17 @@ def bench(
     json: bool = JsonOption,
 ) -> None:
     """Measure speed here and now, side by side: CPU time, medians."""
-    from ..simulator.registry import accelerator, accelerator_names
+    from ..simulator.registry import accelerator, accelerators
 
     rows: list[dict[str, Any]] = []
-    for name in [kind] if kind else accelerator_names():
+    for machine in [accelerator(kind)] if kind else accelerators():
         try:
-            measured = list(accelerator(name).bench())
+            measured = list(machine.bench())
         except InputError:
             if kind:
                 raise
             continue
-        rows += [{"machine": name, **asdict(m), "ok": m.ok} for m in measured]
+        rows += [{"machine": machine.name, **asdict(m), "ok": m.ok} for m in measured]
     if json:
         print_json(rows)
         return

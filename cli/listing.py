@@ -8,7 +8,6 @@ from typing import Any
 
 import typer
 
-from ..errors import InputError
 from .app import app
 from .output import JsonOption, print_json, print_table
 
@@ -46,17 +45,9 @@ def list_(
 
 
 def _machines(name: str | None) -> list[Any]:
-    from ..simulator.registry import accelerator, accelerator_names
+    from ..simulator.registry import accelerator, accelerators
 
-    if name:
-        return [accelerator(name)]
-    found = []
-    for known in accelerator_names():
-        try:
-            found.append(accelerator(known))
-        except InputError:  # a broken plugin has already warned
-            continue
-    return found
+    return [accelerator(name)] if name else list(accelerators())
 
 
 def _accelerators(name: str | None) -> Rows:

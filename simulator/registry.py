@@ -12,7 +12,7 @@ from ..errors import InputError
 from .accelerator import Accelerator
 from .design import Design
 
-__all__ = ["GROUP", "accelerator", "accelerator_names", "machine_of", "on_register", "register"]
+__all__ = ["GROUP", "accelerator", "accelerator_names", "accelerators", "machine_of", "on_register", "register"]
 
 GROUP = "cyclescape.accelerators"
 _registered: dict[str, type[Accelerator]] = {}
@@ -56,6 +56,12 @@ def accelerator(name: str) -> Accelerator:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise InputError(f"accelerator {name!r} is not known{hint} (accepted: {', '.join(known)})")
+
+
+def accelerators() -> tuple[Accelerator, ...]:
+    """Return every machine that loads, once each, whatever names it goes by; a broken plugin warns."""
+    found = (_load(name) for name in accelerator_names())
+    return tuple({machine.name: machine() for machine in found if machine is not None}.values())
 
 
 def machine_of(design: Design) -> Accelerator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import tomllib
@@ -40,6 +41,12 @@ def test_data_files_are_listed():
             inside = any((parent / "__init__.py").exists() for parent in path.parents if folder in parent.parents)
             if path.is_file() and path.suffix not in (".py", ".pyc", ".nbi", ".nbc") and not inside:
                 assert path in covered, f"{path.relative_to(ROOT)} would not be installed"
+
+
+def test_every_machine_has_one_entry_point_with_its_own_name():
+    for name, value in PROJECT["project"]["entry-points"]["cyclescape.accelerators"].items():
+        module, _, attribute = value.partition(":")
+        assert getattr(importlib.import_module(module), attribute).name == name
 
 
 def test_every_public_name_is_there():

@@ -30,7 +30,7 @@ _MOST_POSTPONED = 9
 class DramMachine(Accelerator):
     """DRAM channels behind a controller, clock by clock: DRAMSys's knobs on timing rules that an own checker confirms."""
 
-    name: ClassVar[str] = "dram"
+    name: ClassVar[str] = "dram-controller"
     design: ClassVar[type[DramDesign]] = DramDesign
     accepts: ClassVar[tuple[type, ...]] = (AddressTrace,)
     default_workload: ClassVar[str] = "cloud-1"

@@ -39,6 +39,22 @@ def test_a_machine_registered_in_a_script(monkeypatch):
     registry._load.cache_clear()
 
 
+def test_a_machine_with_two_names_is_listed_once(monkeypatch):
+    """An entry point may be named otherwise than its machine, say for the sake of an older name."""
+    monkeypatch.setattr(registry, "_registered", {"older-name": type(registry.accelerator("systolic"))})
+    registry._load.cache_clear()
+    assert registry.accelerator("older-name").name == "systolic"
+    names = [machine.name for machine in registry.accelerators()]
+    assert names.count("systolic") == 1
+    assert len(names) == len(set(names))
+    registry._load.cache_clear()
+
+
+def test_the_dram_controller_answers_to_a_short_name():
+    assert registry.accelerator("dram").name == "dram-controller"
+    assert registry.accelerator("dram").env_id() == "cyclescape/DramController-v0"
+
+
 def _plugin(folder, module, value):
     """Lay out an installed distribution with one entry point."""
     info = folder / f"{module}-1.0.dist-info"

@@ -84,6 +84,11 @@ def test_what_is_no_workload_is_refused() -> None:
         catalog.load(3)  # type: ignore[arg-type]
 
 
+def test_the_value_of_an_argument_may_have_a_colon() -> None:
+    trace = catalog.load("random:n=1000,writes=rand:300")
+    assert 200 < trace.is_write.sum() < 400
+
+
 def test_an_argument_cannot_be_given_twice() -> None:
     with pytest.raises(InputError, match="batch is given twice"):
         catalog.load("resnet18:batch=2", batch=2)

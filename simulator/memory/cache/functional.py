@@ -13,11 +13,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ....traces.addresses import AddressTrace
+from ..pointer import pointer
 from . import columns as k
 from .hierarchy import Hierarchy, Level
 from .kinds import Vector
 from .plan import find, set_base
-from .pointer import pointer
 from .replacement import choose, placed, replaced, touch
 from .tables import fresh_state
 

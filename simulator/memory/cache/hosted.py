@@ -17,6 +17,7 @@ from ..dram.controller import state as dram
 from ..dram.controller.run import run_until
 from ..dram.core.state import Settings, make_state
 from ..dram.system import DramSystem
+from ..pointer import pointer
 from . import columns as k
 from .act import take_message
 from .answer import answer
@@ -24,7 +25,6 @@ from .dram_memory import DramMemory
 from .hierarchy import Hierarchy
 from .kernel import act, first_node
 from .kinds import Rows, Vector
-from .pointer import pointer
 
 __all__ = ["DONE", "NO_PLACE_FOR_RECALL", "NO_PLACE_FOR_REQUEST", "Port"]
 
@@ -42,7 +42,7 @@ FIELDS = 7
 # pieces that are not answered and the latest answer. FLIGHT is a list of the requests in flight.
 ADDRESS, WHO, HEAD, LEFT, LATEST, FLIGHT = range(6)
 CHANNEL, BANK, ROW, KEY = range(4)
-NEXT, WAITING, ACCEPTED, ANSWERED, COMPLETED = range(5)
+NEXT, WAITING, ACCEPTED, ANSWERED, COMPLETED, GIVEN = range(6)
 
 
 class Port:
@@ -55,7 +55,7 @@ class Port:
         self.due = np.full(room, k.FAR, np.int64)
         self.is_write = np.zeros(room, np.bool_)
         self.places = np.zeros((4, room), np.int64)
-        self.marks = np.full((5, room), -1, np.int64)
+        self.marks = np.full((6, room), -1, np.int64)
         self.requests = np.zeros((6, room), np.int64)
         self.head = np.zeros(PLACE + FIELDS, np.int64)
         o = system.device.organisation
@@ -203,7 +203,7 @@ def _run(
         until = min(needed, _harmless(x, p[OVER], m[memory + k.BUSY] == k.FAR))
         p[TICK] = run_until(
             d, x, marks[COMPLETED], marks[NEXT], marks[WAITING], due, is_write, places[CHANNEL], places[BANK], places[ROW],
-            places[KEY], marks[ACCEPTED], marks[ANSWERED], p[TICK], until,
+            places[KEY], marks[ACCEPTED], marks[ANSWERED], marks[GIVEN], p[TICK], until,
         )
         p[OVER] = until
         _harvest(p, requests, x, marks, m, a)

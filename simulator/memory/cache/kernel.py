@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from numba import njit
 
+from ..pointer import pointer
 from . import columns as k
 from .act import act_on_recall, act_on_request, choose_queue, serve_memory
 from .hits import take_hits
 from .kinds import Rows, Vector
 from .plan import plan_cache, plan_memory
-from .pointer import pointer
 
 __all__ = ["act", "first_node", "run"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ..core.borrow import borrow
+from ...pointer import pointer
 from ..core.state import C_SIZE, FAR, K_FIRST_CHANNEL
 from .run import front, settle, tick
 from .state import (
@@ -109,7 +109,7 @@ def serve(
     2 u for a burst u that went in, 2 u + 1 for one that is answered, in the order of their clocks. `period` is the
     number of ticks of the host in a clock.
     """
-    m, x, out = borrow(m), borrow(x), borrow(out)
+    m, x, out = pointer(m), pointer(x), pointer(out)
     t = start
     n_events = 0
     channel, bank, row, key = order[O_CHANNEL], order[O_BANK], order[O_ROW], order[O_KEY]

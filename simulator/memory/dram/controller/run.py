@@ -6,8 +6,8 @@ from typing import Any
 
 from numba import njit
 
+from ...pointer import pointer
 from ..commands import ACT, PRE, RD, REFAB, REFPB
-from ..core.borrow import borrow
 from ..core.issue import earliest, issue
 from ..core.queues import enqueue
 from ..core.state import (
@@ -286,7 +286,7 @@ def run_until(
     All state is in the vectors: going on from the returned clock gives the run that was never interrupted, so a
     host may stop it at any bound on what else could happen.
     """
-    m, x, out = borrow(m), borrow(x), borrow(out)
+    m, x, out = pointer(m), pointer(x), pointer(out)
     n = len(due)
     t = start
     while x[X_FINISHED] < n:

@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ..core.borrow import borrow
+from ...pointer import pointer
 from ..core.state import B_QUEUE, B_SIZE, C_SIZE, E_ID, E_NEXT, FAR, K_BANKS, K_DONE, K_FIRST_BANK, K_FIRST_CHANNEL, Q_HEAD
 from .run import front, settle, tick
 from .state import (
@@ -279,7 +279,7 @@ def wait(p: Any, transfer: int, since: int, account: Any) -> int:
     p.since[:] = 0
     p.head[H_MARK] = max(since, p.head[H_NOW])
     x, head = p.x, p.head
-    m, xs, out = borrow(p.m), borrow(p.x), borrow(p.out)
+    m, xs, out = pointer(p.m), pointer(p.x), pointer(p.out)
     channel, bank, row, key = p.window[O_CHANNEL], p.window[O_BANK], p.window[O_ROW], p.window[O_KEY]
     t = head[H_NOW]
     while True:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import njit
 
+from ...pointer import pointer
 from ..commands import ACT, ACT2, CAS, GATES, PRE, PREA, RD, RDA, REFAB, REFPB, WR, WRA
+from .lanes import raise_clocks
 from .queues import set_row
 from .state import (
     ACTIVATING,
@@ -43,7 +44,7 @@ from .state import (
     HBM3,
     K_ACT_LENGTH,
     K_BANK_TABLE,
-    K_BANKS,
+    K_BANKS_PER_RANK,
     K_CLOCK_TRAIL,
     K_FAMILY,
     K_GROUP_TABLE,
@@ -73,32 +74,17 @@ from .state import (
     R_READY,
     R_SINCE,
     R_UNTIL,
-    RULES,
     WINDOW,
 )
 
-__all__ = ["at", "classify", "earliest", "issue"]
-
-
-@njit(cache=True, nogil=True)
-def at(m: Any, i: int) -> int:
-    """`m[i]` for i >= 0: an unsigned index spares the compiled code the test for a negative one."""
-    return m[np.uint64(i)]
+__all__ = ["classify", "earliest", "issue", "issue_one"]
 
 
 @njit(cache=True, nogil=True)
 def earliest(m: Any, b: int, gate: int) -> int:
     """The first clock at which bank `b`, its group and its rank let a command pass."""
-    own = max(at(m, b + B_READY + gate), at(m, at(m, b + B_GROUP) + gate))
-    return max(own, at(m, at(m, b + B_RANK) + R_READY + gate))
-
-
-@njit(cache=True, nogil=True)
-def _raise(m: Any, ready: int, rules: int, t: int) -> None:
-    """Apply a list of rules (their number, then gate and latency of each) to a node."""
-    for i in range(rules + 1, rules + 1 + 2 * at(m, rules), 2):
-        gate = np.uint64(ready + at(m, i))
-        m[gate] = max(m[gate], t + at(m, i + 1))
+    own = max(m[b + B_READY + gate], m[m[b + B_GROUP] + gate])
+    return max(own, m[m[b + B_RANK] + R_READY + gate])
 
 
 @njit(cache=True, nogil=True)
@@ -109,7 +95,7 @@ def _raise_stack(m: Any, b: int, cmd: int, t: int) -> None:
     for sid in range(m[K_SIDS]):
         table = m[K_SID_TABLE] if sid == m[b + B_SID] else m[K_OTHER_SID]
         for g in range(sid * per_sid, (sid + 1) * per_sid):
-            _raise(m, first + g * GATES, table + cmd * RULES, t)
+            raise_clocks(m, first + g * GATES, table + cmd * GATES, t)
 
 
 @njit(cache=True, nogil=True)
@@ -130,11 +116,11 @@ def _raise_windows(m: Any, r: int, cmd: int, t: int) -> None:
 def _raise_all(m: Any, s: int, b: int, cmd: int, t: int) -> None:
     """Raise the earliest clocks of every node that the command binds."""
     r = m[b + B_RANK]
-    offset = cmd * RULES
-    _raise(m, r + R_READY, m[K_RANK_TABLE] + offset, t)
+    offset = cmd * GATES
+    raise_clocks(m, r + R_READY, m[K_RANK_TABLE] + offset, t)
     if cmd != PREA and cmd != REFAB:
-        _raise(m, m[b + B_GROUP], m[K_GROUP_TABLE] + offset, t)
-        _raise(m, b + B_READY, m[K_BANK_TABLE] + offset, t)
+        raise_clocks(m, m[b + B_GROUP], m[K_GROUP_TABLE] + offset, t)
+        raise_clocks(m, b + B_READY, m[K_BANK_TABLE] + offset, t)
         if m[K_SIDS] > 1:
             _raise_stack(m, b, cmd, t)
     if cmd in (ACT, REFPB):
@@ -143,7 +129,7 @@ def _raise_all(m: Any, s: int, b: int, cmd: int, t: int) -> None:
         other = m[s + C_FIRST_RANK]
         for _ in range(m[K_RANKS]):
             if other != r:
-                _raise(m, other + R_READY, m[K_OTHER_RANK] + offset, t)
+                raise_clocks(m, other + R_READY, m[K_OTHER_RANK] + offset, t)
             other += m[s + C_RANK_STEP]
 
 
@@ -204,7 +190,7 @@ def issue(m: Any, out: Any, s: int, cmd: int, b: int, row: int, t: int) -> None:
         _close(m, b, t + m[K_WRITE_CLOSE])
     elif cmd == PREA:
         first = m[m[b + B_RANK] + R_FIRST_BANK]
-        for i in range(m[K_BANKS] // m[K_RANKS]):
+        for i in range(m[K_BANKS_PER_RANK]):
             _close(m, first + i * B_SIZE, t)
     if family == HBM3 and t & 1 and (cmd <= PREA or cmd in (REFAB, REFPB)):
         m[s + C_PAIR_TICK] = t + m[K_ACT_LENGTH] if cmd == ACT else t + 1
@@ -232,3 +218,9 @@ def classify(m: Any, s: int, e: int) -> None:
     else:
         m[s + C_CONFLICTS] += 1
         m[s + C_READ_CONFLICTS] += read
+
+
+@njit(cache=True, nogil=True)
+def issue_one(m: Any, out: Any, s: int, cmd: int, b: int, row: int, t: int) -> None:
+    """The same for callers that hold arrays."""
+    issue(pointer(m), pointer(out), s, cmd, b, row, t)

@@ -19,14 +19,16 @@ __all__ = ["MAINTENANCE_DEPTH", "Settings", "make_state"]
 
 FAR = 1 << 60
 """A clock that never comes."""
+PLACE_BITS = 12
+"""Low bits of an age: the place of the bank in its channel. The rest is the number of the request."""
+NOBODY = (1 << 48) - 1
+"""An age above all others."""
 CLOSED, ACTIVATING = -1, -2
 """Values of `B_ROW` besides a row; ACTIVATING is LPDDR5 between ACT1 and ACT2."""
 MAINTENANCE_DEPTH = 1568
 """Entries of the maintenance queue (Ramulator 2.1)."""
 RING = 2048
 ANSWERS = 8192
-RULES = 1 + 2 * GATES
-"""Room for the rules from one command: their number, then (gate, latency) of each."""
 WINDOW = 4
 
 ONE_BUS, LPDDR5, HBM2, HBM3 = range(4)
@@ -36,9 +38,9 @@ ONE_BUS, LPDDR5, HBM2, HBM3 = range(4)
     K_WRITE_QUEUE, K_LOW, K_HIGH, K_ROW_HIT_FIRST, K_CAP, K_REFRESH, K_INTERVAL, K_READ_LATENCY, K_WRITE_BUSY,
     K_CLOCK_TRAIL, K_ACTIVATE_DEADLINE, K_CAS, K_SET_REST, K_ACT_LENGTH, K_FIRST_CHANNEL, K_FIRST_BANK, K_RANK_TABLE,
     K_OTHER_RANK, K_GROUP_TABLE, K_SID_TABLE, K_OTHER_SID, K_BANK_TABLE, K_WINDOWS, K_N_WINDOWS, K_DONE, K_LOG,
-    K_LOG_LINES, K_READ_CLOSE, K_WRITE_CLOSE, K_N_LOG, K_SIZE,
-) = range(40)
-"""The head of the vector: settings, and offsets of the tables. A table holds `RULES` numbers per command."""
+    K_LOG_LINES, K_READ_CLOSE, K_WRITE_CLOSE, K_N_LOG, K_BANKS_PER_GROUP, K_BANKS_PER_RANK, K_SIZE,
+) = range(42)
+"""The head of the vector: settings, and offsets of the tables. A table holds a latency per command and gate."""
 
 (
     C_CLOCK, C_WAKE, C_WRITING, C_N_READ, C_N_WRITE, C_N_ACTIVE, C_LEFT, C_MAINT_HEAD, C_MAINT_COUNT, C_NEXT_REFRESH,
@@ -46,10 +48,10 @@ ONE_BUS, LPDDR5, HBM2, HBM3 = range(4)
     C_PAIR_RANK, C_PAIR_BANK, C_PEND_HEAD, C_PEND_COUNT, C_LATENCY_SUM, C_READS, C_WRITES, C_FORWARDED, C_COALESCED,
     C_HITS, C_MISSES, C_CONFLICTS, C_READ_HITS, C_READ_MISSES, C_READ_CONFLICTS, C_READ_AREA, C_WRITE_AREA,
     C_READ_SINCE, C_WRITE_SINCE, C_ERROR, C_FREE, C_INDEX, C_FIRST_BANK, C_FIRST_RANK, C_RANK_STEP,
-    C_PLAN, C_PLAN_COMMAND, C_PLAN_CLOCK, C_ROW_PLAN, C_ROW_PLAN_COMMAND, C_ROW_PLAN_CLOCK,
-    C_ACTIVE, C_MAINT, C_PENDING, C_OCCUPIED, C_N_OCCUPIED, C_N_OCCUPIED_WRITE, C_N_HITS, C_N_HITS_WRITE, C_COUNTS,
+    C_PLAN, C_PLAN_COMMAND, C_PLAN_CLOCK, C_ACCESS, C_ACCESS_CLOCK,
+    C_ACTIVE, C_MAINT, C_PENDING, C_OCCUPIED, C_ROWS, C_N_OCCUPIED, C_N_OCCUPIED_WRITE, C_N_HITS, C_N_HITS_WRITE, C_COUNTS,
 ) = range(58)
-"""A channel. C_ACTIVE .. C_OCCUPIED are offsets of its lists; C_COUNTS starts one counter per command."""
+"""A channel. C_ACTIVE .. C_ROWS are offsets of its lists; C_COUNTS starts one counter per command."""
 C_SIZE = C_COUNTS + len(COMMANDS)
 
 (
@@ -59,8 +61,11 @@ C_SIZE = C_COUNTS + len(COMMANDS)
 """A rank (HBM: pseudo-channel): banks not closed, active requests, ticks with any bank open and summed over banks,
 and its earliest clock for every gate. R_COUNTS is the offset of its command counters."""
 
-B_CHANNEL, B_RANK, B_GROUP, B_INDEX, B_SID, B_ROW, B_ACTIVE, B_ACCESSES, B_MARKED, B_SINCE, B_READY = range(11)
-"""A bank. B_GROUP is the offset of its group's earliest clocks; two Q records follow B_READY."""
+(
+    B_CHANNEL, B_RANK, B_GROUP, B_INDEX, B_SID, B_ROW, B_ACTIVE, B_ACCESSES, B_MARKED, B_SINCE, B_CELL, B_READY,
+) = range(12)
+"""A bank. B_GROUP is the offset of its group's earliest clocks, B_CELL that of its cell in the list `C_ROWS`; two Q records
+follow B_READY."""
 B_QUEUE = B_READY + GATES
 Q_HEAD, Q_TAIL, Q_HIT, Q_MISS, Q_N, Q_POSITION, Q_SIZE = range(7)
 """Requests of a bank in one direction, in order: the oldest that hits the open row, the oldest that does not."""
@@ -129,7 +134,7 @@ def make_state(timing: Timing, channels: int, settings: Settings, requests: int,
     first_bank = arena.take(channels * banks * B_SIZE)
     first_entry = arena.take(channels * slots * E_SIZE)
     lists = [
-        [arena.take(n) for n in (2 * banks + 8, 2 * RING, 2 * ANSWERS, 2 * banks)] for _ in range(channels)
+        [arena.take(n) for n in (2 * banks + 8, 2 * RING, 2 * ANSWERS, 2 * banks, 3 * banks)] for _ in range(channels)
     ]
     m = arena.build()
     for at, value in tables.items():
@@ -137,16 +142,19 @@ def make_state(timing: Timing, channels: int, settings: Settings, requests: int,
     _configure(m, timing, settings, family)
     m[K_CHANNELS], m[K_BANKS], m[K_RANKS], m[K_SIDS] = channels, banks, o.ranks, o.sids
     m[K_GROUPS_PER_SID], m[K_BANKS_PER_SID], m[K_ACTIVE_DEPTH] = o.bankgroups, o.bankgroups * o.banks, banks
+    m[K_BANKS_PER_GROUP], m[K_BANKS_PER_RANK] = o.banks, o.banks_per_rank
     m[K_FIRST_CHANNEL], m[K_FIRST_BANK] = first_channel, first_bank
     m[K_DONE], m[K_LOG], m[K_LOG_LINES] = 0, requests, log
     for ch in range(channels):
         s = first_channel + ch * C_SIZE
         m[s + C_OWED] = m[s + C_CAS_SLOT] = m[s + C_PAIR_TICK] = m[s + C_PAIR_RANK] = m[s + C_PAIR_BANK] = -1
-        m[s + C_PLAN] = m[s + C_ROW_PLAN] = -1
+        m[s + C_PLAN] = m[s + C_ACCESS] = -1
         m[s + C_WAKE], m[s + C_NEXT_REFRESH] = 1, m[K_INTERVAL] if m[K_REFRESH] else FAR
         m[s + C_INDEX], m[s + C_FIRST_BANK] = ch, first_bank + ch * banks * B_SIZE
         m[s + C_FIRST_RANK], m[s + C_RANK_STEP] = first_rank + ch * o.ranks * rank_step, rank_step
-        m[s + C_ACTIVE], m[s + C_MAINT], m[s + C_PENDING], m[s + C_OCCUPIED] = lists[ch]
+        m[s + C_ACTIVE], m[s + C_MAINT], m[s + C_PENDING], m[s + C_OCCUPIED], m[s + C_ROWS] = lists[ch]
+        m[m[s + C_ROWS] :][:banks] = FAR
+        m[m[s + C_ROWS] + banks :][:banks] = NOBODY
         m[s + C_FREE] = first_entry + ch * slots * E_SIZE
         for slot in range(slots):
             e = m[s + C_FREE] + slot * E_SIZE
@@ -162,6 +170,7 @@ def make_state(timing: Timing, channels: int, settings: Settings, requests: int,
             m[b + B_CHANNEL], m[b + B_INDEX], m[b + B_ROW] = s, ch * banks + bank, CLOSED
             m[b + B_RANK] = m[s + C_FIRST_RANK] + bank // o.banks_per_rank * rank_step
             m[b + B_GROUP] = first_group + (ch * groups + bank // o.banks) * GATES
+            m[b + B_CELL] = m[s + C_ROWS] + bank
             m[b + B_SID] = bank // (o.bankgroups * o.banks) % o.sids
             for write in range(2):
                 q = b + B_QUEUE + write * Q_SIZE
@@ -180,25 +189,15 @@ def _tables(arena: _Arena, timing: Timing) -> dict[int, int]:
     windows = timing.windows
     assert all(level == 1 and window == WINDOW for level, *_, window in windows.tolist())
     return {
-        K_RANK_TABLE: arena.put(_lists(np.maximum(same[0], same[1]))),
-        K_OTHER_RANK: arena.put(_lists(np.maximum(same[0], sibling[1]))),
-        K_GROUP_TABLE: arena.put(_lists(np.maximum(same[2], same[3]))),
-        K_SID_TABLE: arena.put(_lists(same[2])),
-        K_OTHER_SID: arena.put(_lists(sibling[2])),
-        K_BANK_TABLE: arena.put(_lists(same[4])),
+        K_RANK_TABLE: arena.put(np.maximum(same[0], same[1])),
+        K_OTHER_RANK: arena.put(np.maximum(same[0], sibling[1])),
+        K_GROUP_TABLE: arena.put(np.maximum(same[2], same[3])),
+        K_SID_TABLE: arena.put(same[2]),
+        K_OTHER_SID: arena.put(sibling[2]),
+        K_BANK_TABLE: arena.put(same[4]),
         K_WINDOWS: arena.put(windows[:, 1:4]),  # rows of (command, gate, latency)
         K_N_WINDOWS: len(windows),
     }
-
-
-def _lists(table: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A dense (command, gate) table as lists of what is in it."""
-    out = np.zeros((len(table), RULES), np.int64)
-    for cmd, row in enumerate(table):
-        gates = np.flatnonzero(row > NONE)
-        out[cmd, 0] = len(gates)
-        out[cmd, 1 : 1 + 2 * len(gates)] = np.stack([gates, row[gates]], axis=1).ravel()
-    return out
 
 
 def _configure(m: NDArray[np.int64], timing: Timing, settings: Settings, family: int) -> None:

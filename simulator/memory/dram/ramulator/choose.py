@@ -11,14 +11,19 @@ from typing import Any
 from numba import njit
 
 from ..commands import ACT, PRE, PREA, RD, REFAB, REFPB
-from ..core.issue import at, earliest
+from ..core.issue import earliest
 from ..core.state import (
     ACTIVATING,
     B_ACTIVE,
+    B_CELL,
     B_QUEUE,
     B_RANK,
     B_ROW,
+    B_SIZE,
+    C_ACCESS,
+    C_ACCESS_CLOCK,
     C_ACTIVE,
+    C_FIRST_BANK,
     C_MAINT,
     C_MAINT_HEAD,
     C_N_ACTIVE,
@@ -40,10 +45,13 @@ from ..core.state import (
     FAR,
     HBM3,
     K_BANKS,
+    K_CAP,
     K_FAMILY,
     K_HIGH,
     K_LOW,
     K_ROW_HIT_FIRST,
+    NOBODY,
+    PLACE_BITS,
     Q_HIT,
     Q_MISS,
     Q_SIZE,
@@ -51,8 +59,11 @@ from ..core.state import (
     R_OPEN,
     R_READY,
 )
+from .rows import KEY_SHIFT, LATER, NOTHING, best_row
 
-__all__ = ["ANY", "COLUMN", "ROW", "best_active", "best_queued", "candidate", "head_of_maintenance", "mode_turns"]
+__all__ = [
+    "ANY", "COLUMN", "ROW", "amend_access", "best_active", "best_queued", "candidate", "head_of_maintenance", "mode_turns",
+]
 
 ANY, COLUMN, ROW = 0, 1, 2
 """What a slot may send: any command, only accesses, only ACT and PRE."""
@@ -85,7 +96,39 @@ def mode_turns(m: Any, s: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def best_active(m: Any, s: int, t: int, kind: int) -> tuple[int, int, int]:
-    """Among requests with an opened row: the next command of one that can go on first, not before t."""
+    """Among requests with an opened row: the next command of one that can go on first, not before t.
+
+    Clocks only rise, and a request that joins is compared at once (`amend_access`): what was found stays the answer up
+    to its clock unless its own clock rose. With ClosedCAP rows are closed under requests, and nothing is kept.
+    """
+    e = m[s + C_ACCESS]
+    if e >= 0 and t <= m[s + C_ACCESS_CLOCK]:
+        when = _access_clock(m, e)
+        if when == m[s + C_ACCESS_CLOCK]:
+            return when, e, RD + m[e + E_WRITE]
+    when, e, cmd = _scan_active(m, s, t, kind)
+    if m[K_CAP] == 0:
+        m[s + C_ACCESS], m[s + C_ACCESS_CLOCK] = e, when
+    return when, e, cmd
+
+
+@njit(cache=True, nogil=True)
+def amend_access(m: Any, s: int, e: int) -> None:
+    """A request that opened its row may go before the one that was to go next."""
+    planned = m[s + C_ACCESS]
+    if planned >= 0:
+        when, clock = _access_clock(m, e), m[s + C_ACCESS_CLOCK]
+        if when < clock or (when == clock and m[e + E_ID] < m[planned + E_ID]):
+            m[s + C_ACCESS], m[s + C_ACCESS_CLOCK] = e, when
+
+
+@njit(cache=True, nogil=True)
+def _access_clock(m: Any, e: int) -> int:
+    return _odd(m, earliest(m, m[e + E_BANK], RD + m[e + E_WRITE]))
+
+
+@njit(cache=True, nogil=True)
+def _scan_active(m: Any, s: int, t: int, kind: int) -> tuple[int, int, int]:
     best, best_id, best_e, best_cmd = FAR, FAR, -1, -1
     active = m[s + C_ACTIVE]
     for i in range(active, active + m[s + C_N_ACTIVE]):
@@ -139,12 +182,12 @@ def _best_hit(m: Any, s: int, write: int, t: int) -> tuple[int, int]:
     occupied = m[s + C_OCCUPIED] + write * m[K_BANKS]
     cmd = RD + write
     for i in range(occupied, occupied + m[s + C_N_OCCUPIED + write]):
-        b = at(m, i)
-        e = at(m, b + B_QUEUE + write * Q_SIZE + Q_HIT)
+        b = m[i]
+        e = m[b + B_QUEUE + write * Q_SIZE + Q_HIT]
         if e >= 0:
             when = _odd(m, max(t, earliest(m, b, cmd)))
-            if when < best or (when == best and at(m, e + E_ID) < best_id):
-                best, best_id, best_e = when, at(m, e + E_ID), e
+            if when < best or (when == best and m[e + E_ID] < best_id):
+                best, best_id, best_e = when, m[e + E_ID], e
     return best, best_e
 
 
@@ -157,38 +200,17 @@ def best_queued(m: Any, s: int, write: int, t: int, kind: int) -> tuple[int, int
         best_id = m[best_e + E_ID]
     if kind == COLUMN:
         return best, best_e, best_cmd
-    hbm3 = m[K_FAMILY] == HBM3
-    by_row = m[K_ROW_HIT_FIRST] != 0
-    any_active = m[s + C_N_ACTIVE] > 0
-    opening = m[s + C_OWED] < 0
-    occupied = m[s + C_OCCUPIED] + write * m[K_BANKS]
-    queue = B_QUEUE + write * Q_SIZE
-    for i in range(occupied, occupied + m[s + C_N_OCCUPIED + write]):
-        b = at(m, i)
-        row = at(m, b + B_ROW)
-        cmd = ACT if row == CLOSED else PRE
-        when = max(t, earliest(m, b, cmd))
-        if when > best:
-            continue
-        e = at(m, b + queue + Q_MISS)
-        if e < 0:
-            continue
-        if row == CLOSED:
-            if not opening:
-                continue
-            if hbm3:
-                when |= 1
-        else:
-            if (any_active and at(m, b + B_ACTIVE) > 0) or row == ACTIVATING:
-                continue
-            if hbm3:
-                when = _unpaired(m, s, when, b, False)
-            if by_row:
-                hit = at(m, b + queue + Q_HIT)
-                if hit >= 0 and at(m, hit + E_ID) < at(m, e + E_ID):
-                    continue
-        if when < best or (when == best and at(m, e + E_ID) < best_id):
-            best, best_id, best_e, best_cmd = when, at(m, e + E_ID), e, cmd
+    key = best_row(m, s, t)
+    if key == NOTHING:
+        return best, best_e, best_cmd
+    when, number = t + (key >> KEY_SHIFT), (key & NOBODY) >> PLACE_BITS
+    if when < best or (when == best and number < best_id):
+        if when == t + LATER:  # or even later: look again then
+            return when, -1, -1
+        place = key & ((1 << PLACE_BITS) - 1)
+        b = m[s + C_FIRST_BANK] + place * B_SIZE
+        best, best_e = when, m[b + B_QUEUE + write * Q_SIZE + Q_MISS]
+        best_cmd = PRE if m[m[b + B_CELL] + 2 * m[K_BANKS]] else ACT
     return best, best_e, best_cmd
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from numba import njit
 
-from ..core.borrow import borrow
+from ...pointer import pointer
 from ..core.queues import enqueue, find_key
 from ..core.state import (
     B_SIZE,
@@ -53,7 +53,8 @@ from ..core.state import (
     K_WRITE_QUEUE,
 )
 from .choose import ANY, candidate, mode_turns
-from .tick import amend_row_plan, answer, hand_out, tick
+from .rows import note
+from .tick import answer, hand_out, tick
 
 __all__ = ["accept", "advance", "drain", "play"]
 
@@ -80,8 +81,6 @@ def advance(m: Any, out: Any, s: int, until: int, stop: int) -> None:
 def _amend_plan(m: Any, s: int, b: int, write: int, clock: int) -> None:
     """A new request may be next instead of the planned one; all else stays as it was."""
     if m[K_FAMILY] == HBM2:
-        if write == m[s + C_WRITING]:
-            amend_row_plan(m, s, b, clock + 1)
         m[s + C_WAKE] = min(m[s + C_WAKE], clock + 1)
         return
     if m[s + C_PLAN] >= 0 and m[K_CAP] == 0 and m[K_FAMILY] < HBM2 and not mode_turns(m, s):
@@ -128,8 +127,16 @@ def accept(m: Any, out: Any, s: int, request: int, clock: int, write: int, b: in
     m[e + E_ID], m[e + E_BANK], m[e + E_ROW], m[e + E_WRITE] = request, b, row, write
     m[e + E_KEY], m[e + E_ARRIVAL], m[e + E_COUNTED] = key, clock, 0
     enqueue(m, e, write)
+    if write == m[s + C_WRITING]:
+        note(m, s, b)
     _amend_plan(m, s, b, write, clock)
     return True
+
+
+@njit(cache=True, nogil=True)
+def _up(n: int, by: int) -> int:
+    """Divide and round up; the usual ratio of clocks takes no division."""
+    return n if by == 1 else -(-n // by)
 
 
 @njit(cache=True, nogil=True)
@@ -143,13 +150,13 @@ def play(
     has a clock in those that are multiples of `slow`, after the front end. A refused request blocks those
     behind it. Fills `arrival` with the clock at which each was accepted. `bank` counts over all channels.
     """
-    m, out = borrow(m), borrow(out)
+    m, out = pointer(m), pointer(out)
     step = 0
     clock = 0
     for i in range(len(bank)):
-        if -(-step // slow) < earliest_arrival[i]:
-            step = -(-((earliest_arrival[i] - 1) * slow + 1) // every) * every
-        clock = -(-step // slow)
+        if _up(step, slow) < earliest_arrival[i]:
+            step = _up((earliest_arrival[i] - 1) * slow + 1, every) * every
+        clock = _up(step, slow)
         s = m[K_FIRST_CHANNEL] + channel[i] * C_SIZE
         b = m[K_FIRST_BANK] + bank[i] * B_SIZE
         write = 1 if is_write[i] else 0
@@ -158,8 +165,8 @@ def play(
             advance(m, out, s, FAR, 1 + write)
             if m[s + C_ERROR]:
                 return clock
-            step = -(-((m[s + C_CLOCK] - 1) * slow + 1) // every) * every
-            clock = -(-step // slow)
+            step = _up((m[s + C_CLOCK] - 1) * slow + 1, every) * every
+            clock = _up(step, slow)
             advance(m, out, s, clock, 0)
         arrival[i] = clock
         step += every
@@ -173,7 +180,7 @@ def play(
 @njit(cache=True, nogil=True)
 def drain(m: Any, out: Any) -> int:
     """Run on until no request is left; returns the clock of the last completion."""
-    m, out = borrow(m), borrow(out)
+    m, out = pointer(m), pointer(out)
     last = 0
     for ch in range(m[K_CHANNELS]):
         s = m[K_FIRST_CHANNEL] + ch * C_SIZE

@@ -10,7 +10,7 @@ from typing import Any
 
 from numba import njit
 
-from ..commands import ACT, ACT2, CAS, PRE, RD, RDA, REFAB, REFPB, WR, WRA
+from ..commands import ACT, ACT2, CAS, PRE, PREA, RD, RDA, REFAB, REFPB, WR, WRA
 from ..core.issue import classify, earliest, issue
 from ..core.queues import unlink
 from ..core.state import (
@@ -18,9 +18,9 @@ from ..core.state import (
     B_ACCESSES,
     B_ACTIVE,
     B_MARKED,
-    B_QUEUE,
     B_RANK,
     B_SIZE,
+    C_ACCESS,
     C_ACTIVE,
     C_CAS_CLOCK,
     C_CAS_SLOT,
@@ -53,9 +53,6 @@ from ..core.state import (
     C_READS,
     C_REFRESH_BANK,
     C_REFRESH_RANK,
-    C_ROW_PLAN,
-    C_ROW_PLAN_CLOCK,
-    C_ROW_PLAN_COMMAND,
     C_WAKE,
     C_WRITE_AREA,
     C_WRITE_SINCE,
@@ -74,6 +71,7 @@ from ..core.state import (
     K_ACTIVATE_DEADLINE,
     K_ACTIVE_DEPTH,
     K_BANKS,
+    K_BANKS_PER_RANK,
     K_BANKS_PER_SID,
     K_CAP,
     K_CAS,
@@ -86,20 +84,17 @@ from ..core.state import (
     K_SET_REST,
     LPDDR5,
     MAINTENANCE_DEPTH,
-    Q_N,
-    Q_SIZE,
     R_ACTIVE,
     R_FIRST_BANK,
     R_SET_FREE,
     RING,
 )
-from .choose import ANY, COLUMN, ROW, best_active, best_queued, candidate, head_of_maintenance, mode_turns
+from .choose import ANY, COLUMN, ROW, amend_access, best_active, best_queued, head_of_maintenance, mode_turns
+from .rows import note, note_banks, note_group
 
-__all__ = ["amend_row_plan", "answer", "hand_out", "tick"]
+__all__ = ["answer", "hand_out", "tick"]
 
 ERROR_MAINTENANCE, ERROR_ANSWERS = 1, 2
-_NO_ROW = -2
-"""A row plan that says: nothing to send as things stand."""
 
 
 @njit(cache=True, nogil=True)
@@ -135,7 +130,7 @@ def _refresh_hbm3(m: Any, s: int, t: int) -> None:
     bank = m[s + C_REFRESH_BANK]
     r = m[s + C_FIRST_RANK] + m[s + C_REFRESH_RANK] * m[s + C_RANK_STEP]
     in_set = bank % m[K_BANKS_PER_SID]
-    if in_set == 0 and t < m[r + R_SET_FREE] and m[K_BANKS] // m[K_RANKS] == m[K_BANKS_PER_SID]:
+    if in_set == 0 and t < m[r + R_SET_FREE] and m[K_BANKS_PER_RANK] == m[K_BANKS_PER_SID]:
         m[s + C_NEXT_REFRESH] = t + 1
         return
     _push(m, s, REFPB, m[r + R_FIRST_BANK] + bank * B_SIZE)
@@ -145,7 +140,7 @@ def _refresh_hbm3(m: Any, s: int, t: int) -> None:
     m[s + C_NEXT_REFRESH] = t + 1
     if m[s + C_REFRESH_RANK] == m[K_RANKS]:
         m[s + C_REFRESH_RANK] = 0
-        m[s + C_REFRESH_BANK] = (bank + 1) % (m[K_BANKS] // m[K_RANKS])
+        m[s + C_REFRESH_BANK] = (bank + 1) % m[K_BANKS_PER_RANK]
         m[s + C_NEXT_REFRESH] = t + 1 - m[K_RANKS] + m[K_INTERVAL]
 
 
@@ -183,21 +178,33 @@ def _leave_queue(m: Any, s: int, e: int, t: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _note_stuck(m: Any, s: int, count: int) -> None:
+    """Counts of active requests that stay above 0 (a row was auto-precharged under one) bar while any request is active."""
+    if m[K_CAP] > 0 and m[s + C_N_ACTIVE] == count:
+        note_banks(m, s, m[s + C_FIRST_BANK], m[K_BANKS])
+
+
+@njit(cache=True, nogil=True)
 def _join_active(m: Any, s: int, e: int) -> None:
     m[m[s + C_ACTIVE] + m[s + C_N_ACTIVE]] = e
     m[s + C_N_ACTIVE] += 1
     b = m[e + E_BANK]
     m[b + B_ACTIVE] += 1
     m[m[b + B_RANK] + R_ACTIVE] += 1
+    amend_access(m, s, e)
+    _note_stuck(m, s, 1)
 
 
 @njit(cache=True, nogil=True)
 def _drop_active(m: Any, s: int, e: int) -> None:
+    if m[s + C_ACCESS] == e:
+        m[s + C_ACCESS] = -1
     i = m[s + C_ACTIVE]
     while m[i] != e:
         i += 1
     m[s + C_N_ACTIVE] -= 1
     m[i] = m[m[s + C_ACTIVE] + m[s + C_N_ACTIVE]]
+    _note_stuck(m, s, 0)
 
 
 @njit(cache=True, nogil=True)
@@ -247,6 +254,7 @@ def _access(m: Any, out: Any, s: int, e: int, cmd: int, t: int) -> None:
         answer(m, s, depart, depart - m[e + E_ARRIVAL], t)
     m[e + E_NEXT] = m[s + C_FREE]
     m[s + C_FREE] = e
+    note(m, s, b)
 
 
 @njit(cache=True, nogil=True)
@@ -255,6 +263,20 @@ def _second_activate(m: Any, out: Any, s: int, t: int) -> None:
     issue(m, out, s, ACT2, m[e + E_BANK], m[e + E_ROW], t)
     _join_active(m, s, e)
     m[s + C_OWED] = -1
+    note(m, s, m[e + E_BANK])
+
+
+@njit(cache=True, nogil=True)
+def _activated(m: Any, s: int, e: int, t: int) -> None:
+    """A request that had left its queue opened its row."""
+    if m[e + E_COUNTED] == 2:  # its row was closed under it: it was in the active buffer already
+        _drop_active(m, s, e)
+    m[e + E_COUNTED] = 2
+    if m[K_FAMILY] == LPDDR5:
+        m[s + C_OWED] = e
+        m[s + C_DEADLINE] = t + m[K_ACTIVATE_DEADLINE]
+    else:
+        _join_active(m, s, e)
 
 
 @njit(cache=True, nogil=True)
@@ -279,16 +301,11 @@ def _send(m: Any, out: Any, s: int, e: int, cmd: int, t: int) -> None:
     if cmd == ACT and m[e + E_QUEUED] and m[s + C_N_ACTIVE] < m[K_ACTIVE_DEPTH]:
         _leave_queue(m, s, e, t)
     issue(m, out, s, cmd, b, m[e + E_ROW], t)
-    if cmd != ACT or m[e + E_QUEUED]:
-        return
-    if m[e + E_COUNTED] == 2:  # its row was closed under it: it was in the active buffer already
-        _drop_active(m, s, e)
-    m[e + E_COUNTED] = 2
-    if m[K_FAMILY] == LPDDR5:
-        m[s + C_OWED] = e
-        m[s + C_DEADLINE] = t + m[K_ACTIVATE_DEADLINE]
-    else:
-        _join_active(m, s, e)
+    if cmd == ACT:
+        if not m[e + E_QUEUED]:
+            _activated(m, s, e, t)
+        note_group(m, s, b)
+    note(m, s, b)
 
 
 @njit(cache=True, nogil=True)
@@ -299,13 +316,17 @@ def _send_maintenance(m: Any, out: Any, s: int, b: int, cmd: int, t: int) -> Non
     if done:
         m[s + C_MAINT_HEAD] = (m[s + C_MAINT_HEAD] + 1) % RING
         m[s + C_MAINT_COUNT] -= 1
+    if cmd in (PREA, REFAB):
+        note_banks(m, s, m[m[b + B_RANK] + R_FIRST_BANK], m[K_BANKS_PER_RANK])
+    else:
+        note(m, s, b)
 
 
 @njit(cache=True, nogil=True)
 def _turn(m: Any, s: int) -> None:
     if mode_turns(m, s):
         m[s + C_WRITING] = 1 - m[s + C_WRITING]
-        m[s + C_ROW_PLAN] = -1
+        note_banks(m, s, m[s + C_FIRST_BANK], m[K_BANKS])
 
 
 @njit(cache=True, nogil=True)
@@ -357,23 +378,6 @@ def _lpddr5(m: Any, out: Any, s: int, t: int, wake: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def amend_row_plan(m: Any, s: int, b: int, t: int) -> None:
-    """HBM2: bank `b` changed in a way that touches no other bank's next row command."""
-    plan = m[s + C_ROW_PLAN]
-    if plan == -1:
-        return
-    if plan >= 0 and m[plan + E_BANK] == b:
-        m[s + C_ROW_PLAN] = -1
-        return
-    if m[b + B_QUEUE + m[s + C_WRITING] * Q_SIZE + Q_N] == 0:
-        return
-    when, e, cmd = candidate(m, s, b, m[s + C_WRITING], t, ROW)
-    clock = m[s + C_ROW_PLAN_CLOCK]
-    if e >= 0 and (when < clock or (when == clock and m[e + E_ID] < m[plan + E_ID])):
-        m[s + C_ROW_PLAN], m[s + C_ROW_PLAN_COMMAND], m[s + C_ROW_PLAN_CLOCK] = e, cmd, when
-
-
-@njit(cache=True, nogil=True)
 def _column_slot(m: Any, out: Any, s: int, t: int) -> int:
     """HBM: send an access if one is ready; returns its clock, t if one went out."""
     when, e, cmd = best_active(m, s, t, COLUMN)
@@ -383,12 +387,7 @@ def _column_slot(m: Any, out: Any, s: int, t: int) -> int:
         if queued < when:
             when, e, cmd = queued, queued_e, queued_cmd
     if when <= t:
-        b = m[e + E_BANK]
         _send(m, out, s, e, cmd, t)
-        if m[s + C_N_ACTIVE] == 0:
-            m[s + C_ROW_PLAN] = -1  # bars on precharges are tested only while there are active requests
-        else:
-            amend_row_plan(m, s, b, t)
     return when
 
 
@@ -396,23 +395,14 @@ def _column_slot(m: Any, out: Any, s: int, t: int) -> int:
 def _row_slot(m: Any, out: Any, s: int, t: int) -> int:
     """HBM: send a row command if one is ready; returns its clock, t if one went out."""
     if m[s + C_MAINT_COUNT] > 0:
-        m[s + C_ROW_PLAN] = -1
         when, b, cmd = head_of_maintenance(m, s, t)
         if when <= t:
             _send_maintenance(m, out, s, b, cmd, t)
         return when
     _turn(m, s)
-    planned = m[K_FAMILY] == HBM2 and m[K_CAP] == 0
-    if planned and m[s + C_ROW_PLAN] != -1:
-        when, e, cmd = m[s + C_ROW_PLAN_CLOCK], m[s + C_ROW_PLAN], m[s + C_ROW_PLAN_COMMAND]
-    else:
-        when, e, cmd = best_queued(m, s, m[s + C_WRITING], t, ROW)
+    when, e, cmd = best_queued(m, s, m[s + C_WRITING], t, ROW)
     if when <= t:
         _send(m, out, s, e, cmd, t)
-        m[s + C_ROW_PLAN] = -1
-    elif planned:
-        m[s + C_ROW_PLAN] = e if e >= 0 else _NO_ROW
-        m[s + C_ROW_PLAN_COMMAND], m[s + C_ROW_PLAN_CLOCK] = cmd, when
     return when
 
 
