@@ -11,7 +11,7 @@ from cyclescape.simulator.registry import accelerator
 from cyclescape.simulator.space import Space
 
 FOLDER = Path(__file__).parent / "reference"
-MACHINES = ("systolic", "streaming", "dram")
+MACHINES = ("systolic", "streaming", "dataflow", "dram")
 
 
 def page(machine: Accelerator) -> str:

@@ -1,0 +1,90 @@
+"""The dataflow machine: reports that add up, fusion and launches, designs that cannot run the work."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+
+from cyclescape.accelerators.dataflow import Dataflow
+from cyclescape.accelerators.dataflow.costs import ENERGIES
+from cyclescape.accelerators.dataflow.machine import CAUSES
+from cyclescape.traces.catalog import load
+
+from .operator_graphs import designs, workloads
+
+machine = Dataflow()
+
+
+def run(workload, engine=None, preset=None, **parameters):
+    return machine.run([machine.design.make(parameters, preset=preset)], load(workload), engine=engine)[0]
+
+
+@settings(max_examples=15, deadline=None)
+@given(designs(), workloads())
+def test_reports_add_up_and_engines_give_the_same_one(design, workload):
+    report = machine.run([design], workload)[0]
+    assert report == machine.run([design], workload, engine="simpy")[0]
+    if not report.ok:
+        assert "operator" in report.reason
+        return
+    metrics = report.metrics
+    assert set(metrics) == set(machine.metrics)
+    assert tuple(report.breakdown) == CAUSES
+    assert sum(report.breakdown.values()) == metrics["cycles"] == sum(report.table.columns["cycles"])
+    assert metrics["energy_j"] == pytest.approx(sum(metrics[f"energy_{part}_j"] for part in ENERGIES))
+    assert sum(report.table.columns["macs"]) == metrics["macs"]
+    assert 0 <= metrics["utilization"] <= 1
+    assert metrics["hbm_utilization"] + metrics["ddr_bytes"] > 0
+
+
+def test_kernel_by_kernel_every_tensor_goes_through_memory():
+    workload = load("resnet18")
+    report = run("resnet18", preset="sn40l", region_operators=1)
+    words = sum(op.input_elements + op.weight_elements + op.output_elements for op in workload.operators)
+    assert report.metrics["hbm_bytes"] == pytest.approx(2 * words, rel=0.01)
+    assert report.metrics["regions"] == len(workload.operators)
+    fused = run("resnet18", preset="sn40l", region_operators=64)
+    border = workload.operators[0].input_elements + sum(op.weight_elements for op in workload.operators)
+    assert 2 * border <= fused.metrics["hbm_bytes"] < report.metrics["hbm_bytes"] / 2
+
+
+def test_a_launch_costs_what_it_costs_and_fusion_gains_more_the_dearer_it_is():
+    gains = []
+    for launch in (0, 1000, 10_000):
+        kernels, fused = (run("bert-base:seq_len=128", launch_ns=launch, region_operators=n) for n in (1, 16))
+        assert kernels.breakdown["launch"] == kernels.metrics["regions"] * launch * 1.6
+        gains.append(kernels.metrics["cycles"] / fused.metrics["cycles"])
+    assert gains == sorted(gains)
+    assert gains[0] > 1
+
+
+def test_weights_that_hbm_cannot_hold_come_from_ddr():
+    near, far = (run("bert-base:seq_len=128", hbm_gib=size) for size in (16, 0.05))
+    assert near.metrics["ddr_bytes"] == 0
+    assert far.metrics["ddr_bytes"] > 0
+    assert far.metrics["cycles"] > near.metrics["cycles"]
+    assert far.metrics["ddr_bytes"] + far.metrics["hbm_bytes"] == near.metrics["hbm_bytes"]
+    assert {"hbm", "ddr", ""} == set(far.table.columns["weights_in"])
+
+
+def test_what_does_not_fit_is_said():
+    assert "fit neither HBM nor DDR of a chip" in run("llama2-70b", ddr_gib=10).reason
+    assert run("llama2-7b:phase=decode,batch=2,seq_len=32", preset="sn40l").ok
+    reason = run("bert-base:seq_len=128", memory_units=1, memory_unit_kib=1).reason
+    assert re.match(r"operator '[\w.]+': the smallest share of it needs [\d,]+ bytes .* there are 1,024;", reason)
+    assert "more memory_units or memory_unit_kib" in reason
+
+
+def test_weights_larger_than_the_scratchpads_stream_by_columns():
+    report = run("vgg16", memory_unit_kib=64, memory_units=256)
+    table = report.layers.set_index("name")
+    assert report.metrics["sram_bytes"] <= 256 * 64 * 1024
+    assert report.metrics["hbm_bytes"] > 2 * 138_000_000
+    assert table.loc[table.macs.idxmax()].tiles >= 1
+
+
+def test_presets_have_the_published_peak():
+    design = machine.design.make(preset="sn40l")
+    flops = 2 * machine.ceiling(design, None).macs_per_s
+    assert flops == pytest.approx(638e12, rel=0.005)
+    assert design.sram_bytes == pytest.approx(520 * 2**20)
