@@ -163,7 +163,7 @@ def _scratch_bytes(stages: Sequence[Stage], region: Region) -> int:
     for i, job in zip(region.operators, region.plan.jobs):
         again = 1 if job.weight_bytes_tile else job.firings
         stage = stages[i]
-        total += region.passes * (stage.weight_bytes * again + stage.cached_bytes)
+        total += region.passes * stage.weight_bytes * again
         total += sum(e.bytes for e in stage.edges) + 2 * stage.out_bytes
     return total
 

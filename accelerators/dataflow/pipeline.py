@@ -64,22 +64,18 @@ def transfers_of(plan: Plan, machine: Machine) -> dict[str, list[_Transfer]]:
     """The turns of each server, in order."""
     turns: dict[str, list[_Transfer]] = {server: [] for server in SERVERS}
     for i, job in enumerate(plan.jobs):
-        for name, tier, held, tiled in job.loads(machine.data):
-            if held:
-                turns[tier].append(_Transfer(job.start, False, i, 0, held, out=(f"{name} held {i}",)))
-            if tiled:
-                turns[tier] += [
-                    _Transfer(job.start + k, False, i, 1, tiled, out=(f"{name} {i}",)) for k in range(job.firings)
-                ]
+        for name, tier, times, each in job.loads(machine.data):
+            pace = job.firings // times
+            turns[tier] += [
+                _Transfer(job.start + k * pace, False, i, times, each, out=(f"{name} {i}",)) for k in range(times)
+            ]
         late = 1 + (job.collective_steps > 0)
         if job.collective_steps:
-            every = [f"{i} store"] * (job.store_bytes > 0)
-            last: list[str] = []
-            for n, link in enumerate(plan.links):
-                if link.source == i:
-                    (last if _last_only(link.gathered, job.firings) else every).append(f"{i} to {n}")
+            readers = [(f"{i} store", 1)] * (job.store_bytes > 0) + [
+                (f"{i} to {n}", job.firings // link.tokens) for n, link in enumerate(plan.links) if link.source == i
+            ]
             for k in range(job.firings):
-                out = tuple(every + last * (k == job.firings - 1))
+                out = tuple(port for port, every in readers if (k + 1) % every == 0)
                 step, size = job.start + k + 1, job.collective_bytes
                 turns["link"].append(_Transfer(step, False, i, 0, size, f"{i} in", out, job.collective_steps))
         if job.store_bytes:
@@ -88,10 +84,6 @@ def transfers_of(plan: Plan, machine: Machine) -> dict[str, list[_Transfer]]:
                 for k in range(job.firings)
             ]
     return {server: sorted(turn) for server, turn in turns.items() if turn}
-
-
-def _last_only(gathered: bool, firings: int) -> bool:
-    return gathered and firings > 1
 
 
 def network_of(plan: Plan, machine: Machine, names: Sequence[str] = ()) -> Network:
@@ -104,13 +96,9 @@ def network_of(plan: Plan, machine: Machine, names: Sequence[str] = ()) -> Netwo
     outputs: list[list[Port]] = [[] for _ in plan.jobs]
     windows = []
     for i, job in enumerate(plan.jobs):
-        for name, tier, held, tiled in job.loads(machine.data):
-            if held:
-                inputs[i].append(Port(f"{name} held", job.firings))
-                ends.append((f"{tier}.{name} held {i}", f"{label[i]}.{name} held", 1))
-            if tiled:
-                inputs[i].append(Port(name))
-                ends.append((f"{tier}.{name} {i}", f"{label[i]}.{name}", machine.buffer_tiles))
+        for name, tier, times, _ in job.loads(machine.data):
+            inputs[i].append(Port(name, job.firings // times))
+            ends.append((f"{tier}.{name} {i}", f"{label[i]}.{name}", machine.buffer_tiles if times == job.firings else 1))
         if job.collective_steps:
             outputs[i].append(Port("link"))
             ends.append((f"{label[i]}.link", f"link.{i} in", machine.buffer_tiles))
@@ -122,14 +110,12 @@ def network_of(plan: Plan, machine: Machine, names: Sequence[str] = ()) -> Netwo
         for n, link in enumerate(plan.links):
             if link.source != i:
                 continue
-            reader = plan.jobs[link.target]
-            once = _last_only(link.gathered, job.firings)
             if job.collective_steps:
                 source = f"link.{i} to {n}"
             else:
-                source = f"{label[i]}.to {n}"
-                outputs[i].append(Port(f"to {n}", job.firings, job.firings - 1) if once else Port(f"to {n}"))
-            inputs[link.target].append(Port(f"from {n}", reader.firings) if link.gathered else Port(f"from {n}"))
+                source, every = f"{label[i]}.to {n}", job.firings // link.tokens
+                outputs[i].append(Port(f"to {n}", every, every - 1))
+            inputs[link.target].append(Port(f"from {n}", plan.jobs[link.target].firings // link.tokens))
             target = f"{label[link.target]}.from {n}"
             if link.ahead:
                 windows.append((n, job.firings, link.ahead))

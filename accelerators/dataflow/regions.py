@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, gcd
 
 from .design import DataflowDesign
-from .work import Edge, Stage
+from .work import Stage
 
 __all__ = ["Job", "Link", "Plan", "Region", "cut"]
 
@@ -26,12 +26,17 @@ class Link:
 
     source: int
     target: int
-    gathered: bool
-    """The reader starts when all of it is there: one token."""
+    tokens: int
+    """Tokens that pass: one a tile, or fewer where the reader needs a share of the tensor at once."""
     ahead: int
     """Tiles that the reader's windows reach ahead; they wait in line buffers."""
     depth: int
     token_bytes: int
+
+    @property
+    def sram_bytes(self) -> int:
+        """Scratchpad for it, with the token that the reader works on."""
+        return (min(self.tokens, self.depth + 1) + self.ahead) * self.token_bytes
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Job:
     """Step of the schedule, in tiles, at which its first tile can begin."""
     cycles: int
     held_bytes: int
-    """Loaded once, before the first tile."""
+    """Loaded before the first tile, in `held_groups` parts before the first tile of each part (sequences of a batch)."""
+    held_groups: int
     tile_bytes: int
     """Loaded for each tile."""
     weights: str
@@ -57,13 +63,15 @@ class Job:
     collective_steps: int
 
     def loads(self, data: str) -> Iterator[tuple[str, str, int, int]]:
-        """Name, tier, bytes held and bytes a tile of each stream from memory; activations are in the tier `data`."""
-        for name, tier, held, tiled in (
-            ("data", data, self.held_bytes, self.tile_bytes),
-            ("weights", self.weights, self.weight_bytes_held, self.weight_bytes_tile),
+        """Name, tier, times and bytes each time of each stream from memory; activations are in the tier `data`."""
+        for name, tier, times, each in (
+            ("data held", data, self.held_groups, -(-self.held_bytes // self.held_groups)),
+            ("data", data, self.firings, self.tile_bytes),
+            ("weights held", self.weights, 1, self.weight_bytes_held),
+            ("weights", self.weights, self.firings, self.weight_bytes_tile),
         ):
-            if held or tiled:
-                yield name, tier, held, tiled
+            if each:
+                yield name, tier, times, each
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,7 @@ def _shares(stage: Stage, passes: int) -> Stage:
     def part(count: int) -> int:
         return -(-count // passes)
 
-    edges = tuple(e if e.dependence == "whole" else replace(e, bytes=part(e.bytes)) for e in stage.edges)
+    edges = tuple(e if e.groups else replace(e, bytes=part(e.bytes)) for e in stage.edges)
     return replace(
         stage, rows=part(stage.rows), product_passes=part(stage.product_passes), vector_passes=part(stage.vector_passes),
         edges=edges, out_bytes=part(stage.out_bytes), collective_bytes=part(stage.collective_bytes),
@@ -155,63 +163,68 @@ def _region(
     products = [s.rows for s in members if s.product_passes] or [s.rows for s in members]
     tiles = min(design.tiles, max(products))
     firings = [columns or (tiles if s.rows >= tiles else 1) for s in members]
-    units = _units(design, members)
-    held, tiled, weights_held, weights_tile = [], [], [], []
-    for s, count in zip(members, firings):
-        outside = [e for e in s.edges if e.source not in span]
-        whole = s.cached_bytes + sum(e.bytes for e in outside if columns or e.dependence == "whole")
-        streamed = 0 if columns else sum(e.bytes for e in outside if e.dependence != "whole")
-        held.append(whole)
-        tiled.append(-(-streamed // count))
-        weights_held.append(0 if columns else s.weight_bytes)
-        weights_tile.append(-(-s.weight_bytes // count) if columns else 0)
-    start = [0] * len(members)
-    raw: list[tuple[int, int, Edge, bool, int]] = []
+    scratch = [_scratch_cycles(design, s, 1 if columns else count) for s, count in zip(members, firings)]
+    units = _units(design, [max(1, s.passes, pads) for s, pads in zip(members, scratch)])
+    links, start = _links(design, members, firings, span)
+    jobs = []
     for at, (s, count) in enumerate(zip(members, firings)):
-        for edge in s.edges:
-            if edge.source not in span:
-                continue
-            p = edge.source - span.start
-            ahead = ceil(edge.ahead * count)
-            gathered = edge.dependence == "whole" or firings[p] != count or ahead >= count
-            ahead = 0 if gathered else ahead
-            later = (firings[p] if gathered else 1 + ahead) + (members[p].collective_steps > 0)
-            start[at] = max(start[at], start[p] + later)
-            raw.append((p, at, edge, gathered, ahead))
-    links = []
-    for p, at, edge, gathered, ahead in raw:
-        spread = start[at] - start[p] - 1 - ahead
-        depth = 1 if gathered else min(firings[p], design.buffer_tiles + spread)
-        links.append(Link(p, at, gathered, ahead, depth, edge.bytes if gathered else -(-edge.bytes // firings[p])))
-    jobs, bound = [], []
-    for at, s in enumerate(members):
-        i, count = span.start + at, firings[at]
-        stored = not s.is_read or any(r not in span for r in readers[i])
-        out = -(-s.out_bytes // count)
-        arithmetic = -(-s.passes // (count * units[at]))
-        pads = max(1, units[at] * design.memory_units // design.compute_units)
-        moved = s.weight_bytes + s.cached_bytes + (s.weight_bytes * (count - 1) if not columns else 0)
-        moved += sum(e.bytes for e in s.edges) + s.out_bytes
-        scratch = -(-moved // (count * pads * design.memory_unit_bytes_per_cycle))
-        bound.append(scratch > arithmetic)
+        outside = [e for e in s.edges if e.source not in span]
+        whole = [e for e in outside if columns or e.groups]
+        streamed = sum(e.bytes for e in outside if e not in whole)
+        stored = not s.is_read or any(r not in span for r in readers[span.start + at])
         jobs.append(Job(
-            count, start[at], max(1, arithmetic, scratch), held[at], tiled[at], tiers[i], weights_held[at], weights_tile[at],
-            out if stored else 0, -(-s.collective_bytes // count), s.collective_steps,
+            count, start[at], -(-max(1, s.passes, scratch[at]) // (count * units[at])), sum(e.bytes for e in whole),
+            1 if columns else gcd(count, *(e.groups for e in whole)), -(-streamed // count), tiers[span.start + at],
+            0 if columns else s.weight_bytes, -(-s.weight_bytes // count) if columns else 0,
+            -(-s.out_bytes // count) if stored else 0, -(-s.collective_bytes // count), s.collective_steps,
         ))  # fmt: skip
-    sram = sum(_job_bytes(design, job) for job in jobs)
-    sram += sum((k.depth + k.ahead + (not k.gathered)) * k.token_bytes for k in links)
+    sram = sum(_job_bytes(design, job) for job in jobs) + sum(link.sram_bytes for link in links)
     sram += sum(-(-s.out_bytes // job.firings) for job, s in zip(jobs, members))
     plan = Plan(tuple(jobs), tuple(links), sram)
     if not force and not _fits(design, plan):
         return None
-    return Region(plan, tuple(span), tuple(units), tuple(bound))
+    bound = tuple(pads > s.passes for s, pads in zip(members, scratch))
+    return Region(plan, tuple(span), tuple(units), bound)
+
+
+def _links(
+    design: DataflowDesign, members: Sequence[Stage], firings: Sequence[int], span: range
+) -> tuple[list[Link], list[int]]:
+    """The tensors inside a region, and the step at which the first tile of each stage can begin."""
+    start = [0] * len(members)
+    found = []
+    for at, (stage, count) in enumerate(zip(members, firings)):
+        for edge in stage.edges:
+            if edge.source not in span:
+                continue
+            p = edge.source - span.start
+            ahead = ceil(edge.ahead * count)
+            streams = not edge.groups and firings[p] == count and ahead < count
+            tokens = count if streams else gcd(firings[p], count, edge.groups or 1)
+            ahead = ahead if streams else 0
+            first = firings[p] // tokens + ahead + (members[p].collective_steps > 0)
+            start[at] = max(start[at], start[p] + first)
+            found.append((p, at, edge, tokens, ahead, first))
+    links = []
+    for p, at, edge, tokens, ahead, first in found:
+        waits = -(-(start[at] - start[p] - first) // (firings[p] // tokens))
+        depth = min(tokens, waits + (design.buffer_tiles if tokens == firings[p] else 1))
+        links.append(Link(p, at, tokens, ahead, depth, -(-edge.bytes // tokens)))
+    return links, start
+
+
+def _scratch_cycles(design: DataflowDesign, stage: Stage, times: int) -> int:
+    """Cycles that the scratchpads beside one unit need for a stage: operands and result once, weights `times`."""
+    moved = stage.weight_bytes * times + sum(e.bytes for e in stage.edges) + stage.out_bytes
+    return -(-moved * design.compute_units // (design.memory_units * design.memory_unit_bytes_per_cycle))
 
 
 def _job_bytes(design: DataflowDesign, job: Job) -> int:
     """Scratchpad for what a stage exchanges with memory."""
     tiles = job.tile_bytes + job.weight_bytes_tile
     stores = (design.buffer_tiles + 2) * job.store_bytes
-    return job.held_bytes + job.weight_bytes_held + (design.buffer_tiles + 1) * tiles + stores
+    held = -(-job.held_bytes // job.held_groups) * min(2, job.held_groups)
+    return held + job.weight_bytes_held + (design.buffer_tiles + 1) * tiles + stores
 
 
 def _fits(design: DataflowDesign, plan: Plan) -> bool:
@@ -225,11 +238,10 @@ def _fits(design: DataflowDesign, plan: Plan) -> bool:
     return most <= MOST_PORTS and plan.sram_bytes <= design.sram_bytes
 
 
-def _units(design: DataflowDesign, stages: Sequence[Stage]) -> list[int]:
+def _units(design: DataflowDesign, work: Sequence[int]) -> list[int]:
     """Units of each stage: as many as let all finish together at the earliest, or equally many."""
-    if design.factors == "equal" or len(stages) == 1:
-        return [design.compute_units // len(stages)] * len(stages)
-    work = [max(1, s.passes) for s in stages]
+    if design.factors == "equal" or len(work) == 1:
+        return [design.compute_units // len(work)] * len(work)
     low, high = 1, max(work)
     while low < high:
         time = (low + high) // 2

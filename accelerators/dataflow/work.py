@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 from ...traces.operators import Attention, Conv, Elementwise, Embedding, Gemm, Normalization, Pool, Softmax
 from ...traces.workload import Workload
@@ -18,17 +17,15 @@ from .design import DataflowDesign
 
 __all__ = ["Edge", "Stage", "stages_of"]
 
-Dependence = Literal["stream", "whole"]
-"""A tile of the reader needs the same tile of what it reads (and what is `ahead`), or all of it."""
-
-
 @dataclass(frozen=True)
 class Edge:
     """A tensor that a stage reads: who made it (-1: an input of the network, a cache), and how much of it."""
 
     source: int
     bytes: int
-    dependence: Dependence = "stream"
+    groups: int = 0
+    """0: a tile of the reader needs the same tile of it. Else it falls into that many parts (the sequences of a batch), and
+    a tile needs its part complete."""
     ahead: Fraction = Fraction(0)
     """Share of the tensor by which a window reaches beyond the part that corresponds to the result."""
 
@@ -55,7 +52,7 @@ class Stage:
     is_read: bool = True
     """Whether a later operator reads the result; otherwise it is a result of the network."""
     cached_bytes: int = 0
-    """Keys and values of earlier tokens, which live in memory as weights do."""
+    """Keys and values of earlier tokens, which live in memory as weights do; they are among the edges."""
     macs: int = 0
     vector_ops: int = 0
 
@@ -85,8 +82,8 @@ def stages_of(design: DataflowDesign, workload: Workload) -> list[Stage]:
         part = chips if shared else 1
         whole_out = op.output_elements * out_bits // 8
         edges = tuple(
-            Edge(source, _share(elements * in_bits // 8, part if _is_part(source, split, shared) else 1), how, ahead)
-            for source, elements, how, ahead in _reads(op, sources, workload)
+            Edge(source, _share(elements * in_bits // 8, part if _is_part(source, split, shared) else 1), groups, ahead)
+            for source, elements, groups, ahead in _reads(op, sources, workload)
         )
         product, vector = _passes(op, design)
         ring = _share(whole_out * (chips - 1), chips)
@@ -135,7 +132,7 @@ def _rows(op: object) -> int:
         return op.batch * op.q_len
     if isinstance(op, Embedding):
         return op.tokens
-    if isinstance(op, Softmax | Normalization):
+    if isinstance(op, Softmax) or (isinstance(op, Normalization) and op.mode != "group"):
         return op.rows
     return op.output_elements  # type: ignore[attr-defined]
 
@@ -153,33 +150,36 @@ def _cached(op: object) -> int:
     return op.batch * (op.kv_heads or op.heads) * op.cached * (op.head_dim + values)
 
 
-def _reads(op: object, sources: list[int], workload: Workload) -> Iterable[tuple[int, int, Dependence, Fraction]]:
+def _reads(op: object, sources: list[int], workload: Workload) -> Iterable[tuple[int, int, int, Fraction]]:
     """What an operator reads of each source, in elements; what is not made by an operator comes from memory.
 
     An operator may read a part of what its sources made; the sources then share the count by their sizes.
     """
     named = dict.fromkeys(s for s in sources if s >= 0)
     made = {s: workload.operators[s].output_elements for s in named}
-    total: int = op.input_elements - _cached(op)  # type: ignore[attr-defined]
+    cached = _cached(op)
+    total: int = op.input_elements - cached  # type: ignore[attr-defined]
     whole = max(1, sum(made.values()))
     if isinstance(op, Embedding):  # rows of the table, of which each is read when its turn comes
-        yield -1, op.tokens * op.width, "stream", Fraction(0)
+        yield -1, op.tokens * op.width, 0, Fraction(0)
         return
     for at, source in enumerate(named):
         elements = made[source] if whole <= total else made[source] * total // whole
-        yield source, elements, _dependence(op, at, len(named)), _ahead(op)
+        yield source, elements, _groups(op, at, len(named)), _ahead(op)
     rest = max(0, total - sum(made.values())) if -1 in sources or not named else 0
     if rest:
-        yield -1, rest, "stream", Fraction(0)
+        yield -1, rest, 0, Fraction(0)
+    if cached:
+        yield -1, cached, op.batch, Fraction(0)  # type: ignore[attr-defined]
 
 
-def _dependence(op: object, at: int, sources: int) -> Dependence:
+def _groups(op: object, at: int, sources: int) -> int:
     if isinstance(op, Attention):
-        # Queries stream. Without a mask every query meets every key, so that those must be complete.
-        return "stream" if op.causal or (at == 0 and sources > 1) else "whole"
+        # Queries stream. Without a mask every query meets every key of its sequence, so that those must be complete.
+        return 0 if op.causal or (at == 0 and sources > 1) else op.batch
     if isinstance(op, Gemm) and not op.weights:
-        return "stream" if at == 0 else "whole"
-    return "stream"
+        return 0 if at == 0 else op.batch
+    return op.rows if isinstance(op, Normalization) and op.mode == "group" else 0
 
 
 def _ahead(op: object) -> Fraction:

@@ -104,6 +104,6 @@ def test_windows_wait_for_the_rows_below():
     g.conv("second", g.conv("first", g.input(1, 8, 8, 8), 8, 1), 8, 5)
     design = DataflowDesign.make({"tiles": 8, "memory_unit_kib": 64})
     ((region,),) = (mapped(design, g.workload("w"))[1],)
-    assert [(link.ahead, link.gathered) for link in region.plan.links] == [(2, False)]
+    assert [(link.ahead, link.tokens) for link in region.plan.links] == [(2, 8)]
     run = run_simpy(network_of(region.plan, machine_of(design)))
     assert run.ready["stage1"][0] > run.send["stage0"][2]
