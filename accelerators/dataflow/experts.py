@@ -42,8 +42,10 @@ class Stream:
     experts: tuple[int, ...]
 
     @classmethod
-    def random(cls, requests: int, experts: int, *, rate_per_s: float | None = None, skew: float = 0.0, seed: int = 0) -> Stream:
-        """Draw experts uniformly, or by Zipf's law with exponent `skew`; arrivals by Poisson, or all at once without a rate."""
+    def random(
+        cls, requests: int, experts: int, *, rate_per_s: float | None = None, skew: float = 0.0, seed: int = 0
+    ) -> Stream:
+        """Draw experts uniformly or by Zipf's law (exponent `skew`); Poisson arrivals, or all at once without a rate."""
         if min(requests, experts) < 1 or skew < 0 or (rate_per_s is not None and rate_per_s <= 0):
             raise InputError(
                 f"stream: requests={requests}, experts={experts}, skew={skew}, rate_per_s={rate_per_s}; "
