@@ -154,7 +154,7 @@ def _report(design: DataflowDesign, workload: Workload, engine: str) -> Report:
         "macs": workload.macs, "area_mm2": costs.area_mm2(design), "energy_j": energy_j, "edp_js": energy_j * seconds,
         "power_w": energy_j / seconds, **{f"energy_{part}_j": value for part, value in energy.items()},
     }  # fmt: skip
-    return Report(metrics, lost, Table(lambda: _table(workload, stages, rows, launch)))
+    return Report(metrics, lost, Table(lambda: _table(workload, stages, rows)))
 
 
 def _scratch_bytes(stages: Sequence[Stage], region: Region) -> int:
@@ -168,16 +168,19 @@ def _scratch_bytes(stages: Sequence[Stage], region: Region) -> int:
     return total
 
 
-def _table(workload: Workload, stages: Sequence[Stage], rows: Sequence[Any], launch: int) -> dict[str, Any]:
-    """A row for each operator. Operators of a region work at the same time: `cycles` is the region's, at its first one."""
+def _table(workload: Workload, stages: Sequence[Stage], rows: Sequence[Any]) -> dict[str, Any]:
+    """A row for each operator. Those of a region work at the same time; its cycles are shared out by their unit-cycles."""
     columns: dict[str, list[Any]] = {name: [] for name in (
         "name", "kind", "region", "cycles", "bound_by", "units", "tiles", "busy_cycles", "macs", "weights_in", "link_bytes",
     )}  # fmt: skip
     for number, (cycles, bound, _, region) in enumerate(rows):
-        for at, (i, job) in enumerate(zip(region.operators, region.plan.jobs)):
+        jobs = region.plan.jobs
+        work = [units * job.firings * job.cycles for units, job in zip(region.units, jobs)]
+        upto = [sum(work[: at + 1]) * cycles // sum(work) for at in range(len(work))]
+        for at, (i, job) in enumerate(zip(region.operators, jobs)):
             values = (
-                workload.operators[i].name, stages[i].kind, number, cycles if at == 0 else 0, bound, region.units[at],
-                job.firings, job.firings * job.cycles * region.passes, workload.operators[i].macs,
+                workload.operators[i].name, stages[i].kind, number, upto[at] - (upto[at - 1] if at else 0), bound,
+                region.units[at], job.firings, job.firings * job.cycles * region.passes, workload.operators[i].macs,
                 job.weights if stages[i].weight_bytes else "", job.collective_bytes * job.firings * region.passes,
             )  # fmt: skip
             for name, value in zip(columns, values, strict=True):
