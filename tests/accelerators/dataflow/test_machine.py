@@ -2,12 +2,15 @@
 
 import re
 
+import gymnasium
 import pytest
 from hypothesis import given, settings
 
-from cyclescape.accelerators.dataflow import Dataflow
+from cyclescape.accelerators.dataflow import Dataflow, validation
 from cyclescape.accelerators.dataflow.costs import ENERGIES
 from cyclescape.accelerators.dataflow.machine import CAUSES
+from cyclescape.accelerators.streaming import validation as streaming_validation
+from cyclescape.simulator.validation import Check, Difference
 from cyclescape.traces.catalog import load
 
 from .operator_graphs import designs, workloads
@@ -88,3 +91,33 @@ def test_presets_have_the_published_peak():
     flops = 2 * machine.ceiling(design, None).macs_per_s
     assert flops == pytest.approx(638e12, rel=0.005)
     assert design.sram_bytes == pytest.approx(520 * 2**20)
+
+
+def test_the_environment_offers_depths_factors_tiles_units_and_bandwidths():
+    env = gymnasium.make("cyclescape/Dataflow-v0", workload="resnet18", objective="max:runs_per_s", constraints="area_mm2<=800")
+    names = env.unwrapped.problem.space.names
+    assert {"buffer_tiles", "factors", "tiles", "compute_units", "memory_unit_kib", "hbm_gbytes_per_s"} <= set(names)
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    rewards, areas = [], []
+    for _ in range(6):
+        _, reward, _, _, info = env.step(env.action_space.sample())
+        rewards.append(reward)
+        areas.append(info["report"].metrics["area_mm2"])
+        assert info["feasible"] == (areas[-1] <= 800)
+    assert len(set(rewards)) > 1
+    env.close()
+
+
+def test_validation_takes_the_shipped_table_with_the_published_figures_or_one_of_ones_own(tmp_path, monkeypatch):
+    table = tmp_path / "mine.csv"
+    header = "graph,N,node_latency,ii,send_latency,response_latency,short_depth,long_depth,cycles_or_minus1_if_deadlock"
+    table.write_text(f"{header}\nmemfree,16,1,1,1,1,2,,261\n")
+    assert machine.validate(table).rows == 1
+    monkeypatch.setattr(streaming_validation, "SHIPPED", table)
+    monkeypatch.setattr(validation, "checks", lambda: iter([Check.equal("SN40L", "switching", 31, 31)]))
+    monkeypatch.setattr(validation, "differences", lambda: iter([Difference("SN40L", "overall", 6.6, 10.8, "lengths")]))
+    whole = machine.validate()
+    assert whole.ok
+    assert {"closed form cycles", "least depth", "switching"} < {check.field for check in whole.checks}
+    assert [difference.theirs for difference in whole.differences] == [6.6]
