@@ -18,6 +18,7 @@ from .work import Stage, stages_of
 
 if TYPE_CHECKING:
     from ...simulator.benchmark import Measurement
+    from ...simulator.timeline import Timeline
     from ...simulator.validation import Validation
 
 __all__ = ["CAUSES", "Dataflow", "mapped"]
@@ -56,6 +57,12 @@ class Dataflow(Accelerator):
     def simulate_many(self, designs: Sequence[Any], workload: Workload, *, engine: str = "compiled") -> list[Report]:
         """Simulate every design on the network; see `Accelerator.simulate_many`."""
         return [_report(design, workload, engine) for design in designs]
+
+    def timeline(self, design: Any, workload: Workload) -> Timeline:
+        """Return what stages, memories and links did when, by the SimPy reference; see `timeline.dataflow_timeline`."""
+        from .timeline import dataflow_timeline
+
+        return dataflow_timeline(design, workload)
 
     def ceiling(self, design: Any, workload: Workload) -> Ceiling:
         """Return what all units can multiply, and the bandwidth of all HBM."""
@@ -128,11 +135,11 @@ def _report(design: DataflowDesign, workload: Workload, engine: str) -> Report:
         most = min(one, spent[bound])
         if bound == "compute" and region.sram_bound[use.stage]:
             bound = "sram"
-        for cause, cycles in ((bound, most), ("fill", one - most)):
-            lost[cause] += cycles * region.passes
-        lost["launch"] += launch
-        rows.append((one * region.passes + launch, bound, use, region))
-    cycles = sum(row[0] for row in rows)
+        spent = {bound: most * region.passes, "fill": (one - most) * region.passes, "launch": launch}
+        for cause, cycles in spent.items():
+            lost[cause] += cycles
+        rows.append((spent, bound, use, region))
+    cycles = sum(lost.values())
     seconds = cycles / (design.frequency_mhz * 1e6)
     moved = {
         name: sum(getattr(use, name) * region.passes for _, _, use, region in rows)
@@ -154,7 +161,7 @@ def _report(design: DataflowDesign, workload: Workload, engine: str) -> Report:
         "macs": workload.macs, "area_mm2": costs.area_mm2(design), "energy_j": energy_j, "edp_js": energy_j * seconds,
         "power_w": energy_j / seconds, **{f"energy_{part}_j": value for part, value in energy.items()},
     }  # fmt: skip
-    return Report(metrics, lost, Table(lambda: _table(workload, stages, rows)))
+    return Report(metrics, lost, Table(lambda: _table(design, workload, stages, rows)))
 
 
 def _scratch_bytes(stages: Sequence[Stage], region: Region) -> int:
@@ -168,21 +175,29 @@ def _scratch_bytes(stages: Sequence[Stage], region: Region) -> int:
     return total
 
 
-def _table(workload: Workload, stages: Sequence[Stage], rows: Sequence[Any]) -> dict[str, Any]:
+def _table(
+    design: DataflowDesign, workload: Workload, stages: Sequence[Stage], rows: Sequence[tuple[dict[str, int], str, Any, Region]]
+) -> dict[str, Any]:
     """A row for each operator. Those of a region work at the same time; its cycles are shared out by their unit-cycles."""
-    columns: dict[str, list[Any]] = {name: [] for name in (
-        "name", "kind", "region", "cycles", "bound_by", "units", "tiles", "busy_cycles", "macs", "weights_in", "link_bytes",
-    )}  # fmt: skip
-    for number, (cycles, bound, _, region) in enumerate(rows):
+    data = machine_of(design).data
+    out: list[dict[str, Any]] = []
+    for number, (spent, bound, _, region) in enumerate(rows):
         jobs = region.plan.jobs
         work = [units * job.firings * job.cycles for units, job in zip(region.units, jobs)]
-        upto = [sum(work[: at + 1]) * cycles // sum(work) for at in range(len(work))]
-        for at, (i, job) in enumerate(zip(region.operators, jobs)):
-            values = (
-                workload.operators[i].name, stages[i].kind, number, upto[at] - (upto[at - 1] if at else 0), bound,
-                region.units[at], job.firings, job.firings * job.cycles * region.passes, workload.operators[i].macs,
-                job.weights if stages[i].weight_bytes else "", job.collective_bytes * job.firings * region.passes,
-            )  # fmt: skip
-            for name, value in zip(columns, values, strict=True):
-                columns[name].append(value)
-    return columns
+        before = 0
+        for i, job, units, own in zip(region.operators, jobs, region.units, work):
+            after = before + own
+            causes = {c: after * n // sum(work) - before * n // sum(work) for c, n in spent.items()}
+            before = after
+            moved = sum(times * each for _, _, times, each in job.loads(data)) + job.firings * job.store_bytes
+            out.append({
+                "name": workload.operators[i].name, "kind": stages[i].kind, "macs": workload.operators[i].macs,
+                "cycles": sum(causes.values()), **{f"{cause}_cycles": causes.get(cause, 0) for cause in CAUSES},
+                "region": number, "bound_by": bound, "units": units, "tiles": job.firings,
+                "busy_cycles": job.firings * job.cycles * region.passes,
+                "weights_in": job.weights if stages[i].weight_bytes else "",
+                "dram_bytes": moved * region.passes * design.sockets,
+                "link_bytes": job.collective_bytes * job.firings * region.passes * design.sockets,
+                "note": f"region {number}, {units} units, {job.firings} tiles",
+            })  # fmt: skip
+    return {name: [row[name] for row in out] for name in out[0]}

@@ -1,5 +1,7 @@
 """Compositions of experts: both executions agree in every event, and what a queue and an LRU must obey."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,7 +49,7 @@ def test_every_request_is_answered_once_by_an_expert_that_is_there(case):
         near = (near - {group.evicted}) | {group.expert}
         assert len(near) <= machine.near_bytes // 100
         assert group.routed <= group.load_start <= group.load_end <= group.run_start < group.run_end
-    for before, after in zip(served.groups, served.groups[1:]):
+    for before, after in pairwise(served.groups):
         assert after.run_start >= before.run_end
         assert after.load_start >= before.load_end
     assert served.stalled_ns <= served.end_ns

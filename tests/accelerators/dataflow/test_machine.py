@@ -1,6 +1,7 @@
 """The dataflow machine: reports that add up, fusion and launches, designs that cannot run the work."""
 
 import re
+from itertools import pairwise
 
 import gymnasium
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from cyclescape.accelerators.dataflow import Dataflow, validation
 from cyclescape.accelerators.dataflow.costs import ENERGIES
 from cyclescape.accelerators.dataflow.machine import CAUSES
+from cyclescape.accelerators.dataflow.timeline import dataflow_timeline
 from cyclescape.accelerators.streaming import validation as streaming_validation
 from cyclescape.simulator.validation import Check, Difference
 from cyclescape.traces.catalog import load
@@ -35,7 +37,11 @@ def test_reports_add_up_and_engines_give_the_same_one(design, workload):
     assert tuple(report.breakdown) == CAUSES
     assert sum(report.breakdown.values()) == metrics["cycles"] == sum(report.table.columns["cycles"])
     assert metrics["energy_j"] == pytest.approx(sum(metrics[f"energy_{part}_j"] for part in ENERGIES))
-    assert sum(report.table.columns["macs"]) == metrics["macs"]
+    table = report.table.columns
+    assert sum(table["macs"]) == metrics["macs"]
+    assert all(sum(table[f"{cause}_cycles"]) == cycles for cause, cycles in report.breakdown.items())
+    assert sum(table["dram_bytes"]) == metrics["hbm_bytes"] + metrics["ddr_bytes"]
+    assert sum(table["link_bytes"]) == metrics["link_bytes"]
     assert 0 <= metrics["utilization"] <= 1
     assert metrics["hbm_utilization"] + metrics["ddr_bytes"] > 0
 
@@ -84,6 +90,24 @@ def test_weights_larger_than_the_scratchpads_stream_by_columns():
     assert report.metrics["sram_bytes"] <= 256 * 64 * 1024
     assert report.metrics["hbm_bytes"] > 2 * 138_000_000
     assert table.loc[table.macs.idxmax()].tiles >= 1
+
+
+@pytest.mark.parametrize("most", [10**6, 300])
+def test_the_timeline_ends_with_the_report_and_no_track_overlaps(most):
+    design, workload = machine.design.make({"sockets": 2, "region_operators": 8}), load("resnet18")
+    report, timeline = machine.run([design], workload)[0], dataflow_timeline(design, workload, most)
+    tracks = {}
+    for span in timeline:
+        tracks.setdefault(span.track, []).append(span)
+    assert {"launches", "regions"} <= set(tracks)
+    for spans in tracks.values():
+        assert all(a.end <= b.start for a, b in pairwise(spans))
+    assert tracks["regions"][-1].end == report.metrics["cycles"]
+    assert bool(timeline.notes) == (most == 300)
+    if most > 300:
+        assert {"hbm", "link", "stage0"} <= set(tracks)
+        busy = sum(span.duration for span in tracks["hbm"])
+        assert busy == pytest.approx(report.metrics["hbm_utilization"] * report.metrics["cycles"])
 
 
 def test_presets_have_the_published_peak():
