@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from network_cases import CASES
 
 from cyclescape.accelerators.dataflow.experts import Node, Policy, Stream, nodes_for, serve, swap_ns
 from cyclescape.errors import InputError
-from tests.support.network_cases import CASES
 
 
 def node(slots=2, run_ns=(10, 14, 17), rate=1e9, latency=0):

@@ -6,6 +6,7 @@ from itertools import pairwise
 import gymnasium
 import pytest
 from hypothesis import given, settings
+from operator_graphs import designs, workloads
 
 from cyclescape.accelerators.dataflow import Dataflow, validation
 from cyclescape.accelerators.dataflow.costs import ENERGIES
@@ -14,8 +15,6 @@ from cyclescape.accelerators.dataflow.timeline import dataflow_timeline
 from cyclescape.accelerators.streaming import validation as streaming_validation
 from cyclescape.simulator.validation import Check, Difference
 from cyclescape.traces.catalog import load
-
-from .operator_graphs import designs, workloads
 
 machine = Dataflow()
 

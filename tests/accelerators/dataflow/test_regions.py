@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
+from network_cases import CASES
+from operator_graphs import designs, workloads
 
 from cyclescape.accelerators.dataflow.design import DataflowDesign
 from cyclescape.accelerators.dataflow.machine import mapped
@@ -13,9 +15,6 @@ from cyclescape.simulator.dataflow.compiled import run_worklist
 from cyclescape.simulator.dataflow.simpy_engine import run_simpy
 from cyclescape.traces.catalog import load
 from cyclescape.traces.graph import Graph
-from tests.support.network_cases import CASES
-
-from .operator_graphs import designs, workloads
 
 
 def regions_of(design, workload):
@@ -107,3 +106,27 @@ def test_windows_wait_for_the_rows_below():
     assert [(link.ahead, link.tokens) for link in region.plan.links] == [(2, 8)]
     run = run_simpy(network_of(region.plan, machine_of(design)))
     assert run.ready["stage1"][0] > run.send["stage0"][2]
+
+
+@settings(max_examples=max(20, CASES // 10), deadline=None)
+@given(designs(), workloads())
+def test_units_do_at_least_the_work_and_chips_share_all_of_it(design, workload):
+    for op, stage in zip(workload.operators, stages_of(design, workload)):
+        assert stage.product_passes * design.lanes * design.unit_depth >= stage.macs
+        assert stage.vector_passes * design.lanes * design.unit_depth >= stage.vector_ops
+        counts = ((stage.macs, op.macs), (stage.vector_ops, op.vector_ops), (stage.out_bytes, 2 * op.output_elements))
+        for mine, whole in counts:
+            assert whole <= mine * design.sockets <= (whole + 1) * design.sockets
+        assert sum(edge.bytes for edge in stage.edges) <= 2 * op.input_elements
+        assert (stage.collective_bytes > 0) <= (design.sockets > 1)
+
+
+def test_one_region_moves_weights_once_and_nothing_but_what_enters_and_leaves():
+    workload = load("resnet18")
+    design = DataflowDesign.make({"region_operators": 256, "tiles": 8}, preset="sn40l")
+    (region,) = mapped(design, workload)[1]
+    assert region.passes == 1
+    use = busy(region.plan, machine_of(design))
+    first, last = workload.operators[0], workload.operators[-1]
+    words = first.input_elements + sum(op.weight_elements for op in workload.operators) + last.output_elements
+    assert 2 * words <= use.hbm_bytes <= 2 * words + 16 * len(workload.operators)  # tiles are whole bytes
