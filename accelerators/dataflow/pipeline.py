@@ -86,10 +86,10 @@ def transfers_of(plan: Plan, machine: Machine) -> dict[str, list[_Transfer]]:
     return {server: sorted(turn) for server, turn in turns.items() if turn}
 
 
-def network_of(plan: Plan, machine: Machine, names: Sequence[str] = ()) -> Network:
-    """The network of a region; stages are called by their position, or by `names`."""
+def network_of(plan: Plan, machine: Machine) -> Network:
+    """The network of a region; stages are called by their position, servers by their names."""
     net = Network("region")
-    label = [names[i] if names else f"stage{i}" for i in range(len(plan.jobs))]
+    label = [f"stage{i}" for i in range(len(plan.jobs))]
     turns = transfers_of(plan, machine)
     ends: list[tuple[str, str, int]] = []
     inputs: list[list[Port]] = [[] for _ in plan.jobs]

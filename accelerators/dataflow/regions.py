@@ -7,6 +7,7 @@ columns of its weights, which then stream, and by rows, for each share of which 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, gcd
@@ -17,7 +18,7 @@ from .work import Stage
 __all__ = ["Job", "Link", "Plan", "Region", "cut"]
 
 MOST_PORTS = 60
-"""Streams of a region from and to one tier (a node's ports are bits of one 64-bit word)."""
+"""Streams of a region from or to memory, and tensors from or to a stage (a node's ports are bits of one 64-bit word)."""
 
 
 @dataclass(frozen=True)
@@ -230,11 +231,9 @@ def _job_bytes(design: DataflowDesign, job: Job) -> int:
 def _fits(design: DataflowDesign, plan: Plan) -> bool:
     streams = sum((j.held_bytes > 0) + (j.tile_bytes > 0) + (j.weight_bytes_held > 0) for j in plan.jobs)
     stores = sum(j.store_bytes > 0 for j in plan.jobs)
-    fan: dict[int, int] = {}
-    for link in plan.links:
-        fan[link.source] = fan.get(link.source, 0) + 1
-    shared = sum(fan.get(i, 0) + (j.store_bytes > 0) for i, j in enumerate(plan.jobs) if j.collective_steps)
-    most = max(streams, stores, shared, *fan.values(), 0)
+    out, into = (Counter(getattr(link, end) for link in plan.links) for end in ("source", "target"))
+    shared = sum(out[i] + (j.store_bytes > 0) for i, j in enumerate(plan.jobs) if j.collective_steps)
+    most = max(streams, stores, shared, *(n + 2 for n in out.values()), *(n + 4 for n in into.values()))
     return most <= MOST_PORTS and plan.sram_bytes <= design.sram_bytes
 
 

@@ -15,6 +15,7 @@ from cyclescape.accelerators.dataflow.timeline import dataflow_timeline
 from cyclescape.accelerators.streaming import validation as streaming_validation
 from cyclescape.simulator.validation import Check, Difference
 from cyclescape.traces.catalog import load
+from cyclescape.traces.graph import Graph
 
 machine = Dataflow()
 
@@ -144,3 +145,12 @@ def test_validation_takes_the_shipped_table_with_the_published_figures_or_one_of
     assert whole.ok
     assert {"closed form cycles", "least depth", "switching"} < {check.field for check in whole.checks}
     assert [difference.theirs for difference in whole.differences] == [6.6]
+
+
+def test_an_operator_may_read_more_tensors_than_a_region_has_ports():
+    g = Graph()
+    x = g.input(1, 8, 16)
+    g.linear("out", g.concat(*(g.linear(f"part{i}", x, 4) for i in range(80))), 16)
+    report = machine.run([machine.design.make({"region_operators": 256})], g.workload("wide"))[0]
+    assert report.ok
+    assert report.metrics["regions"] > 1
