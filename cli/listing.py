@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from ..errors import InputError
 from .app import app
 from .output import JsonOption, print_json, print_table
 

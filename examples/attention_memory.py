@@ -24,23 +24,28 @@ def main(out: Path) -> None:
     """Search, print a table, and save the plot."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     memory, rate = figure.subplots(1, 2)
-    markers = dict(zip(GRAPHS, "osv^D"))
+    # Curves coincide: what is drawn first is larger and shows behind what follows.
+    styles = {graph: {"marker": marker, "markersize": 11 - 2 * i} for i, (graph, marker) in enumerate(zip(GRAPHS, "osv^D"))}
     print(f"{'graph':18}" + "".join(f"N={n:<7}" for n in LENGTHS) + " least tokens of storage at full rate")
     for graph in GRAPHS:
         tokens = [sum(minimal_depths(attention(graph, n)).depths.values()) for n in LENGTHS]
         print(f"{graph:18}" + "".join(f"{t:<9}" for t in tokens))
-        memory.plot(LENGTHS, tokens, marker=markers[graph], label=graph)
-        depths = range(N - 8, N + 12)
+        memory.plot(LENGTHS, tokens, label=graph, **styles[graph])
+        depths = range(N - 6, N + 7)
         long = long_fifos(graph)
         cycles = cycles_of(attention(graph, N), [dict.fromkeys(long, depth) for depth in depths])
         runs = [(d, c / N**2) for d, c in zip(depths, cycles) if c > 0]
-        rate.plot(*zip(*runs), marker=markers[graph], label=graph)
-    memory.set(xlabel="sequence length N", ylabel="tokens in all FIFOs", title="least memory at full rate")
+        rate.plot(*zip(*runs), label=graph, **styles[graph])
+    memory.plot(LENGTHS, LENGTHS, color="gray", linestyle=":", label="N")
+    memory.set(xlabel="sequence length N", ylabel="tokens in all FIFOs", title="least memory at full rate: O(N) or O(1)")
     memory.set_xscale("log", base=2)
     memory.set_yscale("log", base=2)
     memory.set_xticks(LENGTHS, [str(n) for n in LENGTHS])
+    rate.axvspan(N - 6.5, N - 0.5, color="gray", alpha=0.15)
+    rate.text(N - 3.5, 1.04, "deadlock of the\ngraphs that\nhold a row", ha="center")
+    rate.set_xticks(range(N - 6, N + 7, 2))
     rate.set(xlabel=f"depth of the FIFOs that hold a row (N={N})", ylabel="cycles a score",
-             title="below N: deadlock; full rate from N+2 on")  # fmt: skip
+             title="below N: deadlock; full rate from N+2 on", xlim=(N - 6.5, N + 6.5))  # fmt: skip
     memory.legend()
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=160)

@@ -32,7 +32,7 @@ _COUNTS = ("", "B", "bit")
 _SHARE = re.compile(r"(^|_)(utili[sz]ation|efficiency|share|fraction|hit_rate|miss_rate|occupancy|accuracy)$")
 _ACRONYMS = {
     "pe": "PE", "dram": "DRAM", "sram": "SRAM", "edp": "EDP", "macs": "MACs", "ipc": "IPC", "simd": "SIMD", "kv": "KV",
-    "l1": "L1", "l2": "L2", "noc": "NoC", "hbm": "HBM", "gpu": "GPU", "cpu": "CPU", "fifo": "FIFO", "mac": "MAC",
+    "l1": "L1", "l2": "L2", "noc": "NoC", "hbm": "HBM", "ddr": "DDR", "gpu": "GPU", "cpu": "CPU", "fifo": "FIFO", "mac": "MAC",
     "rf": "RF",
 }  # fmt: skip
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""),

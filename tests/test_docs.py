@@ -46,6 +46,17 @@ def test_the_examples_of_the_page_of_workloads_run(monkeypatch):
         exec(compile(block, "workloads.md", "exec", dont_inherit=True), scope)
 
 
+def test_the_examples_of_the_dataflow_page_run():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/models/dataflow.md").read_text(), re.DOTALL)
+    scopes = [{} for _ in blocks]
+    for block, scope in zip(blocks, scopes):
+        if "def doubler" not in block:  # goes on from a network that the reader has
+            exec(compile(block, "dataflow.md", "exec", dont_inherit=True), scope)
+    assert scopes[0]["minimal_depths"](scopes[0]["net"]).depths["fork.far->join.in"] == 6
+    assert sum(scopes[2]["report"].breakdown.values()) == scopes[2]["report"].metrics["cycles"]
+    assert 8 <= scopes[3]["served"].swaps < 200
+
+
 def test_the_contributing_guide_adds_a_machine(monkeypatch):
     from cyclescape.simulator import registry
 

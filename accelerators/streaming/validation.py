@@ -16,6 +16,7 @@ from ...simulator.dataflow.simpy_engine import run_simpy
 from ...simulator.network import Network
 from ...simulator.validation import Check, Validation
 from .attention import EDGES, GRAPHS, Graph, attention
+from .laws import closed_forms, least_depths
 
 __all__ = ["SHIPPED", "Row", "read_table", "validate"]
 
@@ -105,7 +106,8 @@ def _row(path: Path, line: int, cells: Mapping[str, str]) -> Row:
 def validate(table: Path | None = None) -> Validation:
     """Run every row of the shipped table, or of another of its form, on the compiled and the SimPy engine.
 
-    Long tables are shared out among all cores: SimPy walks every token.
+    With the shipped table the closed forms and the least depths are checked too. Long tables are shared out among
+    all cores: SimPy walks every token.
     """
     path = table or SHIPPED
     rows = read_table(path)
@@ -120,6 +122,8 @@ def validate(table: Path | None = None) -> Validation:
         Check.equal(row.name, f"{engine} cycles", row.cycles, cycles, why)
         for row in rows for engine, (cycles, why) in found[row].items()
     ]
+    if table is None:
+        checks += [*closed_forms(), *least_depths()]
     return Validation(
         "streaming attention", str(path), tuple(checks),
         notes=(
