@@ -71,7 +71,7 @@ def registers_of(instruction: Instruction) -> tuple[tuple[int, int], list[tuple[
     kind = op_class(instruction.opcode)
     mods = instruction.modifiers
     width = 4 if "128" in mods else 2 if "64" in mods else 1
-    operands = [op for op in instruction.operands if op.kind not in ("P", "UP", "special", "label", "SB", "set")]
+    operands = [op for op in instruction.operands if op.kind not in ("P", "UP", "B", "special", "label", "SB", "set")]
     destination = (-1, 0)
     if not kind.stores_only and operands and operands[0].kind in ("R", "UR"):
         first = operands.pop(0)
