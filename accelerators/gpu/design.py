@@ -43,6 +43,8 @@ class GpuCoreDesign(Design):
         4, ge=1, le=15, description="Memory queue of a sub-core.")
     port_interval: Annotated[int, Values(1, 2, 4), Unit("cycles")] = Field(
         2, ge=1, le=64, description="Cycles between two requests that the shared memory stage of an SM accepts.")
+    guard_cycles: Annotated[int, Unit("cycles")] = Field(
+        13, ge=1, le=15, description="From what writes a predicate to what it guards, which compiled code keeps apart.")
     l0_kib: Annotated[int, Range(4, 64, scale="log2"), Unit("KiB")] = Field(
         32, ge=4, le=1024, description="L0 instruction cache of a sub-core.")
     prefetch_depth: Annotated[int, Values(0, 1, 2, 4, 8, 16), Unit("lines")] = Field(
@@ -81,7 +83,7 @@ class GpuCoreDesign(Design):
         "rtx-2080ti": {
             "sms": 68, "warps": 32, "fp32_pipes": 1, "l0_kib": 16, "memory_queue": 3, "l2_extra_cycles": 182,
             "dram_extra_cycles": 175, "frequency_mhz": 1545, "dram_channels": 22, "dram_bytes_per_cycle": 398.7,
-            "shared_kib": 64, "l1_kib": 64, "launch_cycles": 1500, "l2_kib": 5632, "l2_slices": 44,
+            "shared_kib": 64, "l1_kib": 64, "launch_cycles": 1500, "guard_cycles": 12, "l2_kib": 5632, "l2_slices": 44,
         },
         # 114 SMs; L2 and DRAM from pointer chases (263.0 - 40.7, 478.8 - 263.0, arXiv 2402.13499); 2,039 GB/s (data
         # sheet). From sarchlab/mgpusim, nsys: an empty kernel takes 2,359 cycles, 282 of which the model needs to
@@ -108,7 +110,7 @@ class GpuCoreDesign(Design):
             warps=self.warps, policy=self.policy, dependence=self.dependence, scoreboard_consumers=self.scoreboard_consumers,
             read_ports=self.read_ports, register_cache=int(self.register_cache), instruction_buffer=self.instruction_buffer,
             fp32_pipes=self.fp32_pipes, memory_queue=self.memory_queue, port_interval=self.port_interval, l0_kib=self.l0_kib,
-            prefetch_depth=self.prefetch_depth,
+            prefetch_depth=self.prefetch_depth, guard_cycles=self.guard_cycles,
         )
         memory = MemoryConfig(
             l1_kib=self.l1_kib, l2_kib=self.l2_kib, l2_slices=self.l2_slices, l2_extra=self.l2_extra_cycles,
