@@ -83,6 +83,10 @@ class Instruction:
     pc: int = 0
     line: int = 0
 
+    def __str__(self) -> str:
+        guard = f"@{self.predicate} " if self.predicate else ""
+        return f"{guard}{self.opcode} {', '.join(op.text for op in self.operands)}".rstrip()
+
     @property
     def base(self) -> str:
         """The opcode without modifiers."""
