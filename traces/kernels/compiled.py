@@ -26,6 +26,7 @@ Side = Annotated[int, Field(ge=1, le=1024, description="rows and columns of ever
 Depth = Annotated[int, Field(ge=0, le=1024, description="columns of A and rows of B; 0: as many as n")]
 Vertices = Annotated[int, Field(ge=1, le=2**17, description="vertices")]
 Rows = Annotated[int, Field(ge=0, le=4096, description="rows; 0: as many as n")]
+Columns = Annotated[int, Field(ge=1, le=128, description="columns of a thread block")]
 Steps = Annotated[int, Field(ge=1, le=10**4, description="iterations of the loop")]
 Blocks = Annotated[int, Field(ge=1, le=10**4, description="thread blocks")]
 Threads = Annotated[int, Field(ge=1, le=1024, description="threads of a block")]
@@ -111,6 +112,20 @@ def _stencil(host: Host, n: int, rows: int = 0) -> None:
     host.expect("out", at[1], exact, FLOAT)
 
 
+def _convolution(host: Host, n: int, rows: int = 0, block: int = 32) -> None:
+    rows = rows or n
+    x = host.floats(rows, n)
+    at = [host.memory.put(x), host.memory.put(np.zeros_like(x))]
+    host.launch((_blocks(n, block), _blocks(rows, 8)), (block, 8), *at, np.int32(rows), np.int32(n))
+    weights = ((0.2, -0.3, 0.4), (0.5, 0.6, 0.7), (-0.8, -0.9, 0.1))
+    exact = np.zeros((rows, n))
+    for y in range(3):
+        for z in range(3):
+            if min(rows, n) > 2:
+                exact[1:-1, 1:-1] += weights[y][z] * x[y : rows - 2 + y, z : n - 2 + z]
+    host.expect("out", at[1], exact.astype(np.float32), FLOAT)
+
+
 def _histogram(host: Host, n: int) -> None:
     x = host.random.integers(0, 256, n, np.uint8)
     at = [host.memory.put(x), host.memory.put(np.zeros(256, np.uint32))]
@@ -174,6 +189,7 @@ KERNELS: dict[str, CompiledKernel] = {
         CompiledKernel("sgemm_blocked", _gemm(128, (256,), np.float32)),
         CompiledKernel("hgemm_tensor", _gemm(32, (128,), np.float16)), CompiledKernel("reduction", _reduction),
         CompiledKernel("softmax", _softmax), CompiledKernel("transpose", _transpose), CompiledKernel("stencil", _stencil),
+        CompiledKernel("convolution", _convolution),
         CompiledKernel("histogram", _histogram), CompiledKernel("bfs", _bfs), CompiledKernel("ffma_chain", _ffma_chain),
         CompiledKernel("max_flops", _max_flops),
     )
@@ -230,6 +246,14 @@ def transpose(name: str, *, n: Side = 128, rows: Rows = 0, arch: Arch = "sm_86")
 def stencil(name: str, *, n: Side = 128, rows: Rows = 0, arch: Arch = "sm_86") -> KernelTrace:
     """Five loads and a store a point."""
     return _trace(name, "stencil", arch, n, rows)
+
+
+@workload("cuda-convolution", "convolution of a plane with 3x3 constants, one result a thread; compiled CUDA", kind="kernels")
+def convolution(
+    name: str, *, n: Side = 128, rows: Rows = 0, block: Columns = 32, arch: Arch = "sm_86",
+) -> KernelTrace:
+    """Nine loads a result; blocks have eight rows."""
+    return _trace(name, "convolution", arch, n, rows, block)
 
 
 @workload("cuda-histogram", "histogram of bytes by atomics in shared memory; compiled CUDA", kind="kernels")

@@ -18,6 +18,7 @@ SIZES = {
     "sgemm_blocked": [(128, 128, 16), (131, 70, 13)], "hgemm_tensor": [(32,), (45, 39, 23)],
     "reduction": [(1,), (333,), (5000,)],
     "softmax": [(32, 4), (77, 5), (1, 1)], "transpose": [(32,), (45, 70)], "stencil": [(32,), (45, 19), (1, 1)],
+    "convolution": [(32,), (45, 19, 8), (2, 5)],
     "histogram": [(1000,), (5001,)], "bfs": [(1,), (300,)], "ffma_chain": [(1,), (3, 2, 50)], "max_flops": [(1,), (2, 2, 40)],
 }
 CASES = [(arch, name, sizes) for name, all_sizes in SIZES.items() for sizes in all_sizes for arch in ARCHITECTURES]
