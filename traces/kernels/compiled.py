@@ -27,7 +27,7 @@ Depth = Annotated[int, Field(ge=0, le=1024, description="columns of A and rows o
 Vertices = Annotated[int, Field(ge=1, le=2**17, description="vertices")]
 Rows = Annotated[int, Field(ge=0, le=4096, description="rows; 0: as many as n")]
 Columns = Annotated[int, Field(ge=1, le=128, description="columns of a thread block")]
-Steps = Annotated[int, Field(ge=1, le=10**4, description="iterations of the loop")]
+Steps = Annotated[int, Field(ge=1, le=5000, description="iterations of the loop")]
 Blocks = Annotated[int, Field(ge=1, le=10**4, description="thread blocks")]
 Threads = Annotated[int, Field(ge=1, le=1024, description="threads of a block")]
 FLOAT = 2e-6

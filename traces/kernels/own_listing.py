@@ -30,12 +30,13 @@ Sizes = Annotated[str, Field(pattern=r"^\d+(x\d+){0,2}$", description="x, XxY or
 @file_format(".sass", "SASS listing with encodings (nvdisasm -hex, cuobjdump -sass), executed", kind="kernels")
 def read_own(
     name: str, path: Path, *, kernel: Annotated[str, Field(description="name of the kernel; empty: the only one")] = "",
+    arch: Annotated[str, Field(description="architecture, where the listing has several; empty: the only one")] = "",
     grid: Sizes = "1", block: Sizes = "32",
     arguments: Annotated[str, Field(description="arguments joined by +: f1024+z1024+n1024")] = "",
     shared: Annotated[int, Field(ge=0, le=2**20, description="bytes of shared memory asked for at the launch")] = 0,
 ) -> KernelTrace:
     """Execute one launch of a kernel on random data."""
-    program = _choose(read_listing(path), kernel, path)
+    program = _choose(read_listing(path), kernel, arch, path)
     if shared:
         program = Program(program.name, program.arch, program.instructions, program.registers, program.shared_bytes + shared,
                           program.source)
@@ -46,10 +47,11 @@ def read_own(
     return KernelTrace(name, (run,), str(path))
 
 
-def _choose(programs: tuple[Program, ...], kernel: str, path: Path) -> Program:
-    found = [program for program in programs if kernel in ("", program.name)]
+def _choose(programs: tuple[Program, ...], kernel: str, arch: str, path: Path) -> Program:
+    found = [program for program in programs if kernel in ("", program.name) and arch in ("", program.arch)]
     if len(found) != 1:
-        raise InputError(f"{path}: kernel={kernel!r}; accepted: {', '.join(program.name for program in programs)}")
+        known = ", ".join(f"{program.name} for {program.arch}" for program in programs)
+        raise InputError(f"{path}: kernel={kernel!r}, arch={arch!r}: {len(found)} kernels; accepted: one of {known}")
     return found[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -69,3 +70,18 @@ def test_levels_of_a_search_are_launches():
     trace = load("cuda-bfs:n=200")
     assert len(trace.kernels) > 3
     assert [kernel.name for kernel in trace.kernels[:2]] == ["bfs", "bfs-1"]
+
+
+@pytest.mark.parametrize("name", ["sgemm_tiled", "reduction", "histogram", "bfs"])
+def test_how_many_blocks_run_together_changes_nothing(name, monkeypatch):
+    sizes = SIZES[name][1]
+    together = KERNELS[name].run("sm_86", *sizes)
+    # The package has a function of the same name as the module.
+    monkeypatch.setattr(sys.modules["cyclescape.traces.kernels.functional.execute"], "_WARPS_AT_ONCE", 1)
+    alone = KERNELS[name].run("sm_86", *sizes)
+    assert all(outcome.ok for outcome in alone.outcomes)
+    for one, other in zip(together.kernels, alone.kernels, strict=True):
+        assert (one.warp_length == other.warp_length).all() or name == "bfs"  # who comes first to a vertex differs
+        if name != "bfs":
+            assert (one.stream == other.stream).all()
+            assert (one.addresses == other.addresses).all()

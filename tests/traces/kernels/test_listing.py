@@ -124,3 +124,11 @@ def test_other_files(tmp_path):
     path.write_text("hello\n")
     with pytest.raises(InputError, match=r"no kernel \(accepted: the output of nvdisasm -hex or cuobjdump -sass\)"):
         read_listing(path)
+
+
+def test_control_bits_in_the_text_are_passed_over():
+    old = "FADD R9, R4, R3 ;"
+    assert old in TEXT
+    text = TEXT.replace(old, "FADD R9, R4, R3 &wr=sb0 &req={1,0} ?WAIT5_END_GROUP ;")
+    for one, other in zip(parse_listing(text)[0].instructions, parse_listing(TEXT)[0].instructions, strict=True):
+        assert one == other

@@ -12,7 +12,7 @@ from .arithmetic import Operation
 from .grid import LANES, Step
 from .memory import ATOMICS, Bytes
 
-__all__ = ["ACCESSES", "shared_offsets"]
+__all__ = ["ACCESSES", "shared_address", "shared_offsets"]
 
 _SCALE = re.compile(r"\.X(\d+)")
 _WIDTHS = {"U8": 1, "S8": 1, "U16": 2, "S16": 2, "64": 8, "128": 16}
@@ -22,7 +22,7 @@ def _width(s: Step) -> int:
     return next((_WIDTHS[name] for name in s.mods() if name in _WIDTHS), 4)
 
 
-def _shared_address(s: Step, op: Operand) -> np.ndarray:
+def shared_address(s: Step, op: Operand) -> np.ndarray:
     """Byte addresses inside the block's shared memory, int64 of shape (N, 32)."""
     address = np.full((1, 1), int(op.value), np.int64)
     if op.base is not None and op.base != RZ:
@@ -59,7 +59,7 @@ def shared_offsets(s: Step, addresses: np.ndarray, width: int, lanes: np.ndarray
 def _place(s: Step, op: Operand, width: int) -> tuple[Bytes, np.ndarray]:
     """The memory that an instruction goes to and the byte offsets of its active lanes; notes the addresses."""
     shared = s.item.base in ("LDS", "STS", "ATOMS")
-    addresses = _shared_address(s, op) if shared else _global_address(s, op)
+    addresses = shared_address(s, op) if shared else _global_address(s, op)
     touched = addresses[s.active]
     s.accessed = s.active.sum(axis=1), touched.astype(np.int64)
     if shared:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ....errors import InputError
 from ..instruction import Operand
-from .accesses import _shared_address, shared_offsets
+from .accesses import shared_address, shared_offsets
 from .arithmetic import Operation
 from .grid import LANES, Step
 
@@ -68,7 +68,7 @@ def _ldsm(s: Step, ops: tuple[Operand, ...]) -> None:
     """One, two or four 8 x 8 matrices of halves; lanes 8 i to 8 i + 7 hold the addresses of the rows of matrix i."""
     count = int(s.mods()[-1]) if s.mods()[-1] in ("2", "4") else 1
     transposed = any(name.startswith("MT") for name in s.mods())
-    addresses = _shared_address(s, ops[1])
+    addresses = shared_address(s, ops[1])
     rows = s.active & np.isin(_LANE // 8, range(count))
     s.accessed = rows.sum(axis=1), addresses[rows]
     if not s.active.all():

@@ -32,6 +32,8 @@ _TARGET = re.compile(r"^\s*(?:\.target\s+|code for )(sm_\w+)")
 _FUNCTION = re.compile(r"^\s*(?:\.section\s+\.text\.([\w$.]+)|Function : ([\w$.]+))")
 _SECTION = re.compile(r"^\s*\.section\s+([\w$.]+)")
 _INSTRUCTION = re.compile(r"^\s*/\*([0-9a-f]{4,})\*/\s+([^;.][^;]*?)\s*;\s*(/\*.*)?$")
+_ANNOTATION = re.compile(r"\s+(?:&\w+=\S+|\?\w+)")
+"""What some releases print of the control bits behind the operands: &wr=sb0 &req={1,0} ?WAIT4_END_GROUP."""
 _WORD = re.compile(r"/\*\s*0x([0-9a-f]{16})\s*\*/")
 _LABEL = re.compile(r"^([.\w$]+):")
 _SIZE = re.compile(r"^\s*\.size\s+([\w$.]+),\s*\((\S+) - ")
@@ -192,7 +194,7 @@ class _Reader:
         expected = INSTRUCTION_BYTES * len(self.function.instructions)
         if address != expected:
             raise InputError(f"address {address:#x} after {expected - INSTRUCTION_BYTES:#x}: instructions are missing")
-        item = parse_instruction(" ".join(text.split()), address, number)
+        item = parse_instruction(" ".join(_ANNOTATION.sub("", text).split()), address, number)
         self.function.instructions.append(replace(item, control=decode_control(high)))
 
     def close(self) -> None:
