@@ -85,6 +85,27 @@ class GpuCoreDesign(Design):
             "dram_extra_cycles": 175, "frequency_mhz": 1545, "dram_channels": 22, "dram_bytes_per_cycle": 398.7,
             "shared_kib": 64, "l1_kib": 64, "launch_cycles": 1500, "guard_cycles": 12, "l2_kib": 5632, "l2_slices": 44,
         },
+        # MICRO 2025's configuration: 201 and 255 cycles. Data sheet: 68 SMs, 5 MiB, 320 bit, 760 GB/s at 1,710 MHz.
+        "rtx-3080": {
+            "sms": 68, "launch_cycles": 1500, "l2_extra_cycles": 201, "dram_extra_cycles": 255, "frequency_mhz": 1710,
+            "l2_kib": 5120, "l2_slices": 40, "dram_channels": 20, "dram_bytes_per_cycle": 444.4,
+        },
+        # The chip of the A6000, whose latencies it is given; data sheet: 82 SMs, 936 GB/s at 1,695 MHz.
+        "rtx-3090": {"sms": 82, "launch_cycles": 1500, "frequency_mhz": 1695, "dram_bytes_per_cycle": 552.2},
+        # MICRO 2025's configuration: 301 and 255 cycles, launch 1,800, 48 MiB. Data sheet: 70 SMs, 256 bit, 896 GB/s at
+        # 2,452 MHz. The number of slices is our choice.
+        "rtx-5070ti": {
+            "sms": 70, "launch_cycles": 1800, "l2_extra_cycles": 301, "dram_extra_cycles": 255, "frequency_mhz": 2452,
+            "l2_kib": 49152, "dram_channels": 16, "dram_bytes_per_cycle": 365.4,
+        },
+        # Pointer chases of Abdelkhalik et al. (arXiv 2208.11174, table IV): L1 33, L2 200, DRAM 290 cycles. Data sheet (40
+        # GB): 108 SMs of 64 FP32 lanes and 64 warps, 164 KiB shared memory, 40 MiB, 1,555 GB/s at 1,410 MHz. Launch: the
+        # A6000's. The number of slices is our choice.
+        "a100": {
+            "sms": 108, "warps": 64, "fp32_pipes": 1, "shared_kib": 164, "l2_kib": 40960, "l2_slices": 80,
+            "l2_extra_cycles": 167, "dram_extra_cycles": 90, "dram_channels": 40, "dram_bytes_per_cycle": 1102.8,
+            "frequency_mhz": 1410, "launch_cycles": 1500,
+        },
         # 114 SMs; L2 and DRAM from pointer chases (263.0 - 40.7, 478.8 - 263.0, arXiv 2402.13499); 2,039 GB/s (data
         # sheet). From sarchlab/mgpusim, nsys: an empty kernel takes 2,359 cycles, 282 of which the model needs to
         # fetch its first line; CTAs start 1.145 cycles apart, and where 4, 3, 2 and 2 of them fit an SM (512, 544,
