@@ -5,7 +5,7 @@ EXTRAS ?= test
 RUN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs kernels clean
 
 ## explore a systolic array for ResNet-50, and leave store, plot and report in results/demo
 demo: $(VENV)/.installed
@@ -21,6 +21,10 @@ lint:
 	$(RUN)/ruff check .
 	cd $(VENV) && bin/python -m mypy --config-file $(CURDIR)/pyproject.toml -p cyclescape
 	cd $(VENV) && bin/lint-imports --config $(CURDIR)/pyproject.toml
+
+## compile traces/kernels/cuda/*.cu to listings; needs nvcc and nvdisasm on the PATH (see compile.py)
+kernels:
+	$(PYTHON) traces/kernels/cuda/compile.py
 
 # Compiled kernels that an earlier installation left behind would shadow the new sources.
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -25,6 +25,7 @@ def run(
     settings: list[str] = typer.Option([], "--set", "-s", help="name=value; --name value does the same."),
     engine: str = typer.Option(None, help="compiled (fast) or simpy (the reference)."),
     timeline: Path = typer.Option(None, help="Write a timeline for Perfetto or chrome://tracing."),
+    listing: Path = typer.Option(None, help="Write the program and what each instruction waited for; .json for JSON."),
     html: Path = typer.Option(None, help="Write a page with the result."),
     layers: bool = typer.Option(False, "--layers", "-l", help="Print every operator."),
     json: bool = JsonOption,
@@ -51,6 +52,10 @@ def run(
         from ..pages.timeline import write_timeline
 
         write_timeline(timeline, machine.timeline(made, given))
+    if listing is not None:
+        from ..pages.listing import write_listings
+
+        write_listings(listing, machine.listings(made, given))
     if html is not None:
         from ..pages.run_page import write_run_page
 

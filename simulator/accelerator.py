@@ -16,6 +16,7 @@ from .sources import model_digest
 
 if TYPE_CHECKING:
     from .benchmark import Measurement
+    from .listing import Listing
     from .timeline import Timeline
     from .validation import Validation
 
@@ -83,6 +84,10 @@ class Accelerator(ABC):
     def timeline(self, design: Design, workload: Any) -> Timeline:
         """Return what happened when, as the reference engine sees it; raises `InputError` if there is none."""
         raise InputError(f"{self.name} has no timeline")
+
+    def listings(self, design: Design, workload: Any) -> Sequence[Listing]:
+        """Return every program with what each instruction cost; raises `InputError` if the machine runs no programs."""
+        raise InputError(f"{self.name} has no listing")
 
     def ceiling(self, design: Design, workload: Any) -> Ceiling | None:
         """Return the design's peaks, for a roofline; None where the machine has no such notion."""

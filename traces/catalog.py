@@ -33,6 +33,7 @@ __all__ = ["GROUP", "Entry", "Named", "entries", "file_format", "load", "names",
 GROUP = "cyclescape.workloads"
 _BUILT_IN = (
     "networks", "scalesim_csv", "onnx_import", "address_catalog", "program_addresses", "kernels.accelsim", "kernels.library",
+    "kernels.compiled", "kernels.own_listing",
 )
 
 Builder = TypeVar("Builder", bound=Callable[..., Any])

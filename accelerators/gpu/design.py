@@ -43,6 +43,8 @@ class GpuCoreDesign(Design):
         4, ge=1, le=15, description="Memory queue of a sub-core.")
     port_interval: Annotated[int, Values(1, 2, 4), Unit("cycles")] = Field(
         2, ge=1, le=64, description="Cycles between two requests that the shared memory stage of an SM accepts.")
+    guard_cycles: Annotated[int, Unit("cycles")] = Field(
+        13, ge=1, le=15, description="From what writes a predicate to what it guards, which compiled code keeps apart.")
     l0_kib: Annotated[int, Range(4, 64, scale="log2"), Unit("KiB")] = Field(
         32, ge=4, le=1024, description="L0 instruction cache of a sub-core.")
     prefetch_depth: Annotated[int, Values(0, 1, 2, 4, 8, 16), Unit("lines")] = Field(
@@ -81,7 +83,28 @@ class GpuCoreDesign(Design):
         "rtx-2080ti": {
             "sms": 68, "warps": 32, "fp32_pipes": 1, "l0_kib": 16, "memory_queue": 3, "l2_extra_cycles": 182,
             "dram_extra_cycles": 175, "frequency_mhz": 1545, "dram_channels": 22, "dram_bytes_per_cycle": 398.7,
-            "shared_kib": 64, "l1_kib": 64, "launch_cycles": 1500, "l2_kib": 5632, "l2_slices": 44,
+            "shared_kib": 64, "l1_kib": 64, "launch_cycles": 1500, "guard_cycles": 12, "l2_kib": 5632, "l2_slices": 44,
+        },
+        # MICRO 2025's configuration: 201 and 255 cycles. Data sheet: 68 SMs, 5 MiB, 320 bit, 760 GB/s at 1,710 MHz.
+        "rtx-3080": {
+            "sms": 68, "launch_cycles": 1500, "l2_extra_cycles": 201, "dram_extra_cycles": 255, "frequency_mhz": 1710,
+            "l2_kib": 5120, "l2_slices": 40, "dram_channels": 20, "dram_bytes_per_cycle": 444.4,
+        },
+        # The chip of the A6000, whose latencies it is given; data sheet: 82 SMs, 936 GB/s at 1,695 MHz.
+        "rtx-3090": {"sms": 82, "launch_cycles": 1500, "frequency_mhz": 1695, "dram_bytes_per_cycle": 552.2},
+        # MICRO 2025's configuration: 301 and 255 cycles, launch 1,800, 48 MiB. Data sheet: 70 SMs, 256 bit, 896 GB/s at
+        # 2,452 MHz. The number of slices is our choice.
+        "rtx-5070ti": {
+            "sms": 70, "launch_cycles": 1800, "l2_extra_cycles": 301, "dram_extra_cycles": 255, "frequency_mhz": 2452,
+            "l2_kib": 49152, "dram_channels": 16, "dram_bytes_per_cycle": 365.4,
+        },
+        # Pointer chases of Abdelkhalik et al. (arXiv 2208.11174, table IV): L1 33, L2 200, DRAM 290 cycles. Data sheet (40
+        # GB): 108 SMs of 64 FP32 lanes and 64 warps, 164 KiB shared memory, 40 MiB, 1,555 GB/s at 1,410 MHz. Launch: the
+        # A6000's. The number of slices is our choice.
+        "a100": {
+            "sms": 108, "warps": 64, "fp32_pipes": 1, "shared_kib": 164, "l2_kib": 40960, "l2_slices": 80,
+            "l2_extra_cycles": 167, "dram_extra_cycles": 90, "dram_channels": 40, "dram_bytes_per_cycle": 1102.8,
+            "frequency_mhz": 1410, "launch_cycles": 1500,
         },
         # 114 SMs; L2 and DRAM from pointer chases (263.0 - 40.7, 478.8 - 263.0, arXiv 2402.13499); 2,039 GB/s (data
         # sheet). From sarchlab/mgpusim, nsys: an empty kernel takes 2,359 cycles, 282 of which the model needs to
@@ -108,7 +131,7 @@ class GpuCoreDesign(Design):
             warps=self.warps, policy=self.policy, dependence=self.dependence, scoreboard_consumers=self.scoreboard_consumers,
             read_ports=self.read_ports, register_cache=int(self.register_cache), instruction_buffer=self.instruction_buffer,
             fp32_pipes=self.fp32_pipes, memory_queue=self.memory_queue, port_interval=self.port_interval, l0_kib=self.l0_kib,
-            prefetch_depth=self.prefetch_depth,
+            prefetch_depth=self.prefetch_depth, guard_cycles=self.guard_cycles,
         )
         memory = MemoryConfig(
             l1_kib=self.l1_kib, l2_kib=self.l2_kib, l2_slices=self.l2_slices, l2_extra=self.l2_extra_cycles,

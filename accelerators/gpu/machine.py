@@ -14,9 +14,12 @@ from ...simulator.report import Report, Table
 from ...traces.kernels.trace import KernelTrace
 from . import costs
 from .design import GpuCoreDesign
+from .runs import outcomes
 
 if TYPE_CHECKING:
     from ...simulator.benchmark import Measurement
+    from ...simulator.listing import Listing
+    from ...simulator.timeline import Timeline
     from ...simulator.validation import Validation
 
 __all__ = ["GpuCore"]
@@ -54,6 +57,18 @@ class GpuCore(Accelerator):
                 reports.append(Report.failed(str(error)))
         return reports
 
+    def listings(self, design: Any, workload: KernelTrace) -> list[Listing]:
+        """Return every kernel with what each instruction waited for."""
+        from .views import listings
+
+        return list(listings(design, workload))
+
+    def timeline(self, design: Any, workload: KernelTrace) -> Timeline:
+        """Return a track for each warp."""
+        from .views import timeline
+
+        return timeline(design, workload)
+
     @classmethod
     def validate(cls, table: Path | None = None) -> Validation:
         """Rerun the published microbenchmarks, another file of them, or a directory of measured kernels."""
@@ -70,13 +85,9 @@ class GpuCore(Accelerator):
 
 
 def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:
-    from ...simulator.gpu.execute import execute
     from ...simulator.gpu.memory_system import COUNTS
     from ...simulator.gpu.tables import C_ISSUED, CAUSES
 
-    machine = design.machine()
-    assert machine.memory is not None
-    memory = machine.memory.state(machine.sms)
     slots = np.zeros(len(CAUSES), np.int64)
     sectors = np.zeros(len(COUNTS), np.int64)
     parts = dict.fromkeys(costs.ENERGIES, 0.0)
@@ -84,10 +95,7 @@ def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:
     area = sum(areas.values())
     cycles = hazards = 0
     rows: list[dict[str, Any]] = []
-    for kernel in workload.kernels:
-        memory.busy[:] = 0  # each kernel starts at cycle 0, and after the one before has ended
-        _forget_times(memory)
-        outcome = execute(kernel, machine, memory=memory)
+    for kernel, outcome in outcomes(design, workload):
         total = outcome.cycles + design.launch_cycles
         seconds = total / (design.frequency_mhz * 1e6)
         for part, joules in costs.energies_j(
@@ -116,13 +124,6 @@ def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:
     breakdown = {"launch": launches, **_share(dict(zip(CAUSES, slots.tolist(), strict=True)), cycles - launches)}
     columns = {key: [row[key] for row in rows] for key in rows[0]}
     return Report(metrics, breakdown, Table(columns))
-
-
-def _forget_times(memory: Any) -> None:
-    """Keep what caches hold from one kernel to the next; it is all there when the next one starts."""
-    for cache in (memory.l1, memory.l2):
-        np.minimum(cache[..., :4], 0, out=cache[..., :4])
-        cache[..., 5] -= cache[..., 5].max(initial=-1) + 1  # only the order of uses matters
 
 
 def _share(slots: dict[str, int], cycles: int) -> dict[str, int]:

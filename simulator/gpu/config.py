@@ -91,6 +91,11 @@ class CoreConfig:
     """From the last arrival to the earliest issue after a barrier [K]."""
     membar_cycles: int = 186
     """A fence of GPU scope [C]."""
+    guard_cycles: int = 13
+    """From the issue of what writes a predicate to that of an instruction which it guards: compiled code keeps them as
+    far apart, 12 on Turing (sm_75) and 13 from sm_80 to sm_120 (nvcc 13.5). As an operand a predicate is there after 4."""
+    uniform_guard_cycles: int = 9
+    """The same for a uniform predicate, from UISETP to BRA.U (nvcc 13.5, sm_120)."""
     memory: MemoryLatency = AMPERE
 
     def __post_init__(self) -> None:

@@ -10,8 +10,10 @@ from ...errors import InputError
 from ...traces.kernels.instruction import RZ, Instruction, Operand
 from .config import CoreConfig
 from .isa import CONTROL_TRANSFER, UNITS, OpClass, op_class
+from .predicates import condition_of, predicates_of
 from .tables import (
     CODE_LINE,
+    CONDITION,
     CONST_LINE,
     DB_LEVEL,
     DB_SB,
@@ -20,12 +22,15 @@ from .tables import (
     DST_N,
     EFFECT,
     EFFECTS,
+    GUARDS,
     INTERVAL,
     LATENCY,
     LINE_BYTES,
     MEM_RAW,
     MEM_WAR,
     PC,
+    PRED_READ,
+    PRED_WRITTEN,
     RD,
     REUSE,
     SPACE,
@@ -46,7 +51,8 @@ from .tables import (
 __all__ = ["constant_lines", "lower", "registers_of"]
 
 CONSTANT_LINE_BYTES = 64
-_WIDE_SOURCE = {"IMAD.WIDE": 2, "IMAD.HI": 2}
+_MATRIX_REGISTERS = {"1688": (2, 1, 4), "16816": (4, 2, 4)}
+"""Of A, B and C, by the shape of an HMMA."""
 
 
 def lower(instructions: Sequence[Instruction], config: CoreConfig, name: str = "kernel") -> np.ndarray:
@@ -71,7 +77,7 @@ def registers_of(instruction: Instruction) -> tuple[tuple[int, int], list[tuple[
     kind = op_class(instruction.opcode)
     mods = instruction.modifiers
     width = 4 if "128" in mods else 2 if "64" in mods else 1
-    operands = [op for op in instruction.operands if op.kind not in ("P", "UP", "special", "label", "SB", "set")]
+    operands = [op for op in instruction.operands if op.kind not in ("P", "UP", "B", "special", "label", "SB", "set")]
     destination = (-1, 0)
     if not kind.stores_only and operands and operands[0].kind in ("R", "UR"):
         first = operands.pop(0)
@@ -105,18 +111,24 @@ def _constant_line(operand: Operand) -> tuple[int, int]:
 
 
 def _destination_width(instruction: Instruction, kind: OpClass, width: int) -> int:
+    mods = instruction.modifiers
     if instruction.base == "CS2R":
-        return 1 if "32" in instruction.modifiers else 2
+        return 1 if "32" in mods else 2
+    if instruction.base == "LDSM":
+        return _access_registers(instruction)
     if kind.unit == "tensor":
         return 2 if instruction.opcode.endswith("F16") else 4
-    return 2 if kind.unit == "fp64" or "WIDE" in instruction.modifiers else width
+    return 2 if kind.unit == "fp64" or "WIDE" in mods else width
 
 
 def _source_width(instruction: Instruction, kind: OpClass, position: int, width: int) -> int:
+    mods = instruction.modifiers
     if kind.unit == "tensor":
-        return (4, 2, 4)[min(position, 2)]
-    if kind.unit == "fp64" or ("WIDE" in instruction.modifiers and position == 2):
+        return _MATRIX_REGISTERS.get(mods[0] if mods else "", (4, 2, 4))[min(position, 2)]
+    if kind.unit == "fp64" or (position == 2 and ("WIDE" in mods or ("HI" in mods and instruction.base == "IMAD"))):
         return 2
+    if "64" in mods and kind.unit == "int":
+        return width
     return width if kind.store and position == 1 else 1
 
 
@@ -140,6 +152,8 @@ def _lower(
     row[WAIT] = control.wait
     row[PC], row[CODE_LINE] = instruction.pc, instruction.pc // LINE_BYTES
     row[TRANSFER] = instruction.base in CONTROL_TRANSFER
+    row[PRED_WRITTEN], row[PRED_READ], row[GUARDS] = predicates_of(instruction)
+    row[CONDITION] = condition_of(instruction)
     row[DB_SET] = 0
     for operand in instruction.operands:
         if kind.effect == "depbar":

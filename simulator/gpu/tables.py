@@ -26,16 +26,21 @@ U_FP32_OWN = 11
 # Instructions.
 (
     UNIT, LATENCY, INTERVAL, VARIABLE, EFFECT, SPACE, STORE, DST, DST_N, SRC, _1, _2, _3, SRC_N, _4, _5, _6, REUSE, STALL,
-    YIELD, WR, RD, WAIT, PC, CODE_LINE, TRANSFER, DB_SB, DB_LEVEL, DB_SET, CONST_LINE, MEM_WAR, MEM_RAW, TABLE_COLUMNS,
-) = range(33)  # fmt: skip
+    YIELD, WR, RD, WAIT, PC, CODE_LINE, TRANSFER, DB_SB, DB_LEVEL, DB_SET, CONST_LINE, MEM_WAR, MEM_RAW,
+    PRED_WRITTEN, PRED_READ, GUARDS, CONDITION, TABLE_COLUMNS,
+) = range(37)  # fmt: skip
+"""PRED_WRITTEN, PRED_READ, GUARDS: predicates written, read as operands, and those that decide whether the instruction or its
+branch is executed, as masks: P0 to P6 are bits 0 to 6, UP0 to UP6 bits 8 to 14. CONDITION: 2 x the bit of the
+guard before the instruction, plus 1 if it is inverted; -1 if there is none."""
 
 # Parameters, in the order of `CoreConfig`.
 (
     P_SUB_CORES, P_WARPS, P_POLICY, P_SCOREBOARD, P_CONSUMERS, P_BUFFER, P_FETCH, P_YIELD0, P_BANKS, P_PORTS, P_WINDOW,
     P_RFC, P_RESULT_QUEUE, P_FP32_PIPES, P_MEMORY_QUEUE, P_MEMORY_READ, P_ADDRESS, P_PORT_INTERVAL, P_PORT_DISTANCE,
     P_COLLISION, P_L0_KIB, P_L0_WAYS, P_L1I_KIB, P_L1I_WAYS, P_L0_MISS, P_L1I_MISS, P_PREFETCH, P_PERFECT, P_CONST_SETS,
-    P_CONST_WAYS, P_CONST_MISS, P_CONST_WAIT, P_REDIRECT, P_BARRIER, P_MEMBAR, PARAMETERS,
-) = range(36)  # fmt: skip
+    P_CONST_WAYS, P_CONST_MISS, P_CONST_WAIT, P_REDIRECT, P_BARRIER, P_MEMBAR, P_GUARD, P_UNIFORM_GUARD,
+    PARAMETERS,
+) = range(38)  # fmt: skip
 
 # Warps.
 (
@@ -48,9 +53,13 @@ free; NUMBER of the warp in the kernel; FIRST its place in the stream; WHY the l
 
 REGISTERS = 256
 READERS = READY + REGISTERS
-W_COLUMNS = READERS + REGISTERS
+CONDITIONS = READERS + REGISTERS
+PREDICATES = CONDITIONS + REGISTERS
+PREDICATE_COUNT, UNIFORM_PREDICATE = 15, 8
+W_COLUMNS = PREDICATES + PREDICATE_COUNT
 """READY: for each register 2 x the cycle from which the value can be read, plus 1 if it is by a fixed latency.
-READERS: how many memory instructions have yet to read it."""
+READERS: how many memory instructions have yet to read it. CONDITIONS: CONDITION
+of the last instruction that writes it. PREDICATES: as READY."""
 
 # Sub-cores.
 (
@@ -60,7 +69,8 @@ READERS: how many memory instructions have yet to read it."""
 
 MAX_BANKS = 8
 QUEUES = UNITS + UNIT_COUNT
-Q_ISSUED, Q_WARP, Q_INDEX, Q_READ, Q_ENTER, Q_COLUMNS = range(6)
+Q_ISSUED, Q_WARP, Q_NUMBER, Q_INDEX, Q_READ, Q_ENTER, Q_COLUMNS = range(7)
+"""Of a memory instruction that waits; Q_NUMBER is the warp's, whose place another one may have taken since."""
 CACHED = QUEUES + QUEUE * Q_COLUMNS
 PORTS = CACHED + 3 * MAX_BANKS
 WRITES = PORTS + MAX_BANKS * RING

@@ -12,7 +12,7 @@ RZ = 255
 URZ = 63
 COUNTERS = 6
 
-Kind = Literal["R", "UR", "P", "UP", "c", "imm", "mem", "special", "SB", "set", "label"]
+Kind = Literal["R", "UR", "P", "UP", "B", "c", "imm", "mem", "special", "SB", "set", "label"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Operand:
     """One operand as written.
 
     `value` is a register number (of 255 registers, RZ = 255), a predicate number (PT = 7), an immediate, a
-    dependence counter, a set of counters as a mask, or the byte offset of an address or a constant.
+    dependence counter, a set of counters as a mask, a convergence barrier, the address of a label, or the byte offset
+    of an address or a constant.
     """
 
     kind: Kind
@@ -81,6 +82,10 @@ class Instruction:
     """"P0", "!P1", or "" for always."""
     pc: int = 0
     line: int = 0
+
+    def __str__(self) -> str:
+        guard = f"@{self.predicate} " if self.predicate else ""
+        return f"{guard}{self.opcode} {', '.join(op.text for op in self.operands)}".rstrip()
 
     @property
     def base(self) -> str:

@@ -9,13 +9,14 @@ from .instruction import COUNTERS, RZ, URZ, Operand
 
 __all__ = ["parse_operand", "split_operands"]
 
-_REGISTER = re.compile(r"^([-~|!]*)(UR|UP|R|P)(\d+|Z|T)((?:\.[A-Za-z0-9_]+)*)(\|?)$")
+_REGISTER = re.compile(r"^([-~|!]*)(UR|UP|R|P)(\d+|Z|T)(\|?(?:\.[A-Za-z0-9_]+)*\|?)$")
 _CONSTANT = re.compile(r"^([-~|]*)c(?:x?)\[([^\]]+)\]\s*\[([^\]]+)\](?:\.[A-Za-z0-9_]+)*(\|?)$")
 _ADDRESS = re.compile(r"^(?:desc\[UR\d+\])?(?:[A-Za-z]+\[UR\d+\])?\[([^\]]*)\](?:\.[A-Za-z0-9]+)*$")
 _COUNTER = re.compile(r"^SB(\d)$")
+_BARRIER = re.compile(r"^B(\d+)$")
 _SET = re.compile(r"^\{([\d,\s]*)\}$")
 _LIMITS = {"R": RZ, "UR": 255, "P": 7, "UP": 7}
-_ACCEPTED = "a register, a predicate, c[bank][offset], an immediate, [address], SBn, {counters}, SR_name or `(label)"
+_ACCEPTED = "a register, a predicate, c[bank][offset], an immediate, [address], SBn, {counters}, Bn, SR_name or `(label)"
 
 
 def split_operands(text: str) -> list[str]:
@@ -47,11 +48,13 @@ def parse_operand(text: str) -> Operand:
         for digit in re.findall(r"\d+", match[1]):
             mask |= 1 << _counter(text, digit)
         return Operand("set", mask, text)
-    if text.startswith("SR_"):
+    if text.startswith("SR_") or text in ("SRZ", "PR"):
         return Operand("special", 0, text)
+    if match := _BARRIER.match(text):
+        return Operand("B", int(match[1]), text)
     if text.startswith("`(") or text.startswith("."):
         return Operand("label", 0, text.strip("`()"))
-    value = _number(text)
+    value = _number(text.strip())
     if value is None:
         raise InputError(f"operand {text!r} is not understood (accepted: {_ACCEPTED})")
     return Operand("imm", value, text)
@@ -62,7 +65,7 @@ def _register(text: str, kind: str, number: str, suffixes: str) -> Operand:
     value = zero if number in "ZT" else int(number)
     if value > _LIMITS[kind]:
         raise InputError(f"operand {text!r}: accepted: {kind}0 to {kind}{_LIMITS[kind] - 1}")
-    marks = suffixes.lower().split(".")
+    marks = suffixes.replace("|", "").lower().split(".")
     return Operand(kind, value, text, "reuse" in marks, wide="64" in marks)  # type: ignore[arg-type]
 
 

@@ -25,6 +25,7 @@ from ..tables import (
     P_SUB_CORES,
     P_WARPS,
     PORT_FREE,
+    PRED_WRITTEN,
     RD,
     READ_DONE,
     READERS,
@@ -44,7 +45,7 @@ from ..tables import (
 from .dispatch import dispatch, next_dispatch
 from .events import pop
 from .fetch import fetch
-from .issue import issue
+from .issue import issue, write_predicates
 from .jit import jit
 from .memory_unit import grant, next_grant, schedule
 
@@ -77,11 +78,13 @@ def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
             if table[k, VARIABLE] and table[k, DST] >= 0:
                 r = table[k, DST] + table[k, DST_N] - 1
                 if p[P_COLLISION] and sub[q, WRITES + r % p[P_BANKS] * RING + (t - 1) % RING] == t - 1:
-                    if not schedule(warp, sm, heap, m, w, index, WRITE_DONE, t + p[P_COLLISION]):
+                    if not schedule(sm, heap, m, w, number, index, WRITE_DONE, t + p[P_COLLISION]):
                         return False
                     continue
                 for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
                     warp[w, READY + r] = 2 * t
+            if table[k, VARIABLE] and table[k, PRED_WRITTEN]:
+                write_predicates(table, warp, w, k, 2 * t)
         if not p[P_SCOREBOARD] and counter >= 0:
             warp[w, COUNT + counter] -= 1
         warp[w, CLEARED] = t

@@ -38,6 +38,8 @@ from ..tables import (
     P_BUFFER,
     P_SUB_CORES,
     P_WARPS,
+    PREDICATE_COUNT,
+    PREDICATES,
     READERS,
     READY,
     REGISTERS,
@@ -75,6 +77,8 @@ def launch(work: Work, state: State, p: np.ndarray, m: int, block: int, cta: int
         for r in range(REGISTERS):
             warp[w, READY + r] = 0
             warp[w, READERS + r] = 0
+        for i in range(PREDICATE_COUNT):
+            warp[w, PREDICATES + i] = 0
         if work.warps[number, S_LENGTH] == 0:
             continue
         alive += 1

@@ -19,6 +19,8 @@ from ..tables import (
     C_MEMORY,
     C_STALL,
     C_UNIT,
+    CONDITION,
+    CONDITIONS,
     CONST_LINE,
     COUNT,
     DST,
@@ -26,6 +28,7 @@ from ..tables import (
     END,
     FETCH,
     FP64_FREE,
+    GUARDS,
     HOLD_FROM,
     HOLD_LEVEL,
     HOLD_SB,
@@ -42,12 +45,16 @@ from ..tables import (
     P_CONST_SETS,
     P_CONSUMERS,
     P_FP32_PIPES,
+    P_GUARD,
     P_MEMORY_QUEUE,
     P_POLICY,
     P_RESULT_QUEUE,
     P_SCOREBOARD,
     P_SUB_CORES,
+    P_UNIFORM_GUARD,
     P_WARPS,
+    PRED_READ,
+    PREDICATES,
     READERS,
     READY,
     RING,
@@ -59,6 +66,7 @@ from ..tables import (
     U_INT,
     U_MEMORY,
     U_NONE,
+    UNIFORM_PREDICATE,
     UNIT,
     UNITS,
     VARIABLE,
@@ -69,10 +77,13 @@ from ..tables import (
 )  # fmt: skip
 from .jit import jit
 
-__all__ = ["MISS", "hazards", "pipe", "select"]
+__all__ = ["MISS", "OPERAND_CYCLES", "hazards", "pipe", "select"]
 
 MISS = -1
 """The warp would be chosen, and then miss the constant cache."""
+OPERAND_CYCLES = 4
+"""From the issue of what writes a predicate to that of an instruction which has it as an operand: what compiled code keeps
+(nvcc 13.5, sm_75 to sm_120). One that it guards, or whose branch it decides, waits for P_GUARD."""
 
 
 @jit
@@ -108,13 +119,44 @@ def waits_for_counters(table: np.ndarray, warp: np.ndarray, w: int, k: int, t: i
 
 
 @jit
+def predicates_ready(table: np.ndarray, warp: np.ndarray, p: np.ndarray, w: int, k: int) -> int:
+    """The cycle from which every predicate that the instruction reads is there, NEVER if it is not known."""
+    when, reads, guards, i = 0, table[k, PRED_READ], table[k, GUARDS], 0
+    while reads | guards:
+        if (reads | guards) & 1:
+            value = warp[w, PREDICATES + i]
+            far = p[P_GUARD] if i < UNIFORM_PREDICATE else p[P_UNIFORM_GUARD]
+            late = (value & 1) * (far - OPERAND_CYCLES) if guards & 1 else 0
+            when = max(when, NEVER if value == NEVER else (value >> 1) + late)
+        reads >>= 1
+        guards >>= 1
+        i += 1
+    return when
+
+
+@jit
+def readable(table: np.ndarray, k: int, source: int, register: int, value: int) -> int:
+    """The cycle from which an instruction may issue that reads a register whose READY is `value`.
+
+    Memory instructions have no bypass. IMAD.WIDE reads the upper half of its addend a cycle later than the rest: compiled
+    code (nvcc 13.5, sm_90 and sm_120) writes it as late as three cycles before.
+    """
+    fixed = value & 1
+    if table[k, UNIT] == U_MEMORY:
+        return (value >> 1) + fixed
+    if source == 2 and table[k, UNIT] == U_INT and register > table[k, SRC + 2]:
+        return (value >> 1) - fixed
+    return value >> 1
+
+
+@jit
 def values_ready(table: np.ndarray, warp: np.ndarray, p: np.ndarray, w: int, k: int) -> int:
     """With a scoreboard: the cycle from which no register stands in the way, NEVER if it is not known."""
-    when = 0
+    when = predicates_ready(table, warp, p, w, k)
     for source in range(4):
         for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
             value = warp[w, READY + r]
-            when = max(when, NEVER if value == NEVER else (value >> 1) + (value & table[k, VARIABLE]))
+            when = max(when, NEVER if value == NEVER else readable(table, k, source, r, value))
             if table[k, VARIABLE] and warp[w, READERS + r] >= p[P_CONSUMERS]:
                 return NEVER
     for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
@@ -126,16 +168,29 @@ def values_ready(table: np.ndarray, warp: np.ndarray, p: np.ndarray, w: int, k: 
 
 
 @jit
-def hazards(table: np.ndarray, warp: np.ndarray, w: int, k: int, t: int) -> int:
-    """Registers that the instruction reads before they are written, or overwrites before they are read."""
-    found = 0
+def opposed(table: np.ndarray, warp: np.ndarray, w: int, k: int, register: int) -> bool:
+    """Whether no lane both executes the instruction and executed the one that writes the register: one has the guard P,
+    the other !P. (That P may have changed in between is not looked at.)"""
+    condition, other = table[k, CONDITION], warp[w, CONDITIONS + register]
+    return condition >= 0 and other >= 0 and condition ^ 1 == other
+
+
+@jit
+def hazards(table: np.ndarray, warp: np.ndarray, p: np.ndarray, w: int, k: int, t: int) -> int:
+    """Registers and predicates that the instruction reads before they are written, or overwrites before they are read.
+
+    Memory instructions of a warp read their registers in order, and long before they write any.
+    """
+    found = 1 if predicates_ready(table, warp, p, w, k) > t else 0
+    late = 1 if table[k, UNIT] == U_MEMORY else 0
     for source in range(4):
         for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
             value = warp[w, READY + r]
-            if value == NEVER or t < (value >> 1) + (value & table[k, VARIABLE]):
+            if (value == NEVER or t < readable(table, k, source, r, value)) and not opposed(table, warp, w, k, r):
                 found += 1
     for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
-        if warp[w, READY + r] == NEVER or warp[w, READERS + r] > 0:
+        pending = warp[w, READY + r] == NEVER and not opposed(table, warp, w, k, r)
+        if pending or (warp[w, READERS + r] > 0 and not late):
             found += 1
     return found
 

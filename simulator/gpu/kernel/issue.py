@@ -24,6 +24,8 @@ from ..tables import (
     C_STALL,
     C_UNIT,
     CLEARED,
+    CONDITION,
+    CONDITIONS,
     CONST_LINE,
     COUNT,
     DB_LEVEL,
@@ -74,6 +76,8 @@ from ..tables import (
     P_WARPS,
     P_WINDOW,
     P_YIELD0,
+    PRED_WRITTEN,
+    PREDICATES,
     QUIET_UNTIL,
     RD,
     READ_DONE,
@@ -102,13 +106,24 @@ from ..tables import (
     State,
     Work,
 )  # fmt: skip
-from .eligible import MISS, hazards, pipe, select
+from .eligible import MISS, OPERAND_CYCLES, hazards, pipe, select
 from .fetch import insert
 from .jit import jit
 from .memory_unit import enqueue, schedule
 from .registers import read_registers
 
-__all__ = ["issue"]
+__all__ = ["issue", "write_predicates"]
+
+
+@jit
+def write_predicates(table: np.ndarray, warp: np.ndarray, w: int, k: int, value: int) -> None:
+    """Note for every predicate that the instruction writes when it can be read."""
+    mask, i = table[k, PRED_WRITTEN], 0
+    while mask:
+        if mask & 1:
+            warp[w, PREDICATES + i] = value
+        mask >>= 1
+        i += 1
 
 
 @jit
@@ -194,7 +209,7 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
     variable, unit = table[k, VARIABLE], table[k, UNIT]
     stall = max(1, table[k, STALL])
     if not p[P_SCOREBOARD]:
-        waits[k, HAZARDS] += hazards(table, warp, w, k, t)
+        waits[k, HAZARDS] += hazards(table, warp, p, w, k, t)
         if table[k, YIELD] and table[k, STALL] <= 1:
             stall = p[P_YIELD0] if table[k, STALL] == 0 else 2
     else:
@@ -218,17 +233,17 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
             sm[m, FP64_FREE] = t + table[k, INTERVAL]
         else:
             sub[q, UNITS + unit] = t + table[k, INTERVAL]
-        fine = schedule(warp, sm, state.heap, m, w, index, READ_DONE, t + 6)
-        fine = fine and schedule(warp, sm, state.heap, m, w, index, WRITE_DONE, t + 5 + table[k, LATENCY])
+        fine = schedule(sm, state.heap, m, w, warp[w, NUMBER], index, READ_DONE, t + 6)
+        fine = fine and schedule(sm, state.heap, m, w, warp[w, NUMBER], index, WRITE_DONE, t + 5 + table[k, LATENCY])
     else:
         booked, hit = read_registers(table, sub, p, q, w, k, t)
         if unit != U_NONE:
             sub[q, UNITS + pipe(sub, p, q, unit, t)] = t + table[k, INTERVAL]
         if not p[P_SCOREBOARD]:
             if table[k, RD] >= 0:
-                fine = schedule(warp, sm, state.heap, m, w, index, READ_DONE, booked + p[P_WINDOW] + 1)
+                fine = schedule(sm, state.heap, m, w, warp[w, NUMBER], index, READ_DONE, booked + p[P_WINDOW] + 1)
             if table[k, WR] >= 0:
-                fine = fine and schedule(warp, sm, state.heap, m, w, index, WRITE_DONE, t + table[k, LATENCY] + 1)
+                fine = fine and schedule(sm, state.heap, m, w, warp[w, NUMBER], index, WRITE_DONE, t + table[k, LATENCY] + 1)
         for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
             warp[w, READY + r] = 2 * (t + table[k, LATENCY]) + 1
             sub[q, WRITES + r % p[P_BANKS] * RING + (t + table[k, LATENCY]) % RING] = t + table[k, LATENCY]
@@ -238,6 +253,10 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
                 warp[w, READERS + r] += 1
         for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
             warp[w, READY + r] = NEVER
+    for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
+        warp[w, CONDITIONS + r] = table[k, CONDITION]
+    if table[k, PRED_WRITTEN]:
+        write_predicates(table, warp, w, k, NEVER if variable else 2 * (t + OPERAND_CYCLES) + 1)
     recorded = work.warps[warp[w, NUMBER], S_RECORD]
     if recorded >= 0:
         result.record[recorded, index - warp[w, FIRST], 0] = t

@@ -27,6 +27,7 @@ from ..tables import (
     Q_ENTER,
     Q_INDEX,
     Q_ISSUED,
+    Q_NUMBER,
     Q_READ,
     Q_WARP,
     QUEUE,
@@ -48,17 +49,17 @@ __all__ = ["enqueue", "grant", "next_grant", "schedule"]
 
 @jit
 def schedule(
-    warp: np.ndarray, sm: np.ndarray, heap: np.ndarray, m: int, w: int, index: int, kind: int, when: int
+    sm: np.ndarray, heap: np.ndarray, m: int, w: int, number: int, index: int, kind: int, when: int
 ) -> bool:
-    """Plan an event of the warp's instruction; False if there are too many."""
-    size = push(heap, m, sm[m, EVENTS], when, kind << 60 | w << 40 | index, warp[w, NUMBER])
+    """Plan an event of an instruction of warp `number`, which is in place w; False if there are too many."""
+    size = push(heap, m, sm[m, EVENTS], when, kind << 60 | w << 40 | index, number)
     sm[m, EVENTS] = max(size, 0)
     return size >= 0
 
 
 @jit
 def start_read(
-    table: np.ndarray, stream: np.ndarray, warp: np.ndarray, sub: np.ndarray, sm: np.ndarray, heap: np.ndarray,
+    table: np.ndarray, stream: np.ndarray, sub: np.ndarray, sm: np.ndarray, heap: np.ndarray,
     p: np.ndarray, m: int, q: int, place: int, ready: int,
 ) -> bool:
     """Let a queued memory instruction read its registers at max(issue + 6, ready); False if there are too many events."""
@@ -67,9 +68,7 @@ def start_read(
     k = stream[index]
     when = sub[q, QUEUES + Q_COLUMNS * place + Q_READ] + table[k, MEM_WAR] - p[P_MEMORY_READ]
     w = sub[q, QUEUES + Q_COLUMNS * place + Q_WARP]
-    size = push(heap, m, sm[m, EVENTS], when, READ_DONE << 60 | w << 40 | index, warp[w, NUMBER])
-    sm[m, EVENTS] = max(size, 0)
-    return size >= 0
+    return schedule(sm, heap, m, w, sub[q, QUEUES + Q_COLUMNS * place + Q_NUMBER], index, READ_DONE, when)
 
 
 @jit
@@ -82,21 +81,22 @@ def enqueue(
     place = (head + held) % QUEUE
     entry = QUEUES + Q_COLUMNS * place
     sub[q, entry + Q_ISSUED], sub[q, entry + Q_WARP], sub[q, entry + Q_INDEX] = t, w, index
+    sub[q, entry + Q_NUMBER] = warp[w, NUMBER]
     sub[q, entry + Q_READ], sub[q, entry + Q_ENTER] = NEVER, NEVER
     sub[q, MEM_COUNT] = held + 1
     if held == 0:
-        fine = start_read(table, stream, warp, sub, sm, heap, p, m, q, place, sub[q, LAST_ENTER])
+        fine = start_read(table, stream, sub, sm, heap, p, m, q, place, sub[q, LAST_ENTER])
         sub[q, entry + Q_ENTER] = max(sub[q, entry + Q_READ] + p[P_ADDRESS], sub[q, LAST_GRANT])
         return fine
     if held == 1:
-        return start_read(table, stream, warp, sub, sm, heap, p, m, q, place, sub[q, QUEUES + Q_COLUMNS * head + Q_ENTER])
+        return start_read(table, stream, sub, sm, heap, p, m, q, place, sub[q, QUEUES + Q_COLUMNS * head + Q_ENTER])
     return True
 
 
 @jit
 def grant(work: Work, state: State, memory: Memory, p: np.ndarray, m: int, t: int) -> bool:
     """Let the shared stage take the request that has waited longest in its latch."""
-    warp, sub, sm, heap, table, stream = state.warp, state.sub, state.sm, state.heap, work.table, work.stream
+    sub, sm, heap, table, stream = state.sub, state.sm, state.heap, work.table, work.stream
     order = state.order
     chosen, oldest = -1, NEVER
     for q in range(m * p[P_SUB_CORES], (m + 1) * p[P_SUB_CORES]):
@@ -121,7 +121,7 @@ def grant(work: Work, state: State, memory: Memory, p: np.ndarray, m: int, t: in
     order[O_DRAINED] = max(order[O_DRAINED], done)
     fine = True
     if table[k, DST] >= 0 or table[k, WR] >= 0:
-        fine = schedule(warp, sm, heap, m, w, index, WRITE_DONE, done)
+        fine = schedule(sm, heap, m, w, sub[q, QUEUES + Q_COLUMNS * head + Q_NUMBER], index, WRITE_DONE, done)
     sub[q, LAST_GRANT], sub[q, LAST_ENTER] = t, oldest
     sub[q, MEM_HEAD] = (head + 1) % QUEUE
     sub[q, MEM_COUNT] -= 1
@@ -131,7 +131,7 @@ def grant(work: Work, state: State, memory: Memory, p: np.ndarray, m: int, t: in
         sub[q, QUEUES + Q_COLUMNS * head + Q_ENTER] = max(sub[q, QUEUES + Q_COLUMNS * head + Q_READ] + p[P_ADDRESS], t)
         if sub[q, MEM_COUNT] > 1:
             ready = sub[q, QUEUES + Q_COLUMNS * head + Q_ENTER]
-            fine = fine and start_read(table, stream, warp, sub, sm, heap, p, m, q, (head + 1) % QUEUE, ready)
+            fine = fine and start_read(table, stream, sub, sm, heap, p, m, q, (head + 1) % QUEUE, ready)
     return fine
 
 

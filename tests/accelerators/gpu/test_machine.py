@@ -51,5 +51,17 @@ def test_a_block_that_does_not_fit_has_a_reason():
     assert "16 warps does not fit" in report.reason
 
 
+@pytest.mark.parametrize(("preset", "gb_per_s", "arch"), [
+    ("rtx-2080ti", 616, "sm_75"), ("rtx-3080", 760, "sm_86"), ("rtx-3090", 936, "sm_86"), ("rtx-a6000", 768, "sm_86"),
+    ("rtx-5070ti", 896, "sm_120"), ("a100", 1555, "sm_80"), ("h100-pcie", 2039, "sm_90"),
+])
+def test_presets_run_what_is_compiled_for_them(preset, gb_per_s, arch):
+    design = cs.design("gpu-core", preset=preset)
+    assert design.dram_bytes_per_cycle * design.frequency_mhz / 1000 == pytest.approx(gb_per_s, rel=0.005)
+    report = cs.simulate(design, f"cuda-stencil:n=64,arch={arch}")
+    assert report.ok, report.reason
+    assert report.metrics["hazards"] == 0
+
+
 def test_short_name():
     assert accelerator("gpu").name == "gpu-core"

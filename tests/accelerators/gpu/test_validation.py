@@ -72,3 +72,27 @@ def test_a_missing_file_is_one_line(tmp_path):
         validate(tmp_path / "nowhere")
     with pytest.raises(InputError, match="no table"):
         validate(tmp_path)
+
+
+ROWS = """benchmark,profiler,clock_mhz,params,cycles,time_us
+simtune/emptykernel,nsys,1755.0,block=1 thread=32,2359.0,1.344
+polybench/2dconv,nsys,1755.0,blockDimX=16 size=64,3294.72,1.877
+polybench/2dconv,nsys,1755.0,blockDimX=8 size=128,3650.4,2.08
+polybench/2dconv,nsys,1755.0,blockDimX=16 size=1024,12767.04,7.275
+cuda-sdk/vectoradd,nsys,345.0,size=32768,761.88,2.208
+polybench/mvt,nsys,345.0,blockDimX=8 size=32,3981.76,11.541
+"""
+"""Measured on an H100 PCIe: sarchlab/mgpusim, commits 001b2789 and cbdfc251 (MIT)."""
+
+
+def test_compiled_kernels_are_held_to_an_h100(tmp_path):
+    (tmp_path / "h100_kernel_cycles.csv").write_text(ROWS)
+    outcome = validate(tmp_path)
+    *rows, whole = outcome.checks
+    assert [check.field for check in rows] == ["polybench_2dconv_cycles"] * 2 + ["cuda_sdk_vectoradd_cycles"]
+    assert all(check.error < 0.1 for check in rows)
+    assert whole.ok
+    notes = "\n".join(outcome.notes)
+    assert "rows that nothing was fitted to: mean absolute error" in notes
+    assert "left out: 1 rows, more than 262144 elements" in notes
+    assert "left out: 1 rows, cycles by the idle clock, and no trace of the run" in notes

@@ -1,0 +1,36 @@
+"""The kernels of a workload, one after another on one GPU, whose caches keep what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...traces.kernels.trace import Kernel, KernelTrace
+from .design import GpuCoreDesign
+
+if TYPE_CHECKING:
+    from ...simulator.gpu.execute import Outcome
+
+__all__ = ["outcomes"]
+
+
+def outcomes(design: GpuCoreDesign, workload: KernelTrace, *, record: bool = False) -> Iterator[tuple[Kernel, Outcome]]:
+    """Run every kernel; `record` keeps the cycle of every issue."""
+    from ...simulator.gpu.execute import execute
+
+    machine = design.machine()
+    assert machine.memory is not None
+    memory = machine.memory.state(machine.sms)
+    for kernel in workload.kernels:
+        memory.busy[:] = 0  # each kernel starts at cycle 0, and after the one before has ended
+        _forget_times(memory)
+        yield kernel, execute(kernel, machine, memory=memory, record=record)
+
+
+def _forget_times(memory: Any) -> None:
+    """Keep what caches hold from one kernel to the next; it is all there when the next one starts."""
+    for cache in (memory.l1, memory.l2):
+        np.minimum(cache[..., :4], 0, out=cache[..., :4])
+        cache[..., 5] -= cache[..., 5].max(initial=-1) + 1  # only the order of uses matters
