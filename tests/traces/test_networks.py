@@ -24,8 +24,9 @@ LANGUAGE = [entry.name for entry in ENTRIES if "phase" in entry.signature.argume
 
 IMAGES = {
     "alexnet", "vgg16", "vgg19", "googlenet", "inception-v2", "resnet18", "resnet34", "resnet50", "resnet101", "densenet121",
-    "squeezenet", "mobilenet-v1", "mobilenet-v2", "mobilenet-v3", "shufflenet-v1", "shufflenet-v2", "regnetx-400mf", "regnety-4gf",
-    "efficientnet-b0", "inceptionnext-t", "poolformer-s12", "lowformer-b0", "vit-s16", "vit-b16", "vit-l16", "dit-xl2",
+    "squeezenet", "mobilenet-v1", "mobilenet-v2", "mobilenet-v3", "shufflenet-v1", "shufflenet-v2", "regnetx-400mf",
+    "regnety-4gf", "efficientnet-b0", "inceptionnext-t", "poolformer-s12", "lowformer-b0", "vit-s16", "vit-b16", "vit-l16",
+    "dit-xl2",
 }
 ENCODERS = {"bert-base", "bert-large", "m2-bert-base", "attention"}
 DECODERS = {"gpt2", "gpt3-175b", "llama2-7b", "llama2-70b", "llama3-8b", "mixtral-8x7b", "deepseek-v3"}
