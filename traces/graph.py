@@ -26,6 +26,9 @@ Pair = Count | tuple[Count, Count]
 Padding = Extent | tuple[Extent, Extent]
 
 
+_KINDS = (Attention, Conv, Elementwise, Embedding, Gemm, Normalization, Pool, Softmax)
+
+
 def _of_tensor(tensor: Tensor, *_: Any) -> str:
     return f"a tensor of shape {tensor.shape}"
 
@@ -148,9 +151,16 @@ class Graph:
     def add_operator(self, kind: type[Any], name: str, inputs: tuple[Tensor, ...], shape: tuple[int, ...],
                      **fields: Any) -> Tensor:
         """Add any operator; its output has the given shape. Raises `InputError` naming the operator."""
+        if not isinstance(name, str):
+            raise InputError(f"an operator: name={name!r:.200} (accepted: text)")
         full_name = self.full_name(name)
-        if any(not isinstance(tensor, Tensor) for tensor in inputs):
-            raise InputError(f"operator {full_name!r}: inputs={inputs!r:.200} (accepted: tensors)")
+        if kind not in _KINDS:
+            accepted = ", ".join(known.__name__ for known in _KINDS)
+            raise InputError(f"operator {full_name!r}: kind={kind!r:.200} (accepted: {accepted})")
+        if not isinstance(inputs, tuple) or any(not isinstance(tensor, Tensor) for tensor in inputs):
+            raise InputError(f"operator {full_name!r}: inputs={inputs!r:.200} (accepted: a tuple of tensors)")
+        if not isinstance(shape, tuple) or any(not isinstance(size, int) or size < 1 for size in shape):
+            raise InputError(f"operator {full_name!r}: shape={shape!r:.200} (accepted: a tuple of integers >= 1)")
         sources = tuple(source for tensor in inputs for source in tensor.sources)
         try:
             self._operators.append(kind(name=full_name, inputs=sources, **fields))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cyclescape.errors import InputError
 from cyclescape.traces.graph import Graph, Tensor
+from cyclescape.traces.operators import Pool, Softmax
 
 IMAGE, TOKENS, ROW = (1, 8, 8, 6), (1, 4, 6), (1, 6)
 Call = Callable[[Graph, Tensor, Tensor], Any]
@@ -76,6 +77,18 @@ WRONG: dict[str, tuple[Call, str]] = {
     "all of it cut": (
         lambda g, x, t: g.conv_transpose("c", x, 4, 2, stride=1, padding=9),
         "padding=9 leaves nothing of"),
+    "an operator of no kind": (
+        lambda g, x, t: g.add_operator(3, "o", (x,), (1,)), "operator 'o': kind=3 (accepted: Attention, Conv,"),
+    "an operator that reads a number": (
+        lambda g, x, t: g.add_operator(Pool, "o", (3,), (1,)), "operator 'o': inputs=(3,) (accepted: a tuple of tensors)"),
+    "an operator of a wrong shape": (
+        lambda g, x, t: g.add_operator(Softmax, "o", (x,), (1.5,)),
+        "operator 'o': shape=(1.5,) (accepted: a tuple of integers >= 1)"),
+    "an operator whose field is wrong": (
+        lambda g, x, t: g.add_operator(Softmax, "o", (x,), (1,), rows="a", cols=2),
+        "operator 'o': rows='a': input should be a valid integer"),
+    "an operator with another's field": (
+        lambda g, x, t: g.add_operator(Softmax, "o", (x,), (1,), rows=1, cols=2, k=3), "operator 'o': k: unknown parameter"),
     "no features": (lambda g, x, t: g.linear("l", t, 0), "features=0"),
     "heads that do not divide": (
         lambda g, x, t: g.attention("a", t, t, t, heads=4), "operator 'a': heads=4, kv_heads=None with q=(1, 4, 6)"),

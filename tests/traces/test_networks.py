@@ -22,6 +22,26 @@ NAMES = [entry.name for entry in ENTRIES]
 LANGUAGE = [entry.name for entry in ENTRIES if "phase" in entry.signature.arguments]
 
 
+IMAGES = {
+    "alexnet", "vgg16", "vgg19", "googlenet", "inception-v2", "resnet18", "resnet34", "resnet50", "resnet101", "densenet121",
+    "squeezenet", "mobilenet-v1", "mobilenet-v2", "mobilenet-v3", "shufflenet-v1", "shufflenet-v2", "regnetx-400mf",
+    "regnety-4gf", "efficientnet-b0", "inceptionnext-t", "poolformer-s12", "lowformer-b0", "vit-s16", "vit-b16", "vit-l16",
+    "dit-xl2",
+}
+ENCODERS = {"bert-base", "bert-large", "m2-bert-base", "attention"}
+DECODERS = {"gpt2", "gpt3-175b", "llama2-7b", "llama2-70b", "llama3-8b", "mixtral-8x7b", "deepseek-v3"}
+
+
+def test_every_kind_of_network_has_the_arguments_of_its_kind() -> None:
+    assert set(NAMES) == IMAGES | ENCODERS | DECODERS
+    for entry in ENTRIES:
+        arguments = set(entry.signature.arguments)
+        assert {"batch", "sparsity"} <= arguments, entry.name
+        assert ("resolution" in arguments) == (entry.name in IMAGES), entry.name
+        assert ("seq_len" in arguments) == (entry.name in ENCODERS | DECODERS), entry.name
+        assert ("phase" in arguments) == (entry.name in DECODERS), entry.name
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_loads_in_less_than_two_seconds(name: str) -> None:
     start = time.process_time()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import heapq
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +15,12 @@ from . import elementwise, products, windows  # noqa: F401  (they register their
 from .convert import CONVERTERS, Refused, Work
 from .file import MAX_RANK, Model, open_model
 from .node import Node
+from .order import label, ordered
 from .values import Value, constant_value, fold, infer
 from .weights import Weights
 
 __all__ = ["convert"]
 
-MAX_NODES = 100_000
 _CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 _DEFAULT_DOMAIN = ("", "ai.onnx")
 
@@ -46,7 +45,8 @@ class _Importer:
 
     def run(self, name: str, stored_sparsity: bool = False) -> Workload:
         """Return the workload."""
-        nodes = self._ordered()
+        given = {*self._given_constants(), *(entry.name for entry in self._graph.input)}
+        nodes = ordered(self._path, self._graph, given)
         self._check_names()
         for tensor in self._graph.initializer:
             self._values[tensor.name] = self._constant(tensor)
@@ -92,63 +92,6 @@ class _Importer:
     def _given_constants(self) -> list[str]:
         graph = self._graph
         return [*(tensor.name for tensor in graph.initializer), *(sparse.values.name for sparse in graph.sparse_initializer)]
-
-    # Order
-
-    def _ordered(self) -> list[onnx.NodeProto]:
-        """Return the nodes that the outputs need, each after those it reads, else in the order of the file."""
-        protos = list(self._graph.node)
-        if len(protos) > MAX_NODES:
-            raise InputError(f"{self._path}: {len(protos):,} nodes (accepted: at most {MAX_NODES:,})")
-        maker: dict[str, int] = {}
-        for index, proto in enumerate(protos):
-            for output in filter(None, proto.output):
-                if output in maker:
-                    first = _label(protos[maker[output]])
-                    raise InputError(f"{self._path}: tensor {output!r} is made twice, by {first} and {_label(proto)}")
-                maker[output] = index
-        needed = self._needed(protos, maker)
-        given = {*self._given_constants(), *(entry.name for entry in self._graph.input)}
-        waiting: dict[int, int] = {}
-        followers: dict[int, list[int]] = {index: [] for index in needed}
-        for index in needed:
-            before = set()
-            for source in filter(None, protos[index].input):
-                if source in maker:
-                    before.add(maker[source])
-                elif source not in given:
-                    raise InputError(f"{self._path}: {_label(protos[index])} reads {source!r}, which nothing makes")
-            waiting[index] = len(before)
-            for producer in before:
-                followers[producer].append(index)
-        ready = [index for index, count in waiting.items() if not count]
-        heapq.heapify(ready)
-        order = []
-        while ready:
-            index = heapq.heappop(ready)
-            order.append(index)
-            for follower in followers[index]:
-                waiting[follower] -= 1
-                if not waiting[follower]:
-                    heapq.heappush(ready, follower)
-        if len(order) < len(needed):
-            cycle = _cycle({index for index, count in waiting.items() if count}, protos, maker)
-            shown = " -> ".join(_label(protos[index]) for index in cycle[:4]) + (" -> ..." if len(cycle) > 4 else "")
-            raise InputError(f"{self._path}: the graph has a cycle: {shown} (accepted: a graph without one)")
-        return [protos[index] for index in order]
-
-    def _needed(self, protos: list[onnx.NodeProto], maker: Mapping[str, int]) -> set[int]:
-        """Return the nodes that some output of the graph rests on."""
-        pending = [maker[output.name] for output in self._graph.output if output.name in maker]
-        needed: set[int] = set()
-        while pending:
-            index = pending.pop()
-            if index not in needed:
-                needed.add(index)
-                pending += [maker[source] for source in protos[index].input if source in maker]
-        if not needed:
-            raise InputError(f"{self._path}: no output of the graph is made by a node")
-        return needed
 
     # Inputs
 
@@ -201,7 +144,7 @@ class _Importer:
 
     def _visit(self, proto: onnx.NodeProto, work: Work) -> None:
         """Find what a node makes, and add the work it does."""
-        where = f"{self._path}: {_label(proto)}"
+        where = f"{self._path}: {label(proto)}"
         inputs = [self._values[name] if name else None for name in proto.input]
         outputs = self._constant_node(proto) or self._outputs(proto, inputs, where)
         node = Node(proto, inputs, outputs)
@@ -320,11 +263,6 @@ def _parts(key: str) -> list[str]:
     return [part.strip() for part in key.split("+")] if "+" in key else [key]
 
 
-def _label(proto: onnx.NodeProto) -> str:
-    name = proto.name or next(iter(proto.output), "")
-    return f"node {name[:80]!r} ({proto.op_type})"
-
-
 def _line(error: BaseException) -> str:
     """Return the first line of a library's message, without its prefixes."""
     if isinstance(error, ZeroDivisionError):
@@ -333,18 +271,3 @@ def _line(error: BaseException) -> str:
     for prefix in ("[ShapeInferenceError] ", "[TypeInferenceError] "):
         text = text.rpartition(prefix)[2]
     return text[:200] or type(error).__name__
-
-
-def _cycle(left: set[int], protos: list[onnx.NodeProto], maker: Mapping[str, int]) -> list[int]:
-    """Return nodes that wait for each other in a circle, the first again at the end."""
-    path: list[int] = []
-    seen: dict[int, int] = {}
-    index = min(left)
-    while index not in seen:
-        seen[index] = len(path)
-        path.append(index)
-        index = next(maker[source] for source in protos[index].input if maker.get(source) in left)
-    circle = path[seen[index]:][::-1]
-    first = circle.index(min(circle))
-    return [*circle[first:], *circle[:first], circle[first]]
-
