@@ -31,7 +31,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def checked(where: Callable[..., str]) -> Callable[[Method], Method]:
-    """Check the arguments of a method against its annotations; `where(self, first argument)` says whose they are.
+    """Check the arguments of a method against its annotations; `where`, given the first two of them, says whose they are.
 
     The method then raises `InputError` that names argument, value and what is accepted, and never fails inside for a value of a
     wrong type. Arguments annotated `Any`, or not at all, are passed on as they are.
@@ -49,12 +49,12 @@ def checked(where: Callable[..., str]) -> Callable[[Method], Method]:
             }
 
         @functools.wraps(method)
-        def call(self: Any, *given: Any, **named: Any) -> Any:
+        def call(*given: Any, **named: Any) -> Any:
             signature, declared = arguments()
             try:
-                bound = signature.bind(self, *given, **named)
+                bound = signature.bind(*given, **named)
             except TypeError as error:
-                raise InputError(f"{where(self, *given[:1])}: {method.__name__}: {error}") from None
+                raise InputError(f"{where(*given[:2])}: {method.__name__}: {error}") from None
             for name, value in bound.arguments.items():
                 argument = declared.get(name)
                 if argument is None:
@@ -65,7 +65,7 @@ def checked(where: Callable[..., str]) -> Callable[[Method], Method]:
                     else:
                         bound.arguments[name] = argument.check(value)
                 except InputError as error:
-                    raise InputError(f"{where(self, *given[:1])}: {error}") from None
+                    raise InputError(f"{where(*given[:2])}: {error}") from None
             return method(*bound.args, **bound.kwargs)
 
         return call  # type: ignore[return-value]

@@ -132,15 +132,17 @@ class Graph:
         finally:
             self._scopes.pop()
 
+    @staticmethod
     @checked(_of_graph)
-    def input(self, *shape: Count) -> Tensor:
+    def input(*shape: Count) -> Tensor:
         """Return an input of the network."""
         if not shape:
             raise InputError("an input of the network: no size (accepted: a size for each dimension)")
         return Tensor(shape)
 
+    @staticmethod
     @checked(_of_graph)
-    def concat(self, *tensors: Tensor) -> Tensor:
+    def concat(*tensors: Tensor) -> Tensor:
         """Return the tensors side by side along the features."""
         if len({tensor.shape[:-1] for tensor in tensors}) != 1:
             shapes = [t.shape for t in tensors]

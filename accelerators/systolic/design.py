@@ -81,8 +81,9 @@ class SystolicDesign(Design):
                        "without their zeros.")
     arrays: Literal[1, 2, 4, 8, 16] = Field(
         1, description="Arrays, each with scratchpads of its own, that share a product as far as that is faster.")
-    partition: Literal["channel", "row"] = Field(
-        "channel", description="What several arrays share out: output channels (or groups), or output rows.")
+    partition: Literal["channel", "row", "pipeline"] = Field(
+        "channel", description="What several arrays share out: output channels (or groups), output rows, or the network in "
+                               "stages of a pipeline.")
     frequency_mhz: Annotated[int, Unit("MHz")] = Field(
         1000, ge=1, le=10**5, description="Clock of array, vector unit and port.")
     technology: Literal["horowitz-45nm", "eyeriss-65nm"] = Field(
@@ -123,6 +124,23 @@ class SystolicDesign(Design):
             raise ValueError(f"dram_device: {error}") from None
 
     @property
+    def stages(self) -> int:
+        """Stages of the pipeline of arrays; 1 if there is none."""
+        return self.arrays if self.partition == "pipeline" else 1
+
+    @property
+    def stage(self) -> SystolicDesign:
+        """What one stage has: its array and its part of what all share; the design itself if there is no pipeline."""
+        if self.stages == 1:
+            return self
+        return self.model_copy(update={
+            "arrays": 1, "partition": "channel",
+            "bandwidth_bytes_per_cycle": self.bandwidth_bytes_per_cycle // self.stages,
+            "activation_sram_kib": self.activation_sram_kib // self.stages,
+            "vector_lanes": self.vector_lanes // self.stages,
+        })
+
+    @property
     def widths(self) -> tuple[int, int, int]:
         """Bits of an input, a weight and an output where the workload does not fix them."""
         own = (self.ifmap_bits, self.filter_bits, self.ofmap_bits)
@@ -141,6 +159,15 @@ class SystolicDesign(Design):
             "is": (held, rows * streamed, cols * streamed),
         }[flow]
         self.offchip  # noqa: B018  (refuses an unknown device)
+        if self.stages > 1:
+            for name in ("bandwidth_bytes_per_cycle", "vector_lanes"):
+                if getattr(self, name) < self.stages:
+                    raise ValueError(
+                        f"{name}={getattr(self, name)}: each of {self.stages} stages needs its part; accepted: "
+                        f"{self.stages} or more, or fewer arrays"
+                    )
+            if self.memory == "dram":
+                raise ValueError("memory=dram: not with partition=pipeline; accepted: port, ideal")
         in_bits, weight_bits, _ = self.widths
         if self.sparse_block > 1:
             weight_bits += (self.sparse_block - 1).bit_length()

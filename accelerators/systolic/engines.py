@@ -44,26 +44,31 @@ def design_row(design: SystolicDesign) -> list[int]:
     ]
 
 
-def compiled(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
-    """Return results of shape (designs, jobs, len(RESULT)), int64."""
+def compiled(
+    designs: Sequence[SystolicDesign], jobs: JobTable, cuts: Sequence[tuple[int, ...]] | None = None
+) -> np.ndarray:
+    """Return results of shape (designs, jobs, len(RESULT)), int64; `cuts` are those of each design's pipeline."""
     table = np.array([design_row(design) for design in designs], np.int64).reshape(len(designs), -1)
     results = np.zeros((len(designs), len(jobs.use), len(RESULT)), np.int64)
-    widths = sorted({design.widths[2] for design in designs})
-    places = [place(jobs, width) for width in widths]
-    rooms = np.array([found.rooms for found in places]).reshape(len(widths), len(jobs.use), -1)
-    near = np.array([found.near for found in places]).reshape(len(widths), -1, 2)
-    width = np.array([widths.index(design.widths[2]) for design in designs], np.int64)
-    chains.solve(table, jobs.unique, jobs.sparse, jobs.use, rooms, near, width, results)
+    wanted = [(design.widths[2], own) for design, own in zip(designs, cuts or [()] * len(designs), strict=True)]
+    kinds = sorted(set(wanted))
+    places = [place(jobs, *kind) for kind in kinds]
+    rooms = np.array([found.rooms for found in places]).reshape(len(kinds), len(jobs.use), -1)
+    near = np.array([found.near for found in places]).reshape(len(kinds), -1, 2)
+    kind = np.array([kinds.index(one) for one in wanted], np.int64)
+    chains.solve(table, jobs.unique, jobs.sparse, jobs.use, rooms, near, kind, results)
     return results
 
 
-def reference(designs: Sequence[SystolicDesign], jobs: JobTable) -> np.ndarray:
+def reference(
+    designs: Sequence[SystolicDesign], jobs: JobTable, cuts: Sequence[tuple[int, ...]] | None = None
+) -> np.ndarray:
     """Likewise, with times, stalls, folds and traffic of every job as the SimPy components have them.
 
     The tilings, and what stays on chip, are those that the compiled search chose: they are decisions made
     before the machine runs, and not part of the machine.
     """
-    results = compiled(designs, jobs)
+    results = compiled(designs, jobs, cuts)
     first_stall, port = RESULT.index("stall_ifmap_cycles"), RESULT.index("port_busy_cycles")
     first_bits, folds = RESULT.index("ifmap_read_bits"), RESULT.index("folds")
     compute, fill, vector = (RESULT.index(f"{name}_cycles") for name in ("compute", "fill_drain", "vector"))

@@ -74,8 +74,8 @@ class JobTable:
     """Elements that each vector pass reads of its operands (constants come on top)."""
     follows: np.ndarray
     """For each job ELEMENTWISE, RESIDUAL, POOLING or 0: what it is to the job right before it."""
-    places: dict[int, Any] = attribute(default_factory=dict)
-    """What `schedule.place` found, by element width."""
+    places: dict[tuple[int, tuple[int, ...]], Any] = attribute(default_factory=dict)
+    """What `schedule.place` found, by element width and cuts."""
 
     def row(self, j: int, sparse_block: int = 1) -> np.ndarray:
         """Return job j as an array that selects among up to `sparse_block` inputs sees it."""

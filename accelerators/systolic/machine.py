@@ -12,7 +12,7 @@ from ...errors import InputError
 from ...simulator.accelerator import Accelerator, Ceiling
 from ...simulator.report import Report, Table
 from ...traces.workload import Workload
-from . import costs, engines
+from . import costs, engines, pipeline
 from .design import SystolicDesign
 from .lowering import JobTable, lower
 from .notes import notes
@@ -61,10 +61,12 @@ class Systolic(Accelerator):
     engines: ClassVar[tuple[str, ...]] = ("compiled", "simpy")
     metrics: ClassVar[Mapping[str, str]] = {
         "cycles": "Clock cycles from the first transfer to the last.",
+        "interval_cycles": "Cycles from one result to the next where inputs follow each other: a pipeline's longest stage.",
+        "runs_per_s": "Results a second, then.",
         "time_s": "The same in seconds.",
         "energy_j": "Energy of the run: the sum of the energy_*_j.",
         "area_mm2": "Area of array, vector unit and scratchpads.",
-        "power_w": "Mean power.",
+        "power_w": "Mean power, where inputs follow each other.",
         "edp_js": "Energy times time.",
         "dram_bytes": "Bytes over the memory port, both ways.",
         "macs": "Multiply-accumulates of the workload.",
@@ -85,8 +87,14 @@ class Systolic(Accelerator):
         reports: list[Report] = []
         for start in range(0, len(designs), _BATCH):
             batch = designs[start : start + _BATCH]
-            results = execute(batch, jobs)
-            reports += _reports(batch, workload, jobs, results, _on_dram(batch, jobs, results, engine))
+            parts = [design.stage for design in batch]
+            results = execute(parts, jobs)
+            cuts: list[tuple[int, ...]] = [()] * len(batch)
+            for d, design in enumerate(batch):
+                if design.stages > 1 and not (results[d, :, 0] < 0).any():
+                    cuts[d] = pipeline.cut(results[d], jobs.operator, design.stages)
+                    results[d] = execute([parts[d]], jobs, [cuts[d]])[0]
+            reports += _reports(batch, workload, jobs, results, cuts, _on_dram(batch, jobs, results, engine))
         return reports
 
     def timeline(self, design: Any, workload: Workload) -> Timeline:
@@ -136,12 +144,15 @@ def _on_dram(
 
 def _reports(
     designs: Sequence[SystolicDesign], workload: Workload, jobs: JobTable, results: np.ndarray,
-    outcomes: Mapping[int, DramOutcome | str | None],
+    cuts: Sequence[tuple[int, ...]], outcomes: Mapping[int, DramOutcome | str | None],
 ) -> list[Report]:
     """Turn a batch of engine results into reports."""
     total = results.sum(axis=1)
     areas = costs.areas_mm2(designs)
     energy = costs.energies_j(designs, jobs, results, areas)
+    cycles = total[:, 0]
+    interval = np.array([max(pipeline.stage_cycles(rows[:, 0], own)) for rows, own in zip(results, cuts, strict=True)])
+    energy[..., -1] *= (interval / np.maximum(cycles, 1))[:, None]  # what leaks between two results
     for d, outcome in outcomes.items():
         if outcome is not None and not isinstance(outcome, str) and outcome.energy_j is not None:
             costs.share_dram_energy(energy[d], outcome.energy_j)
@@ -150,18 +161,20 @@ def _reports(
     def summed(name: str) -> np.ndarray:
         return total[:, RESULT.index(name)]
 
-    pes = np.array([d.pes for d in designs])
-    cycles, macs = summed("cycles"), int(jobs.macs.sum())
+    pes, stages = np.array([d.pes for d in designs]), np.array([d.stages for d in designs])
+    macs = int(jobs.macs.sum())
     done = jobs.multiplied(jobs.skipping(np.array([d.sparse_block for d in designs]))).sum(axis=1)
-    seconds = cycles / np.array([d.frequency_mhz * 1e6 for d in designs])
+    hertz = np.array([d.frequency_mhz * 1e6 for d in designs])
+    seconds = cycles / hertz
     joules = energy.sum(axis=1)
-    streaming = np.maximum(summed("compute_cycles") * pes, 1)
+    streaming = np.maximum(summed("compute_cycles") * pes // stages, 1)
     bits = sum(summed(name) for name in _PORT_BITS)
-    whole = np.stack([cycles, -(-bits // 8), done], axis=1).tolist()
+    whole = np.stack([cycles, -(-bits // 8), done, interval], axis=1).tolist()
     with np.errstate(divide="ignore", invalid="ignore"):
         real = np.column_stack([
-            seconds, joules, areas.sum(axis=1), joules / seconds, joules * seconds,
-            done / (cycles * pes), done / streaming, summed("port_busy_cycles") / cycles, energy,
+            seconds, joules, areas.sum(axis=1), joules / interval * hertz, joules * seconds,
+            done / (interval * pes), done / streaming, summed("port_busy_cycles") / (interval * stages),
+            hertz / interval, energy,
         ]).tolist()
     causes = total[:, [RESULT.index(column) for column in CAUSES.values()]].tolist()
     failed = np.any(results[:, :, 0] < 0, axis=1).tolist()
@@ -177,9 +190,10 @@ def _reports(
         if isinstance(outcome, str):
             reports.append(Report.failed(outcome))
             continue
-        time_s, energy_j, area, power, edp, utilization, mapping, port, *parts = real[d]
+        time_s, energy_j, area, power, edp, utilization, mapping, port, rate, *parts = real[d]
         metrics = {
-            "cycles": whole[d][0], "time_s": time_s, "energy_j": energy_j, "area_mm2": area, "power_w": power,
+            "cycles": whole[d][0], "interval_cycles": whole[d][3], "runs_per_s": rate,
+            "time_s": time_s, "energy_j": energy_j, "area_mm2": area, "power_w": power,
             "edp_js": edp, "dram_bytes": whole[d][1], "macs": macs, "effective_macs": whole[d][2],
             "pe_utilization": utilization, "mapping_efficiency": mapping, "port_utilization": port,
             **{f"energy_{part}_j": value for part, value in zip(costs.ENERGIES, parts, strict=True)},
@@ -187,7 +201,7 @@ def _reports(
         if outcome is not None:
             metrics |= dict(zip(_DRAM_STALLS, outcome.stalls_s.sum(axis=0).tolist(), strict=True))
         breakdown = dict(zip(CAUSES, causes[d], strict=True))
-        reports.append(Report(metrics, breakdown, Table(_Layers(design, workload, jobs, results[d], outcome))))
+        reports.append(Report(metrics, breakdown, Table(_Layers(design, workload, jobs, results[d], cuts[d], outcome))))
     return reports
 
 
@@ -195,9 +209,11 @@ class _Layers:
     """Builds the table of operators of one design when it is asked for."""
 
     def __init__(
-        self, design: SystolicDesign, workload: Workload, jobs: JobTable, rows: np.ndarray, dram: DramOutcome | None
+        self, design: SystolicDesign, workload: Workload, jobs: JobTable, rows: np.ndarray, cuts: tuple[int, ...],
+        dram: DramOutcome | None,
     ) -> None:
-        self.design, self.workload, self.jobs, self.rows, self.dram = design, workload, jobs, rows, dram
+        self.design, self.workload, self.jobs, self.rows = design, workload, jobs, rows
+        self.cuts, self.dram = cuts, dram
 
     def __call__(self) -> dict[str, Any]:
         design, jobs, rows = self.design, self.jobs, self.rows
@@ -214,26 +230,31 @@ class _Layers:
 
         area = costs.areas_mm2([design])
         energy = costs.energies_j([design], jobs, rows[None], area)[0]
+        energy[:, -1] *= max(pipeline.stage_cycles(rows[:, 0], self.cuts)) / max(int(rows[:, 0].sum()), 1)
         if self.dram is not None and self.dram.energy_j is not None:
             costs.share_dram_energy(energy, self.dram.energy_j)
         done = per_operator(jobs.multiplied(jobs.skipping(np.array([design.sparse_block])))[0])
         cycles = column("cycles")
-        streaming = column("compute_cycles") * design.pes
+        pes = design.pes // design.stages
+        streaming = column("compute_cycles") * pes
         columns: dict[str, Any] = {
             "name": [op.name for op in operators],
             "kind": [op.kind for op in operators],
             "macs": per_operator(jobs.macs),
             "cycles": cycles,
             **{f"{cause}_cycles": column(name) for cause, name in CAUSES.items()},
-            "pe_utilization": done / np.maximum(cycles * design.pes, 1),
+            "pe_utilization": done / np.maximum(cycles * pes, 1),
             "idle_pe_cycles": np.maximum(streaming - done, 0),
             "folds": column("folds"),
             "port_busy_cycles": column("port_busy_cycles"),
             **{f"{name.removesuffix('_bits')}_bytes": -(-column(name) // 8) for name in _PORT_BITS},
             **{name: column(name) for name in RESULT if name.startswith("sram_")},
             "energy_j": per_operator(energy.sum(axis=1)),
-            "note": notes(design, self.workload, jobs, rows),
+            "note": notes(design.stage, self.workload, jobs, rows, self.cuts),
         }
+        if self.cuts:
+            begins = [int(np.searchsorted(self.cuts, j, "right")) for j in range(len(rows))]
+            columns["stage"] = [begins[int(np.argmax(owner == i))] for i in range(len(operators))]
         if self.dram is not None:
             columns |= {name: per_operator(self.dram.stalls_s[:, i]) for i, name in enumerate(_DRAM_STALLS)}
         return columns

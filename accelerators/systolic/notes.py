@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -17,10 +18,12 @@ __all__ = ["notes"]
 _MOST_NAMES = 4
 
 
-def notes(design: SystolicDesign, workload: Workload, jobs: JobTable, rows: np.ndarray) -> list[str]:
-    """Return one note for each operator, of the result rows of one design."""
+def notes(
+    design: SystolicDesign, workload: Workload, jobs: JobTable, rows: np.ndarray, cuts: tuple[int, ...] = ()
+) -> list[str]:
+    """Return one note for each operator, of the result rows of one design (of a pipeline: of its stages)."""
     names = [workload.operators[i].name for i in jobs.operator]
-    found = place(jobs, design.widths[2])
+    found = place(jobs, design.widths[2], cuts)
     readers: list[list[int]] = [[] for _ in names]
     for j, operands in enumerate(jobs.reads):
         for tensor in dict.fromkeys(t for operand in operands for t in operand if t >= 0):
@@ -37,7 +40,7 @@ def notes(design: SystolicDesign, workload: Workload, jobs: JobTable, rows: np.n
         near = [t for t in _near(design, jobs, found, j) if result["fused"] >= 0 or t != j - 1]
         parts += [f"{_listed(names[t] for t in near)} on chip"] if near else []
         if j == len(rows) - 1 or rows[j + 1, RESULT.index("fused")] >= 0:
-            parts += _output(design, jobs, found, j, readers[j], names)
+            parts += _output(design, jobs, found, j, readers[j], names, cuts)
         out[jobs.operator[j]].append("; ".join(parts))
     return [" | ".join(parts) for parts in out]
 
@@ -65,7 +68,8 @@ def _near(design: SystolicDesign, jobs: JobTable, found: Place, j: int) -> list[
 
 
 def _output(
-    design: SystolicDesign, jobs: JobTable, found: Place, tensor: int, readers: Sequence[int], names: Sequence[str]
+    design: SystolicDesign, jobs: JobTable, found: Place, tensor: int, readers: Sequence[int], names: Sequence[str],
+    cuts: Sequence[int],
 ) -> Iterable[str]:
     """Yield who finds an output on chip, and who does not, and why."""
     if not readers:
@@ -80,7 +84,9 @@ def _output(
         if room <= buffer:
             stays.append(reader)
             continue
-        if found.bits[tensor] > buffer:
+        if bisect_right(cuts, j) != bisect_right(cuts, tensor):
+            why = "in a later stage"
+        elif found.bits[tensor] > buffer:
             why = f"its {_kib(found.bits[tensor])} exceed the buffer"
         elif room == NEVER:
             why = "read together with what is in memory"

@@ -9,7 +9,7 @@ exceeds the buffer, and a larger buffer keeps all that a smaller one does, and m
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,22 +66,25 @@ class _Operand:
     """Positions of the operands without which this one is not kept."""
 
 
-def place(jobs: JobTable, width: int) -> Place:
-    """Return where tensors stay whose elements, unless the workload says otherwise, have `width` bits."""
-    if width not in jobs.places:
-        jobs.places[width] = _place(jobs, width)
-    found: Place = jobs.places[width]
+def place(jobs: JobTable, width: int, cuts: tuple[int, ...] = ()) -> Place:
+    """Return where tensors stay whose elements, unless the workload says otherwise, have `width` bits.
+
+    Nothing stays, and nothing is fused, across a job of `cuts`: there the next stage of a pipeline begins.
+    """
+    if (width, cuts) not in jobs.places:
+        jobs.places[width, cuts] = _place(jobs, width, cuts)
+    found: Place = jobs.places[width, cuts]
     return found
 
 
-def _place(jobs: JobTable, width: int) -> Place:
+def _place(jobs: JobTable, width: int, cuts: tuple[int, ...]) -> Place:
     rows = jobs.unique[jobs.use]
     elements, out_bits = rows[:, field("out_elements")].tolist(), rows[:, field("out_bits")].tolist()
     bits = tuple(min(count * (own or width), _LARGEST) for count, own in zip(elements, out_bits))
     follows = [
-        kind if kind and bits[j] <= bits[j - 1] else 0 for j, kind in enumerate(jobs.follows.tolist())
+        kind if kind and bits[j] <= bits[j - 1] and j not in cuts else 0 for j, kind in enumerate(jobs.follows.tolist())
     ]
-    room_at = _rooms(_operands(jobs, bits, follows), bits)
+    room_at = _rooms(_operands(jobs, bits, follows, cuts), bits)
 
     def room_of(operand: Sequence[int], reader: int) -> int:
         return max((room_at.get((tensor, reader), NEVER) for tensor in operand), default=NEVER)
@@ -112,8 +115,10 @@ def _place(jobs: JobTable, width: int) -> Place:
     return Place(table, np.array(near, np.int64).reshape(-1, 2), bits, room_at)
 
 
-def _operands(jobs: JobTable, bits: Sequence[int], follows: Sequence[int]) -> list[_Operand]:
-    """Cut the lives of all tensors at their readers.
+def _operands(
+    jobs: JobTable, bits: Sequence[int], follows: Sequence[int], cuts: Sequence[int]
+) -> list[_Operand]:
+    """Cut the lives of all tensors at their readers; beyond the next of `cuts` they do not wait.
 
     The result of an element-wise job of the same size as what it reads takes over its place. If it is smaller, or
     a pooling, it needs one of its own from where the job began whose drain may do it.
@@ -124,7 +129,11 @@ def _operands(jobs: JobTable, bits: Sequence[int], follows: Sequence[int]) -> li
     begins = 0
     for j, operands in enumerate(jobs.reads):
         served: dict[int, int] = {}
-        whole = {frozenset(operand) for operand in operands if min(operand) >= 0}
+        stage = bisect_right(cuts, j)
+        whole = {
+            frozenset(operand) for operand in operands
+            if min(operand) >= 0 and all(bisect_right(cuts, tensor) == stage for tensor in operand)
+        }
         for operand in sorted(whole, key=lambda one: (sum(bits[tensor] for tensor in one), sorted(one))):
             new = sorted(operand - served.keys())
             before = {last[tensor] for tensor in operand if tensor in last}

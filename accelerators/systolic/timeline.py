@@ -30,6 +30,8 @@ def systolic_timeline(design: SystolicDesign, workload: Workload, most_spans: in
     """Return tracks `operators`, `array` and `port`, in cycles; raises `InputError` where no tile fits."""
     if design.memory == "dram":
         raise InputError("timeline: memory=dram; accepted: port, ideal (`cyclescape run dram` draws commands)")
+    if design.stages > 1:
+        raise InputError("timeline: partition=pipeline; accepted: channel, row")
     jobs = lower(workload)
     rows = engines.compiled([design], jobs)[0]
     if (rows[:, 0] < 0).any():
