@@ -24,12 +24,13 @@ __all__ = ["CHANNELS", "SIZES", "run"]
 CHANNELS = (1, 2, 4, 8, 16, 32)
 SIZES = (16, 64)
 PUBLISHED, STRICT, SHARED = "RS, as published", "RS, one group", "RS, many groups"
-SYSTOLIC = ("OS systolic", "WS systolic")
+SYSTOLIC = ("OS systolic", "WS systolic", "WS, shared folds")
 SETUP = (
     "MobileNet V1 at 224x224, batch 1, with G channels in each group of its 13 3x3 convolutions (G=1 is depthwise). "
     "Square arrays, memory ideal; cycles are those of convolutions and the classifier. RS: row-stationary by "
     "nn_dataflow's rules (split=factors) with group_mapping=straddling (the published count), one, and many (several "
-    "depthwise channels at once). OS and WS: the systolic machine, each group a product of its own."
+    "depthwise channels at once). OS and WS: the systolic machine, each group a product of its own, or (shared folds) "
+    "up to 64 groups on the diagonal of one fold (groups_per_fold=64, skip_idle)."
 )
 
 Cell = Mapping[str, Any]
@@ -58,11 +59,13 @@ def _pivot(cells: Sequence[Cell], value: str) -> list[dict[str, Any]]:
 def _machines(size: int) -> list[Machine]:
     square: dict[str, Any] = {"rows": size, "cols": size, "memory": "ideal"}
     mappings = {PUBLISHED: "straddling", STRICT: "one", SHARED: "many"}
-    flows = dict(zip(SYSTOLIC, ("os", "ws")))
+    flows: dict[str, dict[str, Any]] = dict(zip(SYSTOLIC, (
+        {"dataflow": "os"}, {"dataflow": "ws"}, {"dataflow": "ws", "groups_per_fold": 64, "skip_idle": True},
+    )))
     return [
         *(Machine.of(label, "row-stationary", "draco-64x64", **square, group_mapping=mapping)
           for label, mapping in mappings.items()),
-        *(Machine.of(label, "systolic", **square, dataflow=flow) for label, flow in flows.items()),
+        *(Machine.of(label, "systolic", **square, **options) for label, options in flows.items()),
     ]
 
 
@@ -123,6 +126,7 @@ def _draw(curves: Mapping[int, Sequence[Cell]]) -> Figure:
     styles = {  # colour, width, marker; the first lies below
         STRICT: (COLORS[5], 3.6, "o"), PUBLISHED: (COLORS[0], 1.6, "o"), SHARED: (COLORS[2], 1.6, "o"),
         SYSTOLIC[0]: (COLORS[1], 1.6, "s"), SYSTOLIC[1]: (COLORS[4], 1.6, "s"),
+        SYSTOLIC[2]: (COLORS[3], 1.6, "^"),
     }
     title = "MobileNet V1 with G channels in each group of its 3x3 convolutions"
     figure, panels = new_figure(title, (1, len(curves)), (10.4, 4.3))

@@ -237,7 +237,7 @@ def test_the_operators_of_a_workload_say_what_is_dense_and_what_is_effective():
 def test_a_run_of_a_pruned_network_says_both_counts():
     pruned = cyclescape("run", "systolic", "-w", "alexnet:sparsity=2:4")
     assert "724,406,816 MACs, 362,348,608 of them effective" in pruned.stdout
-    assert "effective" not in cyclescape("run", "systolic", "-w", "alexnet").stdout
+    assert "of them effective" not in cyclescape("run", "systolic", "-w", "alexnet").stdout
 
 
 def test_validate_networks(tmp_path):

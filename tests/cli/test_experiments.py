@@ -67,7 +67,8 @@ def test_guidelines_hold_or_are_said_not_to():
     for flow in ("ws", "os"):
         assert found[f"and are the fastest ({flow})"].agrees
         assert found[f"more groups, at equal work, move more bytes and take more time ({flow})"].agrees
-        assert found[f"fragments, at equal work, take more time ({flow})"].agrees
+        # Weight stationary, four in series are faster: their tensors fit on chip.
+        assert found[f"fragments, at equal work, take more time ({flow})"].agrees == (flow == "os")
         assert found[f"shortcuts are not negligible ({flow})"].agrees
         assert not found[f"activations are not negligible ({flow})"].agrees
 
