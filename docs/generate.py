@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent / "reference"
 STUDIES = Path(__file__).parent / "experiments"
 IMAGES = Path(__file__).parent / "images"
 BEGIN, END = "<!-- generated: python docs/generate.py -->\n", "<!-- end -->\n"
-MACHINES = ("systolic", "row-stationary", "streaming", "dram")
+MACHINES = ("systolic", "row-stationary", "streaming", "dram", "memory-hierarchy")
 
 
 def page(machine: Accelerator) -> str:
