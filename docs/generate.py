@@ -23,7 +23,7 @@ NETWORKS = Path(__file__).parent / "networks.md"
 STUDIES = Path(__file__).parent / "experiments"
 IMAGES = Path(__file__).parent / "images"
 BEGIN, END = "<!-- generated: python docs/generate.py -->\n", "<!-- end -->\n"
-MACHINES = ("systolic", "row-stationary", "streaming", "dataflow", "dram")
+MACHINES = ("systolic", "row-stationary", "streaming", "dataflow", "dram", "memory-hierarchy", "gpu-core")
 
 
 def page(machine: Accelerator) -> str:

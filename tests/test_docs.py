@@ -57,6 +57,13 @@ def test_the_examples_of_the_dataflow_page_run():
     assert 8 <= scopes[3]["served"].swaps < 200
 
 
+def test_the_examples_of_the_cache_page_run():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/models/cache.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "cache.md", "exec", dont_inherit=True), {})
+
+
 def test_the_contributing_guide_adds_a_machine(monkeypatch):
     from cyclescape.simulator import registry
 

@@ -6,7 +6,7 @@
         scratchpads=(Scratchpad(base=0x1000_0000, size_bytes=64 * 1024),),
     )
 
-What each field does in time is written down in docs/models/caches.md; both engines execute this
+What each field does in time is written down in docs/models/cache.md; both engines execute this
 description and nothing else. All times are cycles of one clock.
 """
 

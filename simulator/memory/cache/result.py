@@ -34,7 +34,7 @@ class CacheCounts:
     line from above, a victim a clean one.
     """
     events: dict[str, int]
-    """See docs/models/caches.md; `dirtied` counts lines that became dirty here."""
+    """See docs/models/cache.md; `dirtied` counts lines that became dirty here."""
     stalls: dict[str, int]
     """Cycles in which no request was taken, by cause."""
     dirty_lines: int

@@ -18,6 +18,8 @@ __all__ = ["Device", "Organisation", "Standard", "device", "device_names", "load
 
 Standard = Literal["DDR4", "DDR5", "LPDDR5", "HBM2", "HBM3", "GDDR6"]
 Count = Annotated[int, Field(ge=1, le=1 << 24)]
+MOST_BANKS = 4096
+"""In a channel: kernels keep the place of a bank in `PLACE_BITS` bits."""
 
 _COMMON = ("nCL", "nCWL", "nRP", "nRAS", "nRC", "nWR", "nCCDS", "nCCDL", "nRRDS", "nRRDL", "nFAW", "nWTRS", "nWTRL", "nREFI")
 _NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -61,6 +63,8 @@ class Organisation(BaseModel):
         for name in ("ranks", "sids", "bankgroups", "banks", "rows", "columns"):
             if (value := getattr(self, name)) & (value - 1):
                 raise ValueError(f"{name}={value}: accepted: a power of two")
+        if self.ranks * self.banks_per_rank > MOST_BANKS:
+            raise ValueError(f"{self.ranks * self.banks_per_rank} banks in a channel; accepted: at most {MOST_BANKS}")
         if self.channel_width % self.dq:
             raise ValueError(f"channel_width={self.channel_width}: accepted: a multiple of dq={self.dq}")
         return self

@@ -96,7 +96,7 @@ def _is_broad(rule: Rule, where: tuple[int, ...], rows: dict[int, int | None], p
 def probe(device: Device, *, steps: int = 400, seed: int = 0) -> ProbeResult:
     """Probe one device along a random legal history of `steps` commands."""
     from .core import state as k
-    from .core.issue import earliest, issue_one
+    from .core.issue import earliest, issue
 
     draw = random.Random(seed)
     timing = Timing(device, "strict")
@@ -153,7 +153,7 @@ def probe(device: Device, *, steps: int = 400, seed: int = 0) -> ProbeResult:
             wrong.append(f"{text}: checker refuses: {found[0].rule}")
         checker.record(at, command, place, int(row or 0))
         history.lines.append((at, command, path))
-        issue_one(m, out, s, cmd, b, 7, at)
+        issue(m, out, s, cmd, b, 7, at)
         if device.standard == "LPDDR5" and command == "ACT":
             m[b + k.B_ROW] = 7
         if command == "ACT":

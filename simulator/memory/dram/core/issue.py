@@ -6,7 +6,6 @@ from typing import Any
 
 from numba import njit
 
-from ...pointer import pointer
 from ..commands import ACT, ACT2, CAS, GATES, PRE, PREA, RD, RDA, REFAB, REFPB, WR, WRA
 from .lanes import raise_clocks
 from .queues import set_row
@@ -77,7 +76,7 @@ from .state import (
     WINDOW,
 )
 
-__all__ = ["classify", "earliest", "issue", "issue_one"]
+__all__ = ["classify", "earliest", "issue"]
 
 
 @njit(cache=True, nogil=True)
@@ -218,9 +217,3 @@ def classify(m: Any, s: int, e: int) -> None:
     else:
         m[s + C_CONFLICTS] += 1
         m[s + C_READ_CONFLICTS] += read
-
-
-@njit(cache=True, nogil=True)
-def issue_one(m: Any, out: Any, s: int, cmd: int, b: int, row: int, t: int) -> None:
-    """The same for callers that hold arrays."""
-    issue(pointer(m), pointer(out), s, cmd, b, row, t)

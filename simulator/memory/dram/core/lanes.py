@@ -8,6 +8,7 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
 from ..commands import GATES
 
@@ -21,6 +22,8 @@ _LANES = ir.VectorType(_WORD, GATES)
 def _compiled(typing_context: Any, m: Any, ready: Any, rules: Any, t: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         memory, node, latencies, clock = arguments
+        if isinstance(m, types.Array):  # else a pointer
+            memory = make_array(m)(context, builder, memory).data
         node, latencies = (builder.bitcast(builder.gep(memory, [i]), _LANES.as_pointer()) for i in (node, latencies))
         now = ir.Constant(_LANES, ir.Undefined)
         for lane in range(GATES):
@@ -30,7 +33,7 @@ def _compiled(typing_context: Any, m: Any, ready: Any, rules: Any, t: Any) -> An
         builder.store(builder.select(builder.icmp_signed(">", then, old), then, old), node, align=8)
         return context.get_dummy_value()
 
-    return types.void(types.CPointer(types.int64), types.int64, types.int64, types.int64), build
+    return types.void(m, types.int64, types.int64, types.int64), build
 
 
 def _plain(m: Any, ready: int, rules: int, t: int) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..commands import COMMANDS, GATES, NONE
+from ..commands import ACT, COMMANDS, GATES, NONE, PRE
 from ..timing import Timing
 
 __all__ = ["MAINTENANCE_DEPTH", "Settings", "make_state"]
@@ -188,6 +188,9 @@ def _tables(arena: _Arena, timing: Timing) -> dict[int, int]:
     same, sibling = timing.same, timing.sibling
     windows = timing.windows
     assert all(level == 1 and window == WINDOW for level, *_, window in windows.tolist())
+    if timing.rule_set == "ramulator-2.1":  # its choice of row commands (`rows.py`) builds on this
+        beyond = np.maximum(np.maximum(same[2], sibling[2]), np.delete(same[3], ACT, axis=0).max(axis=0))
+        assert (beyond[:, [ACT, PRE]] == NONE).all(), "ACT alone, and within its group, may bind row commands of other banks"
     return {
         K_RANK_TABLE: arena.put(np.maximum(same[0], same[1])),
         K_OTHER_RANK: arena.put(np.maximum(same[0], sibling[1])),

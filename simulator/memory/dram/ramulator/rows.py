@@ -3,7 +3,7 @@
 A bank has a cell in each of three lists: the first clock that the bank and its group allow, the age of the request
 (its number, and the place of the bank), and whether the command is PRE (1) or ACT (0). Whatever happens to a bank
 has its cell written anew; what a rank allows is looked at when choosing. A bank without a row command has the clock
-`FAR` and the age `_NOBODY`. The lists hold for the direction that the channel is in.
+`FAR` and the age `NOBODY`. The lists hold for the direction that the channel is in.
 """
 
 from __future__ import annotations

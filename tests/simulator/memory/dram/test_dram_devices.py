@@ -35,6 +35,9 @@ def test_an_own_table_loads(tmp_path):
     ({"timing": {"nFAW": -1}}, "nFAW=-1"),
     ({"organisation": {"density_mbit": 1, "dq": 8, "channel_width": 64, "bankgroups": 3, "banks": 4, "rows": 8, "columns": 64}},
      "bankgroups=3: accepted: a power of two"),
+    ({"organisation": {
+        "density_mbit": 1, "dq": 8, "channel_width": 64, "bankgroups": 64, "banks": 128, "rows": 8, "columns": 64,
+     }}, "8192 banks in a channel; accepted: at most 4096"),
 ])
 def test_impossible_devices_are_one_clear_line(tmp_path, changes, words):
     path = _write(tmp_path, **changes)
