@@ -34,9 +34,11 @@ class DramDesign(Design):
         8, ge=1, le=1024, description="Places in the scheduler's buffer.")
     resp_queue: Annotated[Literal["Fifo", "Reorder"], Choices()] = Field(
         "Fifo", description="Answers as data comes, or in the order of requests within a channel.")
-    refresh_policy: Annotated[Literal["NoRefresh", "AllBank", "PerBank"], Choices("NoRefresh", "AllBank")] = Field(
-        "AllBank", description="Refresh of whole ranks or bank by bank. What is left out is made up for at the end of the run; "
-        "a run that would lose data fails.")
+    refresh_policy: Annotated[
+        Literal["NoRefresh", "AllBank", "PerBank", "SameBank"], Choices("NoRefresh", "AllBank")
+    ] = Field(
+        "AllBank", description="Refresh of whole ranks, bank by bank, or one bank of every group at once (DDR5). What is left out "
+        "is made up for at the end of the run; a run that would lose data fails.")
     refresh_max_postponed: Annotated[int, Values(1, 2, 4, 8), Unit("refreshes")] = Field(
         1, ge=0, le=8, description="Refreshes that may be put off while requests wait.")
     refresh_max_pulled_in: Annotated[int, Values(1, 2, 4, 8), Unit("refreshes")] = Field(

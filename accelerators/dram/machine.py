@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import InputError
 from ...simulator.accelerator import Accelerator
 from ...simulator.memory.dram.controller.state import CAUSES
-from ...simulator.memory.dram.energy import PARTS, currents_of, energy_j
+from ...simulator.memory.dram.energy import PARTS, currents_of, energy_j, same_bank_share
 from ...simulator.memory.dram.results import DramRun
 from ...simulator.report import Report, Table
 from ...traces.addresses import AddressTrace
@@ -118,6 +118,8 @@ def _owed(design: DramDesign, run: DramRun, due: int) -> int:
     done = [rank.counts["REFab"] for rank in run.ranks]
     if design.refresh_policy == "PerBank":
         done = [rank.counts["REFpb"] // run.device.organisation.banks_per_rank for rank in run.ranks]
+    elif design.refresh_policy == "SameBank":
+        done = [int(rank.counts["REFsb"] * same_bank_share(run.device)) for rank in run.ranks]
     return max(0, due - min(done))
 
 

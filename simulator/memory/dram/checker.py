@@ -59,6 +59,7 @@ class _Rank:
     precharge_all: int = _LONG_AGO
     refresh: int = _LONG_AGO
     refresh_bank: int = _LONG_AGO
+    refresh_set: int = _LONG_AGO
     group_activate: dict[int, int] = field(default_factory=lambda: defaultdict(lambda: _LONG_AGO))
     last: dict[str, int] = field(default_factory=lambda: defaultdict(lambda: _LONG_AGO))
     """Last access by direction, and by direction and group or SID."""
@@ -135,7 +136,8 @@ class TimingChecker:
                     self._precharge(where, bank, need)
             self._spacing(place, need)
             need(self.ranks[place.rank].refresh, self.rfc, "nRFC")
-        elif command in ("REFab", "REFpb"):
+            need(self.ranks[place.rank].refresh_set, self.t.get("nRFCsb", 0), "nRFCsb")
+        elif command in ("REFab", "REFpb", "REFsb"):
             self._refresh(command, place, need, state)
         return out
 
@@ -155,7 +157,8 @@ class TimingChecker:
         need(rank.group_activate[self._group(place)], t["nRRDL"], "nRRDL")
         need(rank.activates[0], t["nFAW"], "nFAW")
         need(rank.refresh, self.rfc, "nRFC")
-        need(bank.refresh, t.get("nRFCpb", 0), "nRFCpb")
+        need(bank.refresh, t.get("nRFCsb" if self.standard == "DDR5" else "nRFCpb", 0), "refresh_of_bank")
+        need(rank.refresh_set, t.get("nREFSBRD", 0), "REFsb_to_ACT")
         need(rank.refresh_bank, t.get("nRREFD", t.get("nPBR2ACT", 0)), "REFpb_to_ACT")
 
     def _access(self, clock: int, end: int, command: str, place: Place, row: int, need, state) -> None:  # type: ignore[no-untyped-def]
@@ -200,7 +203,11 @@ class TimingChecker:
         t, rank = self.t, self.ranks[place.rank]
         need(rank.refresh, self.rfc, "nRFC")
         need(rank.precharge_all, self.rp_all, "nRPab")
-        if command == "REFab":
+        need(rank.refresh_set, t.get("nRFCsb", 0), "nRFCsb")
+        if command == "REFsb":
+            need(rank.activates[-1], t["nRRDL"], "nRRDL")
+            scope = self._same_bank(place)
+        elif command == "REFab":
             need(rank.refresh_bank, t.get("nRFCpb", 0), "nRFCpb")
             scope = [bank for where, bank in self.banks.items() if where.rank == place.rank]
         else:
@@ -214,6 +221,10 @@ class TimingChecker:
             state(bank.row is None and bank.half_open is None, "refresh_of_open_bank")
             need(bank.activate, t["nRC"], "nRC")
             need(bank.idle, t["nRP"], "nRP")
+
+    def _same_bank(self, place: Place) -> list[_Bank]:
+        """The banks of one number in all groups of a rank."""
+        return [self.banks[Place(place.rank, 0, g, place.bank)] for g in range(self.device.organisation.bankgroups)]
 
     @staticmethod
     def _group(place: Place) -> int:
@@ -249,6 +260,10 @@ class TimingChecker:
             rank.refresh = end
         elif command == "REFpb":
             bank.refresh = rank.refresh_bank = end
+        elif command == "REFsb":
+            rank.refresh_set = end
+            for other in self._same_bank(place):
+                other.refresh = end
 
     def _record_access(self, clock: int, end: int, command: str, place: Place) -> None:
         t, bank, rank = self.t, self.banks[place], self.ranks[place.rank]

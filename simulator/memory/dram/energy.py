@@ -25,7 +25,7 @@ from ....errors import InputError, explain
 from .devices import Device
 from .results import DramRun, RankActivity
 
-__all__ = ["PARTS", "Currents", "Rail", "currents_of", "energy_j"]
+__all__ = ["PARTS", "Currents", "Rail", "currents_of", "energy_j", "same_bank_share"]
 
 PARTS = ("activate", "precharge", "read", "write", "refresh", "background")
 Milliampere = Annotated[float, Field(ge=0, le=1e5)]
@@ -84,6 +84,11 @@ def parse_currents(values: Any, where: str) -> Currents:
         raise InputError(f"{where}: {explain(error)}") from None
 
 
+def same_bank_share(device: Device) -> float:
+    """What one same-bank refresh is of a refresh of the whole rank: as many of them refresh the same rows."""
+    return device.timing["nREFIsb"] / device.timing["nREFI"] if device.has_same_bank_refresh else 0.0
+
+
 def energy_j(run: DramRun, currents: Currents) -> list[dict[str, float]]:
     """Energy of each rank in joules, by `PARTS`; the ranks are in the order of `run.ranks`."""
     return [_rank_energy_j(run.device, currents, rank, run.cycles) for rank in run.ranks]
@@ -109,7 +114,7 @@ def _rank_energy_j(device: Device, currents: Currents, rank: RankActivity, cycle
         out["precharge"] += precharges * watt * (rail.idd0 - rail.idd2n) * device.timing["nRP"] * clock_s
         out["read"] += (n["RD"] + n["RDA"]) * watt * (rail.idd4r - rail.idd3n) * burst_s
         out["write"] += (n["WR"] + n["WRA"]) * watt * (rail.idd4w - rail.idd3n) * burst_s
-        out["refresh"] += (n["REFab"] + n["REFpb"] / banks) * refresh
+        out["refresh"] += (n["REFab"] + n["REFpb"] / banks + n["REFsb"] * same_bank_share(device)) * refresh
         out["background"] += tick_s * watt * (
             (cycles - rank.active_ticks) * rail.idd2n + rank.active_ticks * shared + rank.bank_ticks * (one - shared)
         )

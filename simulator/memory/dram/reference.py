@@ -75,6 +75,13 @@ class ReferenceChannel:
             self.round = t["nREFIpb"] * o.banks_per_rank
             for i, bank in enumerate(self.banks.values()):
                 bank.due = self.round * (i + 1) // len(self.banks)
+        self.sets: dict[Place, list[_Bank]] = {}
+        if knobs.refresh_policy == "SameBank":
+            self.round = t["nREFIsb"] * o.banks
+            for bank in self.banks.values():
+                self.sets.setdefault(Place(bank.place.rank, 0, 0, bank.place.bank), []).append(bank)
+            for i, first in enumerate(self.sets):
+                self.banks[first].due = self.round * (i + 1) // len(self.sets)
         self.last_write = self.writing = False
         self.then: tuple[str, ReferenceRequest] | None = None
         self.synced = 0
@@ -239,8 +246,8 @@ class ReferenceChannel:
                     rank.due += self.t["nREFI"]
                     rank.debt += 1
                 rank.blocked = rank.debt > late
-        elif self.knobs.refresh_policy == "PerBank":
-            for bank in self.banks.values():
+        elif self.knobs.refresh_policy in ("PerBank", "SameBank"):
+            for bank in self.banks.values() if not self.sets else [self.banks[first] for first in self.sets]:
                 while bank.due <= t:
                     bank.due += self.round
                     bank.debt += 1
@@ -250,6 +257,8 @@ class ReferenceChannel:
             return False
         if self.knobs.refresh_policy == "PerBank":
             return bank.debt > self.knobs.refresh_max_postponed
+        if self.sets:
+            return self.banks[Place(bank.place.rank, 0, 0, bank.place.bank)].debt > self.knobs.refresh_max_postponed
         return self.ranks[bank.place.rank].blocked
 
     def refresh_slot(self, t: int) -> bool:
@@ -258,7 +267,7 @@ class ReferenceChannel:
             return any(self.refresh_rank(t, i) for i in range(len(self.ranks)))
         if self.knobs.refresh_policy == "PerBank":
             return any(self.refresh_bank(t, bank) for bank in self.banks.values())
-        return False
+        return any(self.refresh_set(t, first) for first in self.sets)
 
     def wants(self, owner: _Rank | _Bank, idle: bool) -> bool:
         if owner.debt > self.knobs.refresh_max_postponed:
@@ -282,6 +291,26 @@ class ReferenceChannel:
         else:
             for bank in mine:
                 bank.row = None
+        return True
+
+    def refresh_set(self, t: int, first: Place) -> bool:
+        mine = self.sets[first]
+        owner = mine[0]
+        owner.rested = all(bank.rested for bank in mine)
+        if any(bank.kept for bank in mine) or not self.wants(owner, not any(bank.requests for bank in mine)):
+            return False
+        open_banks = [bank for bank in mine if bank.row is not None]
+        for bank in open_banks:
+            if self.legal(t, "PREpb", bank.place, -1):
+                self.issue(t, "PREpb", bank.place, -1)
+                bank.row = None
+                return True
+        if open_banks or not self.legal(t, "REFsb", first, -1):
+            return False
+        self.issue(t, "REFsb", first, -1)
+        owner.debt -= 1
+        for bank in mine:
+            bank.rested = True
         return True
 
     def refresh_bank(self, t: int, bank: _Bank) -> bool:

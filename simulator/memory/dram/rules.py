@@ -164,18 +164,33 @@ _STRICT_EXTRA: dict[str, str] = {
     "HBM3": _STRICT_REFPB + "rank: REFpb > REFpb = nRREFD\n",
     "GDDR6": _STRICT_REFPB,
 }
+_SAME_BANK = """
+bank: ACT > REFsb = nRC
+bank: PREpb > REFsb = nRP
+bank: RDA > REFsb = RTP+nRP
+bank: WRA > REFsb = nCWL+BL+nWR+nRP
+bank: REFsb > ACT = nRFCsb
+rank: ACT > REFsb = nRRDL
+rank: PREab > REFsb = nRPab
+rank: REFab > REFsb = nRFC
+rank: REFsb > REFsb, REFab, PREab = nRFCsb
+rank: REFsb > ACT = nREFSBRD
+"""
+"""Same-bank refresh of DDR5: one bank of every group; the bank rules hold for each of them."""
 _GROUPS = {"r": ("RD", "RDA"), "w": ("WR", "WRA")}
 _LINE = re.compile(r"(other )?(\w+): ([\w, ]+?) > ([\w, ]+?) = ([\w+-]+)(?: \[(\d)\])?")
 
 
 @cache
-def rules(standard: Standard, which: RuleSet) -> tuple[Rule, ...]:
-    """The rules of a standard, one for each pair of commands."""
+def rules(standard: Standard, which: RuleSet, same_bank: bool = False) -> tuple[Rule, ...]:
+    """The rules of a standard, one for each pair of commands; those of same-bank refresh on demand."""
     text = _RAMULATOR[standard]
     if which == "strict":
         if standard == "LPDDR5":  # its own sibling rule mixes up read and write latency
             text = "\n".join(line for line in text.splitlines() if "other rank" not in line)
         text += _STRICT_ALL + _STRICT_EXTRA[standard]
+    if same_bank:
+        text += _SAME_BANK
     return tuple(dict.fromkeys(_parse(text)))
 
 

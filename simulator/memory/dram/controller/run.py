@@ -6,7 +6,7 @@ from typing import Any
 
 from numba import njit
 
-from ..commands import ACT, PRE, RD, REFAB, REFPB
+from ..commands import ACT, PRE, RD, REFAB, REFPB, REFSB
 from ..core.borrow import borrow
 from ..core.issue import earliest, issue
 from ..core.queues import enqueue
@@ -116,7 +116,7 @@ def _best_work(m: Any, x: Any, s: int, c: int, t: int, row_slot: bool, column_sl
 @njit(cache=True, nogil=True)
 def _send_refresh(m: Any, x: Any, out: Any, s: int, b: int, cmd: int, t: int) -> None:
     issue(m, out, s, cmd, b, -1, t)
-    if cmd in (REFAB, REFPB):
+    if cmd in (REFAB, REFPB, REFSB):
         refreshed(m, x, s, b, rank_of(m, x, s, b), cmd, t)
 
 

@@ -19,13 +19,13 @@ PagePolicy = Literal["Open", "OpenAdaptive", "Closed", "ClosedAdaptive"]
 Scheduler = Literal["Fifo", "FrFcfs", "FrFcfsGrp", "GrpFrFcfs", "GrpFrFcfsWm"]
 SchedulerBuffer = Literal["Bankwise", "ReadWrite", "Shared"]
 RespQueue = Literal["Fifo", "Reorder"]
-RefreshPolicy = Literal["NoRefresh", "AllBank", "PerBank"]
+RefreshPolicy = Literal["NoRefresh", "AllBank", "PerBank", "SameBank"]
 Arbiter = Literal["Simple", "Fifo", "Reorder"]
 
 OPEN, OPEN_ADAPTIVE, CLOSED_PAGE, CLOSED_ADAPTIVE = range(4)
 FIFO, FR_FCFS, FR_FCFS_GRP, GRP_FR_FCFS, GRP_FR_FCFS_WM = range(5)
 BANKWISE, READ_WRITE, SHARED = range(3)
-NO_REFRESH, ALL_BANK, PER_BANK = range(3)
+NO_REFRESH, ALL_BANK, PER_BANK, SAME_BANK = range(4)
 SIMPLE, ARBITER_FIFO, ARBITER_REORDER = range(3)
 
 
@@ -53,8 +53,8 @@ class Knobs(NamedTuple):
     X_ARBITER, X_MAX_ACTIVE, X_IN_ORDER, X_READ_DATA, X_WRITE_DATA, X_BURST, X_REFRESH_TICKS, X_GROUP_GAP, X_RCD_READ,
     X_RCD_WRITE, X_CHANNELS, X_RANKS, X_BANKS, X_FIRST_XRANK, X_FIRST_XBANK, X_FIRST_BUS, X_BUS_PER_RANK, X_FIRST_XCHANNEL,
     X_FIRST_LANE, X_LANES, X_NEXT, X_ACTIVE, X_FINISHED, X_IN_FLIGHT, X_N_IN_FLIGHT, X_FRONT_WAKE, X_FRONT_CLOCK, X_GRANTED,
-    X_LAST_PORT, X_GAPS, X_SIZE,
-) = range(42)
+    X_LAST_PORT, X_GAPS, X_GROUP_BANKS, X_GROUPS, X_SIZE,
+) = range(44)
 """The head of `x`: settings, offsets, and the state of the arbiter. X_GAPS is where in the output vector the accounts of
 single requests go, `GAP_SIZE` numbers for each; -1 is nowhere."""
 GAP_EMPTY, GAP_REFRESH, GAP_CAUSE, GAP_REST, GAP_BUS, GAP_SIZE = range(6)
@@ -100,7 +100,7 @@ def make_extension(timing: Timing, channels: int, knobs: Knobs) -> NDArray[np.in
     x[X_SCHEDULER] = ("Fifo", "FrFcfs", "FrFcfsGrp", "GrpFrFcfs", "GrpFrFcfsWm").index(knobs.scheduler)
     x[X_BUFFER] = ("Bankwise", "ReadWrite", "Shared").index(knobs.scheduler_buffer)
     x[X_PAGE] = ("Open", "OpenAdaptive", "Closed", "ClosedAdaptive").index(knobs.page_policy)
-    x[X_REFRESH] = ("NoRefresh", "AllBank", "PerBank").index(knobs.refresh_policy)
+    x[X_REFRESH] = ("NoRefresh", "AllBank", "PerBank", "SameBank").index(knobs.refresh_policy)
     x[X_ARBITER] = ("Simple", "Fifo", "Reorder").index(knobs.arbiter)
     x[X_BUFFER_SIZE], x[X_ROW_CAP] = knobs.request_buffer_size, knobs.row_cap
     x[X_LOW], x[X_HIGH] = knobs.low_watermark, knobs.high_watermark
@@ -112,7 +112,11 @@ def make_extension(timing: Timing, channels: int, knobs: Knobs) -> NDArray[np.in
     x[X_RCD_READ], x[X_RCD_WRITE] = timing.ticks("nRCDRD"), timing.ticks("nRCDWR")
     x[X_CHANNELS], x[X_RANKS], x[X_BANKS], x[X_BUS_PER_RANK] = channels, o.ranks, banks, hbm
     per_bank = knobs.refresh_policy == "PerBank"
+    same_bank = knobs.refresh_policy == "SameBank"
     x[X_INTERVAL] = timing.ticks("nREFIpb") * o.banks_per_rank if per_bank else timing.ticks("nREFI")
+    if same_bank:
+        x[X_INTERVAL] = timing.ticks("nREFIsb") * o.banks
+    x[X_GROUP_BANKS], x[X_GROUPS] = o.banks, o.sids * o.bankgroups
     x[X_REFRESH_TICKS] = timing.ticks("nRFCpb" if per_bank else "nRFC")
     for ch in range(channels):
         c = x[X_FIRST_XCHANNEL] + ch * XC_SIZE
@@ -126,6 +130,10 @@ def make_extension(timing: Timing, channels: int, knobs: Knobs) -> NDArray[np.in
         b = x[X_FIRST_XBANK] + bank * XB_SIZE
         x[b + XB_KEPT] = -1
         x[b + XB_DUE] = x[X_INTERVAL] * (bank % banks + 1) // banks if per_bank else FAR
+        within = bank % o.banks_per_rank
+        if same_bank and within < o.banks:  # the bank of the first group stands for those of its number in all groups
+            number = bank % banks // o.banks_per_rank * o.banks + within
+            x[b + XB_DUE] = x[X_INTERVAL] * (number + 1) // (o.ranks * o.banks)
     for lane in range(lanes):
         at = x[X_FIRST_LANE] + lane * L_SIZE
         x[at + L_HEAD] = x[at + L_TAIL] = -1

@@ -77,7 +77,7 @@ from .state import (
     WINDOW,
 )
 
-__all__ = ["at", "classify", "earliest", "issue"]
+__all__ = ["at", "classify", "earliest", "issue", "raise_bank"]
 
 
 @njit(cache=True, nogil=True)
@@ -99,6 +99,12 @@ def _raise(m: Any, ready: int, rules: int, t: int) -> None:
     for i in range(rules + 1, rules + 1 + 2 * at(m, rules), 2):
         gate = np.uint64(ready + at(m, i))
         m[gate] = max(m[gate], t + at(m, i + 1))
+
+
+@njit(cache=True, nogil=True)
+def raise_bank(m: Any, b: int, cmd: int, t: int) -> None:
+    """Apply the rules of a command within bank `b` alone."""
+    _raise(m, b + B_READY, m[K_BANK_TABLE] + cmd * RULES, t)
 
 
 @njit(cache=True, nogil=True)

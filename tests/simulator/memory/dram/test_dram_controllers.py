@@ -25,19 +25,21 @@ def draw_system(draw: random.Random, *, hurried: bool) -> DramSystem:
     chosen = device(draw.choice(device_names()))
     if chosen.standard in ("DDR4", "DDR5", "LPDDR5"):
         chosen = chosen.with_ranks(draw.choice([1, 1, 2]))
-    per_bank = "nREFIpb" in chosen.timing
+    per_bank, same_bank = "nREFIpb" in chosen.timing, chosen.has_same_bank_refresh
     if hurried:
         timing = dict(chosen.timing)
         timing["nREFI"] = max(chosen.clocks("nRFC") + 60, timing["nREFI"] // draw.choice([4, 16]))
         if per_bank:
             rounds = (timing["nRFCpb"] + 80) // chosen.organisation.banks_per_rank * 2 + 10
             timing["nREFIpb"] = max(timing["nREFIpb"] // 4, rounds)
+        if same_bank:
+            timing["nREFIsb"] = timing["nRFCsb"] + draw.choice([90, 400])
         chosen = chosen.model_copy(update={"timing": timing})
     knobs = Knobs(
         draw.choice(["Open", "OpenAdaptive", "Closed", "ClosedAdaptive"]),
         draw.choice(["Fifo", "FrFcfs", "FrFcfsGrp", "GrpFrFcfs", "GrpFrFcfsWm"]),
         draw.choice(["Bankwise", "ReadWrite", "Shared"]), draw.choice([1, 2, 4, 8, 32]), draw.choice(["Fifo", "Reorder"]),
-        draw.choice(["NoRefresh", "AllBank", "AllBank", *["PerBank"] * (2 * per_bank)]),
+        draw.choice(["NoRefresh", "AllBank", "AllBank", *["PerBank"] * (2 * per_bank), *["SameBank"] * (2 * same_bank)]),
         draw.choice([0, 0, 1, 8]), draw.choice([0, 0, 2, 8]), draw.choice(["Simple", "Fifo", "Reorder"]),
         draw.choice([1, 4, 16, 64]), row_cap=draw.choice([0, 0, 0, 1, 4]),
     )
@@ -124,6 +126,25 @@ def test_postponed_refreshes_are_done_later_and_pulled_in_ones_sooner():
     idle = AddressTrace.of("idle", [0, 64], False, [0, 90_000])
     early = DramSystem(chosen, knobs=Knobs(refresh_max_pulled_in=4)).run(idle).counts["REFab"]
     assert early == DramSystem(chosen).run(idle).counts["REFab"] + 4
+
+
+def test_same_bank_refresh_leaves_the_other_banks_at_work():
+    """Each set of banks has its turn every four nREFIsb, and less bandwidth is lost than to refreshes of the whole rank."""
+    chosen = device("DDR5_4800BN")
+    trace = address_trace("random", 6_000)
+    runs = {
+        policy: DramSystem(chosen, knobs=Knobs(refresh_policy=policy)).run(trace, commands=40_000)
+        for policy in ("AllBank", "SameBank")
+    }
+    run, every = runs["SameBank"], 4 * chosen.timing["nREFIsb"]
+    frame = run.command_frame()
+    refreshes = frame[frame["command"] == "REFsb"]
+    for bank in range(4):
+        clocks = refreshes[refreshes["bank"] == bank]["clock"].to_numpy()
+        assert abs(len(clocks) - (run.cycles - chosen.timing["nREFIsb"] * (bank + 1)) / every) <= 1
+        assert (np.diff(clocks) < every + 600).all()  # put off at most by what a bank has begun
+    assert run.counts["REFab"] == runs["AllBank"].counts["REFsb"] == 0
+    assert run.cycles < runs["AllBank"].cycles
 
 
 def test_write_watermarks_gather_writes():
