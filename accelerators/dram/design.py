@@ -37,8 +37,8 @@ class DramDesign(Design):
     refresh_policy: Annotated[
         Literal["NoRefresh", "AllBank", "PerBank", "SameBank"], Choices("NoRefresh", "AllBank")
     ] = Field(
-        "AllBank", description="Refresh of whole ranks, bank by bank, or one bank of every group at once (DDR5). What is left out "
-        "is made up for at the end of the run; a run that would lose data fails.")
+        "AllBank", description="Refresh of whole ranks, bank by bank, or one bank of every group at once (DDR5). What is left "
+        "out is made up for at the end of the run; a run that would lose data fails.")
     refresh_max_postponed: Annotated[int, Values(1, 2, 4, 8), Unit("refreshes")] = Field(
         1, ge=0, le=8, description="Refreshes that may be put off while requests wait.")
     refresh_max_pulled_in: Annotated[int, Values(1, 2, 4, 8), Unit("refreshes")] = Field(
@@ -57,6 +57,13 @@ class DramDesign(Design):
         6, ge=2, le=1024, description="Writes above which GrpFrFcfsWm turns to writes.")
     row_cap: Annotated[int, Unit("accesses")] = Field(
         0, ge=0, le=4096, description="Accesses after which a row is closed; 0 is no cap.")
+    power_down_policy: Literal["NoPowerDown", "Staggered"] = Field(
+        "NoPowerDown", description="Staggered: a rank without requests goes to power-down, and to self-refresh when it stays "
+        "without (DDR4, DDR5).")
+    power_down_after: Annotated[int, Unit("cycles")] = Field(
+        0, ge=0, le=1 << 20, description="Clocks after its last access before a rank goes to sleep.")
+    self_refresh_after: Annotated[int, Unit("refreshes")] = Field(
+        2, ge=0, le=1 << 20, description="Refreshes of an idle rank after which it refreshes itself; 0 is never.")
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "ddr4-2400": {"device": "DDR4_2400R"},

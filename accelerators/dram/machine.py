@@ -114,12 +114,12 @@ def _simulate(design: DramDesign, trace: AddressTrace, engine: str) -> Report:
 
 
 def _owed(design: DramDesign, run: DramRun, due: int) -> int:
-    """Refreshes of a rank that were due and not done, the rank that owes most."""
-    done = [rank.counts["REFab"] for rank in run.ranks]
+    """Refreshes of a rank that were due and neither sent nor done by itself, the rank that owes most."""
+    done = [rank.counts["REFab"] + rank.self_refreshes for rank in run.ranks]
     if design.refresh_policy == "PerBank":
         done = [rank.counts["REFpb"] // run.device.organisation.banks_per_rank for rank in run.ranks]
     elif design.refresh_policy == "SameBank":
-        done = [int(rank.counts["REFsb"] * same_bank_share(run.device)) for rank in run.ranks]
+        done = [int((rank.counts["REFsb"] + rank.self_refreshes) * same_bank_share(run.device)) for rank in run.ranks]
     return max(0, due - min(done))
 
 
@@ -176,6 +176,9 @@ class _Ranks:
             "rank": [rank.rank for rank in run.ranks],
             "chips": [device.organisation.chips_per_rank] * len(run.ranks),
             "active_ticks": [rank.active_ticks for rank in run.ranks],
+            "active_down_ticks": [rank.active_down_ticks for rank in run.ranks],
+            "down_ticks": [rank.down_ticks for rank in run.ranks],
+            "self_refresh_ticks": [rank.self_refresh_ticks for rank in run.ranks],
             **{f"{name}_commands": [rank.counts[name] for rank in run.ranks] for name in run.counts if run.counts[name]},
         }
         if currents is not None:

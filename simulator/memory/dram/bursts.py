@@ -145,7 +145,7 @@ class BurstPort:
 
     def ranks(self, cycles: int) -> tuple[RankActivity, ...]:
         """What each rank did up to clock `cycles`: the input of the energy formulas."""
-        return rank_activities(self.system, self.state.m, cycles)
+        return rank_activities(self.system, self.state.m, cycles, self.state.x)
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,11 @@ class Device(BaseModel):
         """Whether the table has what REFsb needs."""
         return self.standard == "DDR5" and all(name in self.timing for name in SAME_BANK)
 
+    @property
+    def has_low_power(self) -> bool:
+        """Whether the table has what power-down and self-refresh need, of a standard whose ranks sleep one by one."""
+        return self.standard in ("DDR4", "DDR5") and all(name in self.timing for name in LOW_POWER)
+
     def with_ranks(self, ranks: int) -> Device:
         """The same chips in a module of that many ranks."""
         if self.is_hbm or self.standard == "GDDR6":

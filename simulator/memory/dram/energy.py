@@ -4,7 +4,8 @@ For each supply rail, with V its voltage, I its currents (JEDEC IDD numbers) and
 
     activate   V (Itheta - I1) tRAS       read   V (IDD4R - IDD3N) tBURST     refresh  V (IDD5B - IDD3N) tRFC
     precharge  V (IDD0 - IDD2N) tRP       write  V (IDD4W - IDD3N) tBURST     per bank: the same by the banks
-    background V IDD2N with all banks closed, V Irho while any is open, V (I1 - Irho) for each open bank
+    background V IDD2N with all banks closed, V Irho while any is open, V (I1 - Irho) for each open bank;
+               V IDD3P, V IDD2P in active and precharge power-down, V IDD6 in self-refresh
 
 with Irho = rho (IDD3N - IDD2N) + IDD2N, I1 = (IDD3N + (B - 1) Irho) / B and Itheta = IDD0. The bank
 factor rho is 1 unless a table says otherwise, which gives the usual data-sheet formula. Interface
@@ -94,6 +95,14 @@ def energy_j(run: DramRun, currents: Currents) -> list[dict[str, float]]:
     return [_rank_energy_j(run.device, currents, rank, run.cycles) for rank in run.ranks]
 
 
+def _check_sleep(rank: RankActivity, currents: Currents) -> None:
+    """A rank that slept needs the currents of sleep, on one rail at least; raises `InputError`."""
+    slept = {"idd3p": rank.active_down_ticks, "idd2p": rank.down_ticks, "idd6": rank.self_refresh_ticks}
+    for name, ticks in slept.items():
+        if ticks and not any(getattr(rail, name) for rail in currents.rails.values()):
+            raise InputError(f"currents from {currents.source}: {name} is missing, and a rank slept for {ticks} ticks")
+
+
 def _rank_energy_j(device: Device, currents: Currents, rank: RankActivity, cycles: int) -> dict[str, float]:
     tick_s = device.tick_ps * 1e-12
     clock_s = device.tck_ps * 1e-12
@@ -104,6 +113,7 @@ def _rank_energy_j(device: Device, currents: Currents, rank: RankActivity, cycle
     # a PREab closes as many banks as were still open, so every ACT has its precharge
     precharges += max(0, n["ACT"] - precharges) if n["PREab"] else 0
     out = dict.fromkeys(PARTS, 0.0)
+    _check_sleep(rank, currents)
     for rail in currents.rails.values():
         watt = rail.voltage * 1e-3 * chips
         shared = currents.rho * (rail.idd3n - rail.idd2n) + rail.idd2n
@@ -115,7 +125,10 @@ def _rank_energy_j(device: Device, currents: Currents, rank: RankActivity, cycle
         out["read"] += (n["RD"] + n["RDA"]) * watt * (rail.idd4r - rail.idd3n) * burst_s
         out["write"] += (n["WR"] + n["WRA"]) * watt * (rail.idd4w - rail.idd3n) * burst_s
         out["refresh"] += (n["REFab"] + n["REFpb"] / banks + n["REFsb"] * same_bank_share(device)) * refresh
+        active = rank.active_ticks - rank.active_down_ticks
+        closed = cycles - rank.active_ticks - rank.down_ticks - rank.self_refresh_ticks
         out["background"] += tick_s * watt * (
-            (cycles - rank.active_ticks) * rail.idd2n + rank.active_ticks * shared + rank.bank_ticks * (one - shared)
+            closed * rail.idd2n + active * shared + (rank.bank_ticks - rank.active_down_bank_ticks) * (one - shared)
+            + rank.active_down_ticks * rail.idd3p + rank.down_ticks * rail.idd2p + rank.self_refresh_ticks * rail.idd6
         )
     return out

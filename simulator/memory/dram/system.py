@@ -13,7 +13,7 @@ from ....errors import InputError
 from ....traces.addresses import AddressTrace
 from .controller.state import Knobs
 from .core.state import Settings
-from .devices import SAME_BANK, Device
+from .devices import LOW_POWER, SAME_BANK, Device
 from .mapping import AddressMapping, address_mapping
 from .results import DramRun
 from .timing import Timing
@@ -50,6 +50,11 @@ class DramSystem:
                 f"refresh SameBank: accepted in the default convention for a DDR5 device with {', '.join(SAME_BANK)}; "
                 f"{self.device.name} in convention {self.convention} takes AllBank, NoRefresh"
             )
+        if self.knobs.power_down_policy != "NoPowerDown" and not self.device.has_low_power:
+            raise InputError(
+                f"power_down_policy={self.knobs.power_down_policy}: accepted for a DDR4 or DDR5 device with "
+                f"{', '.join(LOW_POWER)}; {self.device.name} takes NoPowerDown"
+            )
 
     @cached_property
     def map(self) -> AddressMapping:
@@ -63,7 +68,8 @@ class DramSystem:
         """The compiled timing rules."""
         if self.convention == "ramulator-2.1":
             return Timing(self.device, "ramulator-2.1")
-        return Timing(self.device, "strict", self.knobs.refresh_policy == "SameBank")
+        knobs = self.knobs
+        return Timing(self.device, "strict", knobs.refresh_policy == "SameBank", knobs.power_down_policy != "NoPowerDown")
 
     @property
     def data_buses(self) -> int:
@@ -145,7 +151,7 @@ class DramSystem:
             FAR,
         )
         lost = lost_ticks(self, x, cycles)
-        return collect(self, m, trace.is_write, accepted, answered, cycles, int(accepted.max()), lost, out[n:], commands)
+        return collect(self, m, trace.is_write, accepted, answered, cycles, int(accepted.max()), lost, out[n:], commands, x)
 
     def default_state(self, requests: int, commands: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The two vectors of the default controller at clock 0."""

@@ -30,6 +30,8 @@ class Timing:
     rule_set: RuleSet
     same_bank: bool = False
     """With the rules of same-bank refresh."""
+    low_power: bool = False
+    """With the rules of power-down and self-refresh."""
 
     def length(self, command: str) -> int:
         """Ticks for which a command occupies its bus."""
@@ -44,7 +46,7 @@ class Timing:
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """The rules of the device's standard."""
-        return rules(self.device.standard, self.rule_set, self.same_bank)
+        return rules(self.device.standard, self.rule_set, self.same_bank, self.low_power)
 
     @cached_property
     def same(self) -> NDArray[np.int64]:
@@ -65,7 +67,7 @@ class Timing:
     @property
     def _extra(self) -> set[str]:
         """Commands on the bus beside those that every device has."""
-        return {"REFsb"} if self.same_bank else set()
+        return ({"REFsb"} if self.same_bank else set()) | ({"PDE", "PDX", "SRE"} if self.low_power else set())
 
     @cached_property
     def sibling(self) -> NDArray[np.int64]:

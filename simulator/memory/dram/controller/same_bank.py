@@ -14,16 +14,21 @@ from ..commands import PRE, REFSB
 from ..core.issue import earliest, raise_bank
 from ..core.state import B_INDEX, B_QUEUE, B_ROW, B_SIZE, C_FIRST_BANK, C_INDEX, CLOSED, FAR, Q_N
 from .state import (
+    AWAKE,
     X_BANKS,
     X_FIRST_XBANK,
+    X_FIRST_XRANK,
     X_GROUP_BANKS,
     X_GROUPS,
     X_POSTPONE,
     X_PULL,
+    X_RANKS,
     XB_DEBT,
     XB_KEPT,
     XB_RESTED,
     XB_SIZE,
+    XR_POWER,
+    XR_SIZE,
 )
 
 __all__ = ["best_same_bank", "first_of_set", "refreshed_set", "wanted"]
@@ -52,6 +57,9 @@ def best_same_bank(m: Any, x: Any, s: int, t: int) -> tuple[int, int, int]:
     step = x[X_GROUP_BANKS]
     for i in range(x[X_BANKS]):
         if i % (x[X_GROUPS] * step) >= step:
+            continue
+        rank = i // (x[X_GROUPS] * step)
+        if x[x[X_FIRST_XRANK] + (m[s + C_INDEX] * x[X_RANKS] + rank) * XR_SIZE + XR_POWER] != AWAKE:
             continue
         first = m[s + C_FIRST_BANK] + i * B_SIZE
         record = x[X_FIRST_XBANK] + (m[s + C_INDEX] * x[X_BANKS] + i) * XB_SIZE

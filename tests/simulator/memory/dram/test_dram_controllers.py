@@ -29,6 +29,8 @@ def draw_system(draw: random.Random, *, hurried: bool) -> DramSystem:
     if hurried:
         timing = dict(chosen.timing)
         timing["nREFI"] = max(chosen.clocks("nRFC") + 60, timing["nREFI"] // draw.choice([4, 16]))
+        if chosen.has_low_power:  # so that sleeps end within a short run
+            timing["nXS"] = draw.choice([timing["nXS"], 60])
         if per_bank:
             rounds = (timing["nRFCpb"] + 80) // chosen.organisation.banks_per_rank * 2 + 10
             timing["nREFIpb"] = max(timing["nREFIpb"] // 4, rounds)
@@ -42,6 +44,8 @@ def draw_system(draw: random.Random, *, hurried: bool) -> DramSystem:
         draw.choice(["NoRefresh", "AllBank", "AllBank", *["PerBank"] * (2 * per_bank), *["SameBank"] * (2 * same_bank)]),
         draw.choice([0, 0, 1, 8]), draw.choice([0, 0, 2, 8]), draw.choice(["Simple", "Fifo", "Reorder"]),
         draw.choice([1, 4, 16, 64]), row_cap=draw.choice([0, 0, 0, 1, 4]),
+        power_down_policy=draw.choice(["NoPowerDown", *["Staggered"] * chosen.has_low_power]),
+        power_down_after=draw.choice([0, 0, 7, 60]), self_refresh_after=draw.choice([0, 1, 2]),
     )
     return DramSystem(chosen, draw.choice([1, 1, 2]), draw.choice(MAPPINGS), knobs=knobs)
 
@@ -50,7 +54,7 @@ def draw_trace(draw: random.Random, system: DramSystem, sizes: list[int]) -> Add
     return address_trace(
         draw.choice(list(PATTERNS)), draw.choice(sizes), seed=draw.randrange(10**6), line=system.device.transaction_bytes,
         writes=draw.choice(["none", "every3", "rand:500", "all"]), footprint=draw.choice([1 << 12, 1 << 14, 1 << 20, 1 << 28]),
-        every=draw.choice([0, 0, 3, 20]),
+        every=draw.choice([0, 0, 3, 20, 150]),
     )
 
 
