@@ -11,6 +11,7 @@ from ...errors import InputError
 from ...simulator.design import Design
 from ...simulator.memory.dram.controller.state import Knobs
 from ...simulator.memory.dram.devices import Device, device
+from ...simulator.memory.dram.energy import currents_of
 from ...simulator.memory.dram.system import DramSystem
 from ...simulator.parameters import Choices, Range, Unit, Values
 
@@ -55,6 +56,8 @@ class DramDesign(Design):
         2, ge=1, le=1024, description="Writes at which GrpFrFcfsWm turns back to reads.")
     high_watermark: Annotated[int, Unit("requests")] = Field(
         6, ge=2, le=1024, description="Writes above which GrpFrFcfsWm turns to writes.")
+    currents: str = Field("", description="Supply currents for the energy: empty takes the device's own if any are published; "
+                          "else the name of a shipped table, or the path of a YAML file.")
     row_cap: Annotated[int, Unit("accesses")] = Field(
         0, ge=0, le=4096, description="Accesses after which a row is closed; 0 is no cap.")
     power_down_policy: Literal["NoPowerDown", "Staggered"] = Field(
@@ -77,6 +80,7 @@ class DramDesign(Design):
             raise ValueError(f"low_watermark={self.low_watermark}: accepted: less than high_watermark={self.high_watermark}")
         try:
             self.system()
+            currents_of(self.memory(), self.currents)
         except InputError as error:
             raise ValueError(str(error)) from None
         return self
