@@ -110,6 +110,8 @@ def _rank_activity(m: NDArray[np.int64], r: int, channel: int, rank: int, cycles
     active, bank_ticks = int(m[r + k.R_ACTIVE_TICKS]), int(m[r + k.R_BANK_TICKS])
     if m[r + k.R_OPEN] > 0:
         active += max(0, cycles - int(m[r + k.R_SINCE]))
+    else:
+        active -= max(0, int(m[r + k.R_UNTIL]) - cycles)  # the last auto-precharge begins after the end of the run
     for i in range(banks):
         b = m[r + k.R_FIRST_BANK] + i * k.B_SIZE
         if m[b + k.B_ROW] != k.CLOSED:
