@@ -86,7 +86,10 @@ def rank_activities(
             activity = _rank_activity(m, r, ch, rank, cycles, o.banks_per_rank)
             if x is not None:
                 record = x[x[X_FIRST_XRANK] + (ch * o.ranks + rank) * XR_SIZE :][:XR_SIZE]
-                activity = replace(activity, **_sleep(record, int(m[r + k.R_OPEN]), cycles))
+                sleep = _sleep(record, int(m[r + k.R_OPEN]), cycles)
+                if system.knobs.refresh_policy == "SameBank":
+                    sleep["self_refreshes"] //= o.bankgroups  # counted for each bank of a set
+                activity = replace(activity, **sleep)
             ranks.append(activity)
     return tuple(ranks)
 

@@ -40,6 +40,7 @@ from .state import (
     XR_ACTIVE_DOWN,
     XR_ACTIVE_DOWN_BANKS,
     XR_ASLEEP,
+    XR_BLOCKED,
     XR_BUFFERED,
     XR_DEBT,
     XR_DOWN,
@@ -96,6 +97,8 @@ def wake_up(m: Any, x: Any, out: Any, s: int, t: int) -> int:
         else:
             x[r + XR_DOWN] += ticks
         x[r + XR_POWER] = AWAKE
+        late = x[X_REFRESH] == ALL_BANK and x[r + XR_DEBT] > x[X_POSTPONE]
+        x[r + XR_BLOCKED] = t if late else -1
         issue(m, out, s, SRX if power == SELF_REFRESH else PDX, m[node + R_FIRST_BANK], -1, t)
         return t
     return best
@@ -116,7 +119,7 @@ def fall_asleep(m: Any, x: Any, out: Any, s: int, t: int) -> int:
         when = max(t, gate, x[r + XR_ACCESS] + x[X_POWER_AFTER])
         if when <= t:
             x[r + XR_POWER] = SELF_REFRESH if deep else POWER_DOWN
-            x[r + XR_ASLEEP] = t
+            x[r + XR_ASLEEP] = x[r + XR_BLOCKED] = t  # no bank begins anything; none owes an access
             issue(m, out, s, SRE if deep else PDE, m[node + R_FIRST_BANK], -1, t)
             return t + 1
         best = min(best, when)

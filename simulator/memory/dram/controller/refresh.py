@@ -26,7 +26,7 @@ from ..core.state import (
     R_OPEN,
     R_READY,
 )
-from .same_bank import best_same_bank, first_of_set, refreshed_set, wanted
+from .same_bank import best_same_bank, refreshed_set, wanted
 from .serve import bus_of
 from .state import (
     ALL_BANK,
@@ -98,14 +98,11 @@ def count_due(x: Any, m: Any, s: int, t: int) -> int:
 @njit(cache=True, nogil=True)
 def bank_blocked(m: Any, x: Any, b: int, r: int) -> bool:
     """Whether a bank may not begin anything new: its rank sleeps, or its refresh cannot be put off further."""
-    if x[r + XR_POWER] != AWAKE:
-        return True
     bank = x[X_FIRST_XBANK] + m[b + B_INDEX] * XB_SIZE
-    if x[X_REFRESH] == PER_BANK:
-        return x[bank + XB_DEBT] > x[X_POSTPONE] and x[bank + XB_KEPT] < 0
-    if x[X_REFRESH] == SAME_BANK:
-        return x[first_of_set(m, x, b) + XB_DEBT] > x[X_POSTPONE] and x[bank + XB_KEPT] < 0
-    return x[r + XR_BLOCKED] >= 0 and x[bank + XB_KEPT] < 0
+    late = x[r + XR_BLOCKED] >= 0
+    if x[X_REFRESH] >= PER_BANK:
+        late = late or x[bank + XB_DEBT] > x[X_POSTPONE]
+    return late and x[bank + XB_KEPT] < 0
 
 
 @njit(cache=True, nogil=True)

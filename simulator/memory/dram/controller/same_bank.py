@@ -1,6 +1,6 @@
 """Same-bank refresh (DDR5): one command refreshes the bank of one number in every bank group of a rank.
 
-Such a set of banks has one debt, kept with its bank in the first group. It is idle when nothing waits for any of its
+Such a set of banks has one debt, which each of its banks repeats. It is idle when nothing waits for any of its
 banks, and each of them must be closed before the refresh.
 """
 
@@ -31,7 +31,7 @@ from .state import (
     XR_SIZE,
 )
 
-__all__ = ["best_same_bank", "first_of_set", "refreshed_set", "wanted"]
+__all__ = ["best_same_bank", "refreshed_set", "wanted"]
 
 _GATE_REFSB = 10
 
@@ -40,14 +40,6 @@ _GATE_REFSB = 10
 def wanted(debt: int, idle: bool, rested: int, postpone: int, pull: int) -> bool:
     """Whether a refresh should go out: it cannot wait, or nothing is in its way and it is due or worth doing early."""
     return debt > postpone or (idle and (debt > 0 or (rested != 0 and debt > -pull)))
-
-
-@njit(cache=True, nogil=True)
-def first_of_set(m: Any, x: Any, b: int) -> int:
-    """The extension record of the bank that stands for the set of bank `b`."""
-    index = m[b + B_INDEX]
-    group = index % (x[X_GROUPS] * x[X_GROUP_BANKS]) // x[X_GROUP_BANKS]
-    return x[X_FIRST_XBANK] + (index - group * x[X_GROUP_BANKS]) * XB_SIZE
 
 
 @njit(cache=True, nogil=True)
@@ -89,8 +81,8 @@ def best_same_bank(m: Any, x: Any, s: int, t: int) -> tuple[int, int, int]:
 def refreshed_set(m: Any, x: Any, b: int, t: int) -> None:
     """Write down that the set of bank `b` (in the first group) was refreshed at t, and bind its other banks, too."""
     record = x[X_FIRST_XBANK] + m[b + B_INDEX] * XB_SIZE
-    x[record + XB_DEBT] -= 1
     for g in range(x[X_GROUPS]):
+        x[record + g * x[X_GROUP_BANKS] * XB_SIZE + XB_DEBT] -= 1
         x[record + g * x[X_GROUP_BANKS] * XB_SIZE + XB_RESTED] = 1
         if g > 0:
             raise_bank(m, b + g * x[X_GROUP_BANKS] * B_SIZE, REFSB, t)

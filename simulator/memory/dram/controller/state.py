@@ -77,9 +77,10 @@ the data bus."""
     XR_ACTIVE_DOWN, XR_ACTIVE_DOWN_BANKS, XR_DOWN, XR_SELF, XR_SIZE,
 ) = range(16)
 """A rank: next due refresh, refreshes owed (negative: done early), whether nothing came since the last one,
-buffered requests, banks that owe an access, and since when banks are blocked for refresh (-1: not). Then its sleep: whether
-and since when, the clock of its last access, refreshes since XR_RESTED was last 0, refreshes that fell into self-refresh,
-and the ticks in power-down with rows open (and summed over those banks), in power-down without, and in self-refresh."""
+buffered requests, banks that owe an access, and since when its banks may begin nothing, for a late refresh or sleep (-1: they
+may). Then its sleep: whether and since when, the clock of its last access, refreshes since XR_RESTED was last 0, refreshes
+that fell into self-refresh, and the ticks in power-down with rows open (and summed over those banks), in power-down without,
+and in self-refresh."""
 XB_KEPT, XB_DUE, XB_DEBT, XB_RESTED, XB_ACTIVATED, XB_LIMITED, XB_SIZE = range(7)
 """A bank: the request whose row was opened for it, refresh as for a rank, clock of its last ACT, and whether
 that ACT waited for the activation limits."""
@@ -146,9 +147,8 @@ def make_extension(timing: Timing, channels: int, knobs: Knobs) -> NDArray[np.in
         b = x[X_FIRST_XBANK] + bank * XB_SIZE
         x[b + XB_KEPT] = -1
         x[b + XB_DUE] = x[X_INTERVAL] * (bank % banks + 1) // banks if per_bank else FAR
-        within = bank % o.banks_per_rank
-        if same_bank and within < o.banks:  # the bank of the first group stands for those of its number in all groups
-            number = bank % banks // o.banks_per_rank * o.banks + within
+        if same_bank:  # all banks of a set fall due together
+            number = bank % banks // o.banks_per_rank * o.banks + bank % o.banks
             x[b + XB_DUE] = x[X_INTERVAL] * (number + 1) // (o.ranks * o.banks)
     for lane in range(lanes):
         at = x[X_FIRST_LANE] + lane * L_SIZE
