@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import InputError
 from ...simulator.accelerator import Accelerator
 from ...simulator.memory.dram.controller.state import CAUSES
-from ...simulator.memory.dram.energy import PARTS, currents_of, energy_j
+from ...simulator.memory.dram.energy import PARTS, Currents, currents_of, energy_j, same_bank_share
 from ...simulator.memory.dram.results import DramRun
 from ...simulator.report import Report, Table
 from ...traces.addresses import AddressTrace
@@ -106,25 +106,26 @@ def _simulate(design: DramDesign, trace: AddressTrace, engine: str) -> Report:
     }
     if not len(reads):
         del metrics["read_latency_p50_s"], metrics["read_latency_p99_s"]
-    metrics |= _energy(run, owed, time_s)
+    currents = currents_of(device, design.currents)
+    if currents is not None:
+        metrics |= _energy(run, currents, owed, time_s)
     buses = len(run.ranks) if device.is_hbm else design.channels
     breakdown = _per_bus(run.lost, buses, run.cycles)
     breakdown["refresh"] += made_up
-    return Report(metrics, breakdown, Table(_Ranks(run)))
+    return Report(metrics, breakdown, Table(_Ranks(run, currents)))
 
 
 def _owed(design: DramDesign, run: DramRun, due: int) -> int:
-    """Refreshes of a rank that were due and not done, the rank that owes most."""
-    done = [rank.counts["REFab"] for rank in run.ranks]
+    """Refreshes of a rank that were due and neither sent nor done by itself, the rank that owes most."""
+    done = [rank.counts["REFab"] + rank.self_refreshes for rank in run.ranks]
     if design.refresh_policy == "PerBank":
         done = [rank.counts["REFpb"] // run.device.organisation.banks_per_rank for rank in run.ranks]
+    elif design.refresh_policy == "SameBank":
+        done = [int((rank.counts["REFsb"] + rank.self_refreshes) * same_bank_share(run.device)) for rank in run.ranks]
     return max(0, due - min(done))
 
 
-def _energy(run: DramRun, owed: int, time_s: float) -> dict[str, float]:
-    currents = currents_of(run.device)
-    if currents is None:
-        return {}
+def _energy(run: DramRun, currents: Currents, owed: int, time_s: float) -> dict[str, float]:
     parts = {part: sum(rank[part] for rank in energy_j(run, currents)) for part in PARTS}
     chips = run.device.organisation.channel_width / currents.dq
     rfc_s = run.device.clocks("nRFC") * run.device.tck_ps * 1e-12
@@ -162,21 +163,23 @@ def _confirm(design: DramDesign, trace: AddressTrace, run: DramRun) -> None:
 class _Ranks:
     """Builds the table of ranks when it is asked for."""
 
-    def __init__(self, run: DramRun) -> None:
-        self.run = run
+    def __init__(self, run: DramRun, currents: Currents | None) -> None:
+        self.run, self.currents = run, currents
 
     def __call__(self) -> dict[str, Any]:
         run = self.run
         device = run.device
-        currents = currents_of(device)
         columns: dict[str, Any] = {
             "channel": [rank.channel for rank in run.ranks],
             "rank": [rank.rank for rank in run.ranks],
             "chips": [device.organisation.chips_per_rank] * len(run.ranks),
             "active_ticks": [rank.active_ticks for rank in run.ranks],
+            "active_down_ticks": [rank.active_down_ticks for rank in run.ranks],
+            "down_ticks": [rank.down_ticks for rank in run.ranks],
+            "self_refresh_ticks": [rank.self_refresh_ticks for rank in run.ranks],
             **{f"{name}_commands": [rank.counts[name] for rank in run.ranks] for name in run.counts if run.counts[name]},
         }
-        if currents is not None:
-            energies = energy_j(run, currents)
+        if self.currents is not None:
+            energies = energy_j(run, self.currents)
             columns |= {f"energy_{part}_j": [rank[part] for rank in energies] for part in PARTS}
         return columns

@@ -39,6 +39,7 @@ from .controller.state import CAUSES, GAP_SIZE, X_GAPS
 from .controller.transfers import FULL, OUTSIDE, TOO_LATE, Transfers, send, wait
 from .core.state import FAR, K_DONE
 from .counters import lost_ticks, rank_activities
+from .energy import PARTS, needed_currents, ranks_energy_j
 from .results import RankActivity
 from .system import DramSystem
 
@@ -145,7 +146,13 @@ class BurstPort:
 
     def ranks(self, cycles: int) -> tuple[RankActivity, ...]:
         """What each rank did up to clock `cycles`: the input of the energy formulas."""
-        return rank_activities(self.system, self.state.m, cycles)
+        return rank_activities(self.system, self.state.m, cycles, self.state.x)
+
+    def energy_j(self, cycles: int, currents: str | None = None) -> dict[str, float]:
+        """Energy of all ranks up to clock `cycles` in joules, by `energy.PARTS`; raises `InputError` without currents."""
+        table = needed_currents(self.system.device, currents)
+        ranks = ranks_energy_j(self.system.device, self.ranks(cycles), cycles, table)
+        return {part: sum(rank[part] for rank in ranks) for part in PARTS}
 
 
 @dataclass(frozen=True)

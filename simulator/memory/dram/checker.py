@@ -59,6 +59,11 @@ class _Rank:
     precharge_all: int = _LONG_AGO
     refresh: int = _LONG_AGO
     refresh_bank: int = _LONG_AGO
+    refresh_set: int = _LONG_AGO
+    asleep: str | None = None
+    """PDE or SRE while it sleeps; times of the last way in and of both ways out."""
+    entered: int = _LONG_AGO
+    woken: dict[str, int] = field(default_factory=lambda: {"PDX": _LONG_AGO, "SRX": _LONG_AGO})
     group_activate: dict[int, int] = field(default_factory=lambda: defaultdict(lambda: _LONG_AGO))
     last: dict[str, int] = field(default_factory=lambda: defaultdict(lambda: _LONG_AGO))
     """Last access by direction, and by direction and group or SID."""
@@ -119,7 +124,10 @@ class TimingChecker:
 
         if clock < self.bus_free[self._bus(command)]:
             out.append(Breach(clock, command, "command_bus", self.bus_free[self._bus(command)] - clock))
-        if command == "ACT":
+        self._sleep(command, self.ranks[place.rank], need, state)
+        if command in ("PDE", "SRE"):
+            self._rest(command, place, need, state)
+        elif command == "ACT":
             self._activate(place, need, state)
         elif command == "ACT2":
             state(self.owed is not None and self.owed[0] == place, "ACT2_without_ACT1")
@@ -135,7 +143,8 @@ class TimingChecker:
                     self._precharge(where, bank, need)
             self._spacing(place, need)
             need(self.ranks[place.rank].refresh, self.rfc, "nRFC")
-        elif command in ("REFab", "REFpb"):
+            need(self.ranks[place.rank].refresh_set, self.t.get("nRFCsb", 0), "nRFCsb")
+        elif command in ("REFab", "REFpb", "REFsb"):
             self._refresh(command, place, need, state)
         return out
 
@@ -143,6 +152,32 @@ class TimingChecker:
         if not self.device.is_hbm:
             return "any"
         return "column" if command in _READS or command in _WRITES else "row"
+
+    def _sleep(self, command: str, rank: _Rank, need, state) -> None:  # type: ignore[no-untyped-def]
+        """A sleeping rank hears only the way out, and after it nothing for a while."""
+        t, clock = self.t, self.device.ticks_per_clock
+        if command in ("PDX", "SRX"):
+            state(rank.asleep == {"PDX": "PDE", "SRX": "SRE"}[command], f"{command}_of_another_state")
+            need(rank.entered, t["nCKE"] + (clock if command == "SRX" else 0), "nCKE")
+            return
+        state(rank.asleep is None, "command_to_sleeping_rank")
+        need(rank.woken["PDX"], t.get("nCKE" if command == "PDE" else "nXP", 0), "nXP")
+        reads = command in _READS or command in _WRITES
+        need(rank.woken["SRX"], t.get("nXSDLL", t.get("nXS", 0)) if reads else t.get("nXS", 0), "nXS")
+
+    def _rest(self, command: str, place: Place, need, state) -> None:  # type: ignore[no-untyped-def]
+        """All that the rank does must be over: rows opened or closed, data moved, refreshes done; for SRE its rows closed."""
+        t, rank = self.t, self.ranks[place.rank]
+        deep = command == "SRE"
+        for bank in (bank for where, bank in self.banks.items() if where.rank == place.rank):
+            state(bank.row is None or not deep, "self_refresh_with_open_bank")
+            need(bank.activate, t["nRC"] if deep else self.rcd["r"], "nRC" if deep else "nRCD")
+            need(bank.write, self.write_recovery, "nWR")
+            need(bank.idle, t["nRP"], "nRP")
+        need(rank.last["r"], t["nCL"] + self.burst + self.device.ticks_per_clock, "read_data")
+        need(rank.precharge_all, self.rp_all, "nRPab")
+        need(rank.refresh, self.rfc, "nRFC")
+        need(rank.refresh_set, t.get("nRFCsb", 0), "nRFCsb")
 
     def _activate(self, place: Place, need, state) -> None:  # type: ignore[no-untyped-def]
         t, bank, rank = self.t, self.banks[place], self.ranks[place.rank]
@@ -155,7 +190,8 @@ class TimingChecker:
         need(rank.group_activate[self._group(place)], t["nRRDL"], "nRRDL")
         need(rank.activates[0], t["nFAW"], "nFAW")
         need(rank.refresh, self.rfc, "nRFC")
-        need(bank.refresh, t.get("nRFCpb", 0), "nRFCpb")
+        need(bank.refresh, t.get("nRFCsb" if self.standard == "DDR5" else "nRFCpb", 0), "refresh_of_bank")
+        need(rank.refresh_set, t.get("nREFSBRD", 0), "REFsb_to_ACT")
         need(rank.refresh_bank, t.get("nRREFD", t.get("nPBR2ACT", 0)), "REFpb_to_ACT")
 
     def _access(self, clock: int, end: int, command: str, place: Place, row: int, need, state) -> None:  # type: ignore[no-untyped-def]
@@ -200,7 +236,11 @@ class TimingChecker:
         t, rank = self.t, self.ranks[place.rank]
         need(rank.refresh, self.rfc, "nRFC")
         need(rank.precharge_all, self.rp_all, "nRPab")
-        if command == "REFab":
+        need(rank.refresh_set, t.get("nRFCsb", 0), "nRFCsb")
+        if command == "REFsb":
+            need(rank.activates[-1], t["nRRDL"], "nRRDL")
+            scope = self._same_bank(place)
+        elif command == "REFab":
             need(rank.refresh_bank, t.get("nRFCpb", 0), "nRFCpb")
             scope = [bank for where, bank in self.banks.items() if where.rank == place.rank]
         else:
@@ -214,6 +254,10 @@ class TimingChecker:
             state(bank.row is None and bank.half_open is None, "refresh_of_open_bank")
             need(bank.activate, t["nRC"], "nRC")
             need(bank.idle, t["nRP"], "nRP")
+
+    def _same_bank(self, place: Place) -> list[_Bank]:
+        """The banks of one number in all groups of a rank."""
+        return [self.banks[Place(place.rank, 0, g, place.bank)] for g in range(self.device.organisation.bankgroups)]
 
     @staticmethod
     def _group(place: Place) -> int:
@@ -249,6 +293,15 @@ class TimingChecker:
             rank.refresh = end
         elif command == "REFpb":
             bank.refresh = rank.refresh_bank = end
+        elif command in ("PDE", "SRE"):
+            rank.asleep, rank.entered = command, end
+        elif command in ("PDX", "SRX"):
+            rank.asleep = None
+            rank.woken[command] = end
+        elif command == "REFsb":
+            rank.refresh_set = end
+            for other in self._same_bank(place):
+                other.refresh = end
 
     def _record_access(self, clock: int, end: int, command: str, place: Place) -> None:
         t, bank, rank = self.t, self.banks[place], self.ranks[place.rank]

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .commands import COMMANDS
-from .controller.state import CAUSES, X_FIRST_BUS, Y_COUNTS, Y_SIZE
+from .controller.state import (
+    CAUSES,
+    POWER_DOWN,
+    SELF_REFRESH,
+    X_FIRST_BUS,
+    X_FIRST_XRANK,
+    XR_ACTIVE_DOWN,
+    XR_ACTIVE_DOWN_BANKS,
+    XR_ASLEEP,
+    XR_DOWN,
+    XR_POWER,
+    XR_SELF,
+    XR_SIZE,
+    XR_SKIPPED,
+    Y_COUNTS,
+    Y_SIZE,
+)
 from .core import state as k
 from .results import DramRun, RankActivity
 
@@ -39,8 +56,9 @@ def lost_ticks(system: DramSystem, x: NDArray[np.int64], cycles: int) -> dict[st
 def collect(
     system: DramSystem, m: NDArray[np.int64], is_write: NDArray[np.bool_], accepted: NDArray[np.int64],
     done: NDArray[np.int64], cycles: int, last: int, lost: dict[str, int], log: NDArray[np.int64], commands: int,
+    x: NDArray[np.int64] | None = None,
 ) -> DramRun:
-    """Put together what a run says; `log` holds room for `commands` lines."""
+    """Put together what a run says; `log` holds room for `commands` lines, `x` is the default controller's vector."""
     channels = channel_records(m, system.channels)
     counters: dict[str, int] = {name.lower(): int(channels[:, getattr(k, f"C_{name}")].sum()) for name in _COUNTERS}
     for name in ("READ", "WRITE"):
@@ -52,17 +70,42 @@ def collect(
         lines = lines[np.argsort(lines[:, 0], kind="stable")]
     return DramRun(
         system.device, system.channels, system.convention, int(cycles), last, accepted, done, is_write, counters,
-        rank_activities(system, m, cycles), lost, lines,
+        rank_activities(system, m, cycles, x), lost, lines,
     )
 
 
-def rank_activities(system: DramSystem, m: NDArray[np.int64], cycles: int) -> tuple[RankActivity, ...]:
-    """What each rank of each channel did up to clock `cycles`."""
+def rank_activities(
+    system: DramSystem, m: NDArray[np.int64], cycles: int, x: NDArray[np.int64] | None = None
+) -> tuple[RankActivity, ...]:
+    """What each rank of each channel did up to clock `cycles`; only the default controller, whose vector is `x`, has sleep."""
     o = system.device.organisation
-    return tuple(
-        _rank_activity(m, int(s[k.C_FIRST_RANK] + rank * s[k.C_RANK_STEP]), ch, rank, cycles, o.banks_per_rank)
-        for ch, s in enumerate(channel_records(m, system.channels)) for rank in range(o.ranks)
-    )
+    ranks = []
+    for ch, s in enumerate(channel_records(m, system.channels)):
+        for rank in range(o.ranks):
+            r = int(s[k.C_FIRST_RANK] + rank * s[k.C_RANK_STEP])
+            activity = _rank_activity(m, r, ch, rank, cycles, o.banks_per_rank)
+            if x is not None:
+                record = x[x[X_FIRST_XRANK] + (ch * o.ranks + rank) * XR_SIZE :][:XR_SIZE]
+                sleep = _sleep(record, int(m[r + k.R_OPEN]), cycles)
+                if system.knobs.refresh_policy == "SameBank":
+                    sleep["self_refreshes"] //= o.bankgroups  # counted for each bank of a set
+                activity = replace(activity, **sleep)
+            ranks.append(activity)
+    return tuple(ranks)
+
+
+def _sleep(record: NDArray[np.int64], open_banks: int, cycles: int) -> dict[str, Any]:
+    """Ticks asleep, with those of a sleep that goes on at the end of the run."""
+    power = int(record[XR_POWER])
+    now = max(0, cycles - int(record[XR_ASLEEP])) if power else 0
+    active = now if power == POWER_DOWN and open_banks else 0
+    return {
+        "active_down_ticks": int(record[XR_ACTIVE_DOWN]) + active,
+        "active_down_bank_ticks": int(record[XR_ACTIVE_DOWN_BANKS]) + active * open_banks,
+        "down_ticks": int(record[XR_DOWN]) + (now - active if power == POWER_DOWN else 0),
+        "self_refresh_ticks": int(record[XR_SELF]) + (now if power == SELF_REFRESH else 0),
+        "self_refreshes": int(record[XR_SKIPPED]),
+    }
 
 
 def _rank_activity(m: NDArray[np.int64], r: int, channel: int, rank: int, cycles: int, banks: int) -> RankActivity:
@@ -70,6 +113,8 @@ def _rank_activity(m: NDArray[np.int64], r: int, channel: int, rank: int, cycles
     active, bank_ticks = int(m[r + k.R_ACTIVE_TICKS]), int(m[r + k.R_BANK_TICKS])
     if m[r + k.R_OPEN] > 0:
         active += max(0, cycles - int(m[r + k.R_SINCE]))
+    else:
+        active -= max(0, int(m[r + k.R_UNTIL]) - cycles)  # the last auto-precharge begins after the end of the run
     for i in range(banks):
         b = m[r + k.R_FIRST_BANK] + i * k.B_SIZE
         if m[b + k.B_ROW] != k.CLOSED:

@@ -35,7 +35,11 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 """Timing parameters that each standard's rules use, besides the common ones."""
 
-_OPTIONAL = ("nRFCsb", "nREFIsb", "nCKE", "nXP", "nXS", "nRFMab", "nRFMpb", "nRPab", "nREFIpb", "nCS")
+SAME_BANK = ("nRFCsb", "nREFIsb", "nREFSBRD")
+"""What same-bank refresh (DDR5's REFsb) needs: how long it lasts, how often one is due, and when another bank may open."""
+LOW_POWER = ("nCKE", "nXP", "nXS")
+"""What power-down and self-refresh need: shortest sleep, and from the exit to a command (nXSDLL: to a read or write)."""
+_OPTIONAL = (*SAME_BANK, *LOW_POWER, "nXSDLL", "nRFMab", "nRFMpb", "nRPab", "nREFIpb", "nCS")
 
 
 class Organisation(BaseModel):
@@ -165,6 +169,16 @@ class Device(BaseModel):
         """Whether row and column commands have buses of their own and ranks are pseudo-channels."""
         return self.standard in ("HBM2", "HBM3")
 
+    @property
+    def has_same_bank_refresh(self) -> bool:
+        """Whether the table has what REFsb needs."""
+        return self.standard == "DDR5" and all(name in self.timing for name in SAME_BANK)
+
+    @property
+    def has_low_power(self) -> bool:
+        """Whether the table has what power-down and self-refresh need, of a standard whose ranks sleep one by one."""
+        return self.standard in ("DDR4", "DDR5") and all(name in self.timing for name in LOW_POWER)
+
     def with_ranks(self, ranks: int) -> Device:
         """The same chips in a module of that many ranks."""
         if self.is_hbm or self.standard == "GDDR6":
@@ -179,6 +193,7 @@ class Device(BaseModel):
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     "nRCDRD": ("nRCD",), "nRCDWR": ("nRCD",), "BL": ("nBL", "nBL_min"), "BLmax": ("nBL", "nBL_max"),
     "RTP": ("nRTP", "nRTPL"), "nRPab": ("nRP",), "nRFC": ("nRFCab",), "nCCDS_WR": ("nCCDS",), "nCCDL_WR": ("nCCDL",),
+    "nXSDLL": ("nXS",),
 }
 
 

@@ -206,7 +206,7 @@ class HostedMemory(Component):
         log = self.out[: self.log]
         return collect(
             self.system, self.m, self.lists.is_write[:n].copy(), accepted, answered, cycles,
-            int(accepted.max()) if n else 0, lost, log, self.log // 5,
+            int(accepted.max()) if n else 0, lost, log, self.log // 5, self.x,
         )
 
     def gaps(self) -> NDArray[np.int64]:

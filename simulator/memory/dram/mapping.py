@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from ....errors import InputError
 from .devices import Device
 
-__all__ = ["FIELDS", "MAPPINGS", "AddressMapping", "address_mapping", "custom_mapping"]
+__all__ = ["FIELDS", "MAPPINGS", "AddressMapping", "address_mapping", "custom_mapping", "load_mapping"]
 
 FIELDS = ("channel", "rank", "sid", "group", "bank", "row", "column")
 MAPPINGS = ("RoBaRaCoCh", "ChRaBaRoCo", "MOP4CLXOR")
@@ -66,7 +68,7 @@ class AddressMapping:
 
 
 def address_mapping(name: str, device: Device, channels: int = 1) -> AddressMapping:
-    """One of the named mappings of Ramulator 2.1 for this device.
+    """One of the named mappings of Ramulator 2.1 for this device, or that of a YAML file.
 
     Channel bits lie just above the transaction offset. From low to high follow, for `RoBaRaCoCh`:
     column, rank, SID, group, bank, row; for `ChRaBaRoCo`: column, row, bank, group, SID, rank; for
@@ -75,13 +77,15 @@ def address_mapping(name: str, device: Device, channels: int = 1) -> AddressMapp
     """
     if channels & (channels - 1) or channels < 1:
         raise InputError(f"channels={channels}: accepted: a power of two")
+    if name.endswith((".yaml", ".yml")):
+        return load_mapping(name, device, channels)
     orders = {
         "RoBaRaCoCh": ("column", "rank", "sid", "group", "bank", "row"),
         "ChRaBaRoCo": ("column", "row", "bank", "group", "sid", "rank"),
         "MOP4CLXOR": ("column", "rank", "sid", "group", "bank", "column", "row"),
     }
     if name not in orders:
-        raise InputError(f"mapping {name!r}: accepted: {', '.join(MAPPINGS)}")
+        raise InputError(f"mapping {name!r}: accepted: {', '.join(MAPPINGS)}, or a .yaml file")
     widths = field_widths(device, channels)
     position = (device.transaction_bytes - 1).bit_length()
     fields: dict[str, list[int]] = {field: [] for field in FIELDS}
@@ -140,6 +144,17 @@ def custom_mapping(spec: Mapping[str, Any], device: Device, channels: int = 1, *
         fields[field] = tuple(masks)
     _check_independent(name, fields)
     return AddressMapping(name, fields)
+
+
+def load_mapping(path: str | Path, device: Device, channels: int = 1) -> AddressMapping:
+    """A mapping from a YAML file: for each coordinate its list of address bits, as `custom_mapping` takes it."""
+    try:
+        spec = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(spec, Mapping):
+        raise InputError(f"{path}: accepted: a mapping from {', '.join(FIELDS)} to lists of address bits")
+    return custom_mapping(spec, device, channels, name=str(path))
 
 
 def _check_independent(name: str, fields: Mapping[str, Bits]) -> None:

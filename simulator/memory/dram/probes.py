@@ -22,6 +22,8 @@ from .timing import Timing
 
 __all__ = ["ProbeResult", "probe"]
 
+_OF_RANK = ("PREab", "REFab", "PDE", "PDX", "SRE", "SRX")
+
 
 @dataclass(frozen=True)
 class ProbeResult:
@@ -62,7 +64,7 @@ class _History:
         deciding: list[tuple[Rule, tuple[int, ...]]] = []
         for rule, latency in self.by_later.get(command, []):
             level = LEVEL_NAMES.index(rule.level)
-            if command in ("PREab", "REFab") and level > 1:
+            if command in _OF_RANK and level > 1:
                 continue
             seen = 0
             for t, earlier, where in reversed(self.lines):
@@ -96,10 +98,11 @@ def _is_broad(rule: Rule, where: tuple[int, ...], rows: dict[int, int | None], p
 def probe(device: Device, *, steps: int = 400, seed: int = 0) -> ProbeResult:
     """Probe one device along a random legal history of `steps` commands."""
     from .core import state as k
-    from .core.issue import earliest, issue
+    from .core.issue import earliest, issue, raise_bank
 
     draw = random.Random(seed)
-    timing = Timing(device, "strict")
+    same_bank, low_power = device.has_same_bank_refresh, device.has_low_power
+    timing = Timing(device, "strict", same_bank, low_power)
     o = device.organisation
     m = k.make_state(timing, 1, k.Settings(refresh="NoRefresh"), 0)
     out = np.zeros(1, np.int64)
@@ -113,25 +116,39 @@ def probe(device: Device, *, steps: int = 400, seed: int = 0) -> ProbeResult:
     rows: dict[int, int | None] = dict.fromkeys(range(len(places)))
     now, gates, broader, wrong, binding = 0, 0, 0, [], Counter[str]()
     per_bank = "nRFCpb" in device.timing
+    asleep: dict[int, str] = {}
 
-    def whole_rank(command: str, index: int) -> bool:
-        rank = places[index][0].rank
-        mates = [i for i in rows if places[i][0].rank == rank]
-        return command != "REFab" or all(rows[i] is None for i in mates)
+    def scope(command: str, index: int) -> list[int]:
+        """The banks that must be closed for a refresh; its own bank for any other command."""
+        rank, bank = places[index][0].rank, places[index][0].bank
+        if command in ("REFab", "SRE"):
+            return [i for i in rows if places[i][0].rank == rank]
+        if command == "REFsb":
+            return [i for i in rows if (places[i][0].rank, places[i][0].bank) == (rank, bank)]
+        return [index]
+
+    def possible(command: str, index: int) -> bool:
+        return command not in ("REFab", "REFsb", "SRE") or all(rows[i] is None for i in scope(command, index))
 
     for _ in range(steps):
         index = draw.choice(some)
-        place, path = places[index]
+        place = places[index][0]
         options = ["RD", "WR", "RD", "WR", "RDA", "WRA", "PREpb", "PREab"]
         if rows[index] is None:
-            options = ["ACT"] * 4 + ["PREab"] + ["REFab"] * 2 + ["REFpb"] * (2 * per_bank)
-        command = draw.choice([c for c in options if whole_rank(c, index)])
+            options = ["ACT"] * 4 + ["PREab"] + ["REFab"] * 2 + ["REFpb"] * (2 * per_bank) + ["REFsb"] * (2 * same_bank)
+        options += ["PDE", "SRE"] * low_power
+        if place.rank in asleep:
+            options = [asleep[place.rank]]
+        command = draw.choice([c for c in options if possible(c, index)])
         cmd = COMMANDS.index(command)
         b = int(m[k.K_FIRST_BANK]) + index * k.B_SIZE
         gate = GATE[cmd]
         r = int(m[b + k.B_RANK])
-        when = int(m[r + k.R_READY + gate]) if command in ("PREab", "REFab") else int(earliest(m, b, gate))
-        naive, deciding = history.binding(command, path)
+        at_rank = command in _OF_RANK
+        bank_set = [index] if at_rank else scope(command, index)
+        records = [int(m[k.K_FIRST_BANK]) + i * k.B_SIZE for i in bank_set]
+        when = int(m[r + k.R_READY + gate]) if at_rank else max(int(earliest(m, record, gate)) for record in records)
+        naive, deciding = max((history.binding(command, places[i][1]) for i in bank_set), key=lambda found: found[0])
         row = rows[index] if rows[index] is not None and command != "ACT" else 7
         at = max(when, now)
         text = f"{device.name} {command} {place} at {at}"
@@ -152,11 +169,17 @@ def probe(device: Device, *, steps: int = 400, seed: int = 0) -> ProbeResult:
         if found := checker.breaches(at, command, place, int(row or 0)):
             wrong.append(f"{text}: checker refuses: {found[0].rule}")
         checker.record(at, command, place, int(row or 0))
-        history.lines.append((at, command, path))
+        history.lines += [(at, command, places[i][1]) for i in bank_set]
         issue(m, out, s, cmd, b, 7, at)
+        for record in records:
+            if record != b:
+                raise_bank(m, record, cmd, at)
         if device.standard == "LPDDR5" and command == "ACT":
             m[b + k.B_ROW] = 7
-        if command == "ACT":
+        asleep.pop(place.rank, None)
+        if command in ("PDE", "SRE"):
+            asleep[place.rank] = {"PDE": "PDX", "SRE": "SRX"}[command]
+        elif command == "ACT":
             rows[index] = 7
         elif command in ("RDA", "WRA", "PREpb"):
             rows[index] = None

@@ -53,6 +53,11 @@ class _Rank:
     activate: int = -(10**9)
     read: int = -(10**9)
     write: int = -(10**9)
+    sleep: str = ""
+    """PDE or SRE while it sleeps."""
+    accessed: int = 0
+    quiet: int = 0
+    """Refreshes since the last request came or opened a row."""
 
 
 class ReferenceChannel:
@@ -75,6 +80,13 @@ class ReferenceChannel:
             self.round = t["nREFIpb"] * o.banks_per_rank
             for i, bank in enumerate(self.banks.values()):
                 bank.due = self.round * (i + 1) // len(self.banks)
+        self.sets: dict[Place, list[_Bank]] = {}
+        if knobs.refresh_policy == "SameBank":
+            self.round = t["nREFIsb"] * o.banks
+            for bank in self.banks.values():
+                self.sets.setdefault(Place(bank.place.rank, 0, 0, bank.place.bank), []).append(bank)
+            for i, first in enumerate(self.sets):
+                self.banks[first].due = self.round * (i + 1) // len(self.sets)
         self.last_write = self.writing = False
         self.then: tuple[str, ReferenceRequest] | None = None
         self.synced = 0
@@ -95,6 +107,7 @@ class ReferenceChannel:
     def store(self, request: ReferenceRequest) -> None:
         bank = self.banks[request.place]
         bank.requests.append(request)
+        self.ranks[request.place.rank].quiet = 0
         bank.rested = self.ranks[request.place.rank].rested = False
 
     def work(self, bank: _Bank) -> ReferenceRequest | None:
@@ -165,6 +178,8 @@ class ReferenceChannel:
             else:
                 self.access(t, bank, request)
             return
+        if any(self.wake(t, i) for i in range(len(self.ranks))):
+            return
         if self.knobs.scheduler == "GrpFrFcfsWm":
             reads, writes = self.buffered(False), self.buffered(True)
             if self.writing and writes <= self.knobs.low_watermark and reads:
@@ -175,14 +190,56 @@ class ReferenceChannel:
             self.work_slot(t, ("RD", "WR"))
             if not self.refresh_slot(t):
                 self.work_slot(t, ("ACT", "PREpb"))
-        elif not self.refresh_slot(t):
-            self.work_slot(t, ("RD", "WR", "ACT", "PREpb"))
+        elif not self.refresh_slot(t) and not self.work_slot(t, ("RD", "WR", "ACT", "PREpb")):
+            any(self.rest(t, i) for i in range(len(self.ranks)))
 
-    def work_slot(self, t: int, allowed: tuple[str, ...]) -> None:
+    def needs_refresh(self, index: int) -> bool:
+        """Whether a rank without requests should be refreshed."""
+        if self.knobs.refresh_policy == "AllBank":
+            return self.wants(self.ranks[index], True)
+        return any(
+            self.wants(self.banks[first], True) for first in self.sets
+            if first.rank == index and (all(b.rested for b in self.sets[first]) or self.banks[first].debt > 0)
+        )
+
+    def requests_of(self, index: int) -> bool:
+        return any(bank.requests for bank in self.banks.values() if bank.place.rank == index)
+
+    def wake(self, t: int, index: int) -> bool:
+        """Wake a sleeping rank for a request or a refresh; True if the exit went out."""
+        rank = self.ranks[index]
+        if not rank.sleep:
+            return False
+        refresh = rank.sleep == "PDE" and self.needs_refresh(index)
+        command, place = {"PDE": "PDX", "SRE": "SRX"}[rank.sleep], Place(index, 0, 0, 0)
+        if not (refresh or self.requests_of(index)) or not self.legal(t, command, place, -1):
+            return False
+        self.issue(t, command, place, -1)
+        rank.sleep = ""
+        return True
+
+    def rest(self, t: int, index: int) -> bool:
+        """Send a rank to sleep that has nothing to do; True if the entry went out."""
+        rank, knobs, place = self.ranks[index], self.knobs, Place(index, 0, 0, 0)
+        if knobs.power_down_policy == "NoPowerDown" or rank.sleep or self.requests_of(index) or self.needs_refresh(index):
+            return False
+        if t < rank.accessed + knobs.power_down_after * self.device.ticks_per_clock:
+            return False
+        rounds = rank.quiet // (self.device.organisation.banks if self.sets else 1)
+        closed = all(bank.row is None for bank in self.banks.values() if bank.place.rank == index)
+        command = "SRE" if closed and 0 < knobs.self_refresh_after <= rounds else "PDE"
+        if not self.legal(t, command, place, -1):
+            return False
+        self.issue(t, command, place, -1)
+        rank.sleep = command
+        return True
+
+    def work_slot(self, t: int, allowed: tuple[str, ...]) -> bool:
+        """Send the oldest legal proposal of the bank machines; True if there is one."""
         proposals = []
         for bank in self.banks.values():
             request = self.work(bank)
-            if request is None or self.is_blocked(bank):
+            if request is None or self.ranks[bank.place.rank].sleep or self.is_blocked(bank):
                 continue
             if bank.row is None:
                 command = "ACT"
@@ -193,7 +250,7 @@ class ReferenceChannel:
             if command in allowed and self.legal_access(t, command, bank.place, request.row):
                 proposals.append((request.id, command, bank, request))
         if not proposals:
-            return
+            return False
         _, command, bank, request = min(proposals, key=lambda p: p[0])
         if command in ("RD", "WR"):
             if self.device.standard == "LPDDR5" and t >= self.synced:
@@ -201,17 +258,18 @@ class ReferenceChannel:
                 self.then = ("access", request)
             else:
                 self.access(t, bank, request)
-            return
+            return True
         self.issue(t, command, bank.place, request.row)
         if command == "PREpb":
             bank.row = None
         else:
             bank.kept = request
-            self.ranks[bank.place.rank].rested = False
+            self.ranks[bank.place.rank].rested, self.ranks[bank.place.rank].quiet = False, 0
             if self.device.standard == "LPDDR5":
                 bank.half_open, self.then = True, ("ACT2", request)
             else:
                 bank.row = request.row
+        return True
 
     def legal_access(self, t: int, command: str, place: Place, row: int) -> bool:
         if self.device.standard != "LPDDR5" or command not in ("RD", "WR"):
@@ -226,6 +284,7 @@ class ReferenceChannel:
         self.synced = max(self.synced, end + self.t.get("nWCKPST", 0))
         self.done[request.id] = end
         bank.requests.remove(request)
+        self.ranks[bank.place.rank].accessed = t
         bank.kept, self.last_write = None, request.write
         bank.accesses += 1
         if command.endswith("A"):
@@ -237,19 +296,21 @@ class ReferenceChannel:
             for rank in self.ranks:
                 while rank.due <= t:
                     rank.due += self.t["nREFI"]
-                    rank.debt += 1
+                    rank.debt += rank.sleep != "SRE"
                 rank.blocked = rank.debt > late
-        elif self.knobs.refresh_policy == "PerBank":
-            for bank in self.banks.values():
+        elif self.knobs.refresh_policy in ("PerBank", "SameBank"):
+            for bank in self.banks.values() if not self.sets else [self.banks[first] for first in self.sets]:
                 while bank.due <= t:
                     bank.due += self.round
-                    bank.debt += 1
+                    bank.debt += self.ranks[bank.place.rank].sleep != "SRE"
 
     def is_blocked(self, bank: _Bank) -> bool:
         if bank.kept:
             return False
         if self.knobs.refresh_policy == "PerBank":
             return bank.debt > self.knobs.refresh_max_postponed
+        if self.sets:
+            return self.banks[Place(bank.place.rank, 0, 0, bank.place.bank)].debt > self.knobs.refresh_max_postponed
         return self.ranks[bank.place.rank].blocked
 
     def refresh_slot(self, t: int) -> bool:
@@ -258,7 +319,7 @@ class ReferenceChannel:
             return any(self.refresh_rank(t, i) for i in range(len(self.ranks)))
         if self.knobs.refresh_policy == "PerBank":
             return any(self.refresh_bank(t, bank) for bank in self.banks.values())
-        return False
+        return any(self.refresh_set(t, first) for first in self.sets)
 
     def wants(self, owner: _Rank | _Bank, idle: bool) -> bool:
         if owner.debt > self.knobs.refresh_max_postponed:
@@ -267,6 +328,8 @@ class ReferenceChannel:
 
     def refresh_rank(self, t: int, index: int) -> bool:
         rank = self.ranks[index]
+        if rank.sleep:
+            return False
         mine = [bank for bank in self.banks.values() if bank.place.rank == index]
         idle = not any(bank.requests for bank in mine)
         if any(bank.kept for bank in mine) or not self.wants(rank, idle):
@@ -277,11 +340,34 @@ class ReferenceChannel:
             return False
         self.issue(t, command, mine[0].place, -1)
         if closed:
-            rank.debt, rank.rested = rank.debt - 1, True
+            rank.debt, rank.rested, rank.quiet = rank.debt - 1, True, rank.quiet + 1
             rank.blocked = rank.debt > self.knobs.refresh_max_postponed
         else:
             for bank in mine:
                 bank.row = None
+        return True
+
+    def refresh_set(self, t: int, first: Place) -> bool:
+        if self.ranks[first.rank].sleep:
+            return False
+        mine = self.sets[first]
+        owner = mine[0]
+        owner.rested = all(bank.rested for bank in mine)
+        if any(bank.kept for bank in mine) or not self.wants(owner, not any(bank.requests for bank in mine)):
+            return False
+        open_banks = [bank for bank in mine if bank.row is not None]
+        for bank in open_banks:
+            if self.legal(t, "PREpb", bank.place, -1):
+                self.issue(t, "PREpb", bank.place, -1)
+                bank.row = None
+                return True
+        if open_banks or not self.legal(t, "REFsb", first, -1):
+            return False
+        self.issue(t, "REFsb", first, -1)
+        owner.debt -= 1
+        self.ranks[first.rank].quiet += 1
+        for bank in mine:
+            bank.rested = True
         return True
 
     def refresh_bank(self, t: int, bank: _Bank) -> bool:

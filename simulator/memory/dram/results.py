@@ -30,6 +30,15 @@ class RankActivity:
     """With at least one bank open."""
     bank_ticks: int
     """Open time summed over banks."""
+    active_down_ticks: int = 0
+    """Of `active_ticks`, those in active power-down."""
+    active_down_bank_ticks: int = 0
+    """Of `bank_ticks`, those in active power-down."""
+    down_ticks: int = 0
+    """In precharge power-down."""
+    self_refresh_ticks: int = 0
+    self_refreshes: int = 0
+    """Refresh commands that fell due in self-refresh, and need not be sent."""
 
 
 @dataclass(frozen=True)

@@ -164,18 +164,58 @@ _STRICT_EXTRA: dict[str, str] = {
     "HBM3": _STRICT_REFPB + "rank: REFpb > REFpb = nRREFD\n",
     "GDDR6": _STRICT_REFPB,
 }
+_SAME_BANK = """
+bank: ACT > REFsb = nRC
+bank: PREpb > REFsb = nRP
+bank: RDA > REFsb = RTP+nRP
+bank: WRA > REFsb = nCWL+BL+nWR+nRP
+bank: REFsb > ACT = nRFCsb
+rank: ACT > REFsb = nRRDL
+rank: PREab > REFsb = nRPab
+rank: REFab > REFsb = nRFC
+rank: REFsb > REFsb, REFab, PREab = nRFCsb
+rank: REFsb > ACT = nREFSBRD
+"""
+"""Same-bank refresh of DDR5: one bank of every group; the bank rules hold for each of them."""
+_LOW_POWER = """
+rank: ACT > PDE = nRCDRD
+rank: ACT > SRE = nRC
+rank: r > PDE, SRE = nCL+BL+1
+rank: WR > PDE, SRE = nCWL+BL+nWR
+rank: RDA > PDE, SRE = RTP+nRP
+rank: WRA > PDE, SRE = nCWL+BL+nWR+nRP
+rank: PREpb > PDE, SRE = nRP
+rank: PREab > PDE, SRE = nRPab
+rank: REFab > PDE, SRE = nRFC
+rank: PDE > PDX = nCKE
+rank: SRE > SRX = nCKE+1
+rank: PDX > PDE = nCKE
+rank: PDX > ACT, PREpb, PREab, r, w, REFab, SRE = nXP
+rank: SRX > ACT, PREpb, PREab, REFab, PDE, SRE = nXS
+rank: SRX > r, w = nXSDLL
+"""
+"""Power-down and self-refresh. A rank falls asleep when all that it does is over: until then the low currents do not apply."""
+_LOW_POWER_SAME_BANK = """
+rank: REFsb > PDE, SRE = nRFCsb
+rank: PDX > REFsb = nXP
+rank: SRX > REFsb = nXS
+"""
 _GROUPS = {"r": ("RD", "RDA"), "w": ("WR", "WRA")}
 _LINE = re.compile(r"(other )?(\w+): ([\w, ]+?) > ([\w, ]+?) = ([\w+-]+)(?: \[(\d)\])?")
 
 
 @cache
-def rules(standard: Standard, which: RuleSet) -> tuple[Rule, ...]:
-    """The rules of a standard, one for each pair of commands."""
+def rules(standard: Standard, which: RuleSet, same_bank: bool = False, low_power: bool = False) -> tuple[Rule, ...]:
+    """The rules of a standard, one for each pair of commands; those of same-bank refresh and of sleep on demand."""
     text = _RAMULATOR[standard]
     if which == "strict":
         if standard == "LPDDR5":  # its own sibling rule mixes up read and write latency
             text = "\n".join(line for line in text.splitlines() if "other rank" not in line)
         text += _STRICT_ALL + _STRICT_EXTRA[standard]
+    if same_bank:
+        text += _SAME_BANK
+    if low_power:
+        text += _LOW_POWER + (_LOW_POWER_SAME_BANK if same_bank else "")
     return tuple(dict.fromkeys(_parse(text)))
 
 

@@ -13,7 +13,7 @@ from ....errors import InputError
 from ....traces.addresses import AddressTrace
 from .controller.state import Knobs
 from .core.state import Settings
-from .devices import Device
+from .devices import LOW_POWER, SAME_BANK, Device
 from .mapping import AddressMapping, address_mapping
 from .results import DramRun
 from .timing import Timing
@@ -45,6 +45,16 @@ class DramSystem:
         policy = self.knobs.refresh_policy if self.convention == "default" else self.settings.refresh
         if policy == "PerBank" and ("nREFIpb" not in self.device.timing or "nRFCpb" not in self.device.timing):
             raise InputError(f"refresh PerBank: {self.device.name} has no nREFIpb and nRFCpb; accepted: AllBank, NoRefresh")
+        if policy == "SameBank" and not (self.device.has_same_bank_refresh and self.convention == "default"):
+            raise InputError(
+                f"refresh SameBank: accepted in the default convention for a DDR5 device with {', '.join(SAME_BANK)}; "
+                f"{self.device.name} in convention {self.convention} takes AllBank, NoRefresh"
+            )
+        if self.knobs.power_down_policy != "NoPowerDown" and not self.device.has_low_power:
+            raise InputError(
+                f"power_down_policy={self.knobs.power_down_policy}: accepted for a DDR4 or DDR5 device with "
+                f"{', '.join(LOW_POWER)}; {self.device.name} takes NoPowerDown"
+            )
 
     @cached_property
     def map(self) -> AddressMapping:
@@ -56,7 +66,10 @@ class DramSystem:
     @cached_property
     def timing(self) -> Timing:
         """The compiled timing rules."""
-        return Timing(self.device, "strict" if self.convention == "default" else "ramulator-2.1")
+        if self.convention == "ramulator-2.1":
+            return Timing(self.device, "ramulator-2.1")
+        knobs = self.knobs
+        return Timing(self.device, "strict", knobs.refresh_policy == "SameBank", knobs.power_down_policy != "NoPowerDown")
 
     @property
     def data_buses(self) -> int:
@@ -138,7 +151,7 @@ class DramSystem:
             FAR,
         )
         lost = lost_ticks(self, x, cycles)
-        return collect(self, m, trace.is_write, accepted, answered, cycles, int(accepted.max()), lost, out[n:], commands)
+        return collect(self, m, trace.is_write, accepted, answered, cycles, int(accepted.max()), lost, out[n:], commands, x)
 
     def default_state(self, requests: int, commands: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The two vectors of the default controller at clock 0."""

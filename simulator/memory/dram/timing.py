@@ -28,6 +28,10 @@ class Timing:
 
     device: Device
     rule_set: RuleSet
+    same_bank: bool = False
+    """With the rules of same-bank refresh."""
+    low_power: bool = False
+    """With the rules of power-down and self-refresh."""
 
     def length(self, command: str) -> int:
         """Ticks for which a command occupies its bus."""
@@ -42,7 +46,7 @@ class Timing:
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """The rules of the device's standard."""
-        return rules(self.device.standard, self.rule_set)
+        return rules(self.device.standard, self.rule_set, self.same_bank, self.low_power)
 
     @cached_property
     def same(self) -> NDArray[np.int64]:
@@ -54,11 +58,16 @@ class Timing:
         for earlier in COMMANDS[:9]:
             if (ticks := self.length(earlier)) > 1:  # the command's bus is taken
                 for gate, name in enumerate(GATE_NAMES):
-                    buses = [_ROW, _COLUMN] if self.device.is_hbm else [_ROW | _COLUMN]
+                    buses = [_ROW, _COLUMN] if self.device.is_hbm else [_ROW | _COLUMN | self._extra]
                     if any(earlier in bus and name in bus for bus in buses):
                         cell = (0, COMMANDS.index(earlier), gate)
                         table[cell] = max(table[cell], ticks)
         return table
+
+    @property
+    def _extra(self) -> set[str]:
+        """Commands on the bus beside those that every device has."""
+        return ({"REFsb"} if self.same_bank else set()) | ({"PDE", "PDX", "SRE"} if self.low_power else set())
 
     @cached_property
     def sibling(self) -> NDArray[np.int64]:

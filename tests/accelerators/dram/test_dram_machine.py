@@ -79,6 +79,10 @@ def test_the_reference_engine_gives_the_same():
 @pytest.mark.parametrize(("values", "words"), [
     ({"device": "DDR4"}, "device 'DDR4' is not known"), ({"channels": 3}, "channels=3: accepted: a power of two"),
     ({"refresh_policy": "PerBank"}, "has no nREFIpb"), ({"low_watermark": 9}, "accepted: less than high_watermark=6"),
+    ({"refresh_policy": "SameBank"}, "accepted in the default convention for a DDR5 device with nRFCsb, nREFIsb, nREFSBRD"),
+    ({"mapping": "RoBaCo"}, "mapping 'RoBaCo': accepted: RoBaRaCoCh, ChRaBaRoCo, MOP4CLXOR, or a .yaml file"),
+    ({"currents": "HBM9"}, "currents='HBM9': accepted: DDR4-2400_8Gb_x8"),
+    ({"power_down_policy": "Staggered", "device": "GDDR6_14000"}, "accepted for a DDR4 or DDR5 device"),
     ({"ranks": 3}, "ranks=3"), ({"device": "HBM2_2000", "ranks": 4}, "by construction"),
 ])
 def test_impossible_designs_are_one_clear_line(values, words):

@@ -6,7 +6,7 @@ from typing import Any
 
 from numba import njit
 
-from ..commands import PRE, PREA, REFAB, REFPB
+from ..commands import PRE, PREA, REFAB, REFPB, REFSB
 from ..core.issue import earliest
 from ..core.state import (
     B_INDEX,
@@ -26,10 +26,14 @@ from ..core.state import (
     R_OPEN,
     R_READY,
 )
+from .same_bank import best_same_bank, refreshed_set, wanted
 from .serve import bus_of
 from .state import (
     ALL_BANK,
+    AWAKE,
     PER_BANK,
+    SAME_BANK,
+    SELF_REFRESH,
     X_BANKS,
     X_FIRST_XBANK,
     X_FIRST_XRANK,
@@ -49,8 +53,11 @@ from .state import (
     XR_DEBT,
     XR_DUE,
     XR_KEPT,
+    XR_POWER,
+    XR_QUIET,
     XR_RESTED,
     XR_SIZE,
+    XR_SKIPPED,
     Y_REFRESH,
 )
 
@@ -69,33 +76,33 @@ def count_due(x: Any, m: Any, s: int, t: int) -> int:
             r = first + i * XR_SIZE
             while x[r + XR_DUE] <= t:
                 x[r + XR_DUE] += x[X_INTERVAL]
-                x[r + XR_DEBT] += 1
+                x[r + (XR_SKIPPED if x[r + XR_POWER] == SELF_REFRESH else XR_DEBT)] += 1
             if x[r + XR_DEBT] > x[X_POSTPONE] and x[r + XR_BLOCKED] < 0:
                 x[r + XR_BLOCKED] = t
             wake = min(wake, x[r + XR_DUE])
-    elif x[X_REFRESH] == PER_BANK:
+    elif x[X_REFRESH] >= PER_BANK:
         first = x[X_FIRST_XBANK] + m[s + C_INDEX] * x[X_BANKS] * XB_SIZE
         for i in range(x[X_BANKS]):
             b = first + i * XB_SIZE
             while x[b + XB_DUE] <= t:
                 x[b + XB_DUE] += x[X_INTERVAL]
-                x[b + XB_DEBT] += 1
+                r = x[X_FIRST_XRANK] + (m[s + C_INDEX] * x[X_RANKS] + i // (x[X_BANKS] // x[X_RANKS])) * XR_SIZE
+                if x[r + XR_POWER] == SELF_REFRESH:
+                    x[r + XR_SKIPPED] += 1
+                else:
+                    x[b + XB_DEBT] += 1
             wake = min(wake, x[b + XB_DUE])
     return wake
 
 
 @njit(cache=True, nogil=True)
-def _wanted(debt: int, idle: bool, rested: int, postpone: int, pull: int) -> bool:
-    return debt > postpone or (idle and (debt > 0 or (rested != 0 and debt > -pull)))
-
-
-@njit(cache=True, nogil=True)
 def bank_blocked(m: Any, x: Any, b: int, r: int) -> bool:
-    """Whether a bank may not begin anything new because its refresh cannot be put off further."""
+    """Whether a bank may not begin anything new: its rank sleeps, or its refresh cannot be put off further."""
     bank = x[X_FIRST_XBANK] + m[b + B_INDEX] * XB_SIZE
-    if x[X_REFRESH] == PER_BANK:
-        return x[bank + XB_DEBT] > x[X_POSTPONE] and x[bank + XB_KEPT] < 0
-    return x[r + XR_BLOCKED] >= 0 and x[bank + XB_KEPT] < 0
+    late = x[r + XR_BLOCKED] >= 0
+    if x[X_REFRESH] >= PER_BANK:
+        late = late or x[bank + XB_DEBT] > x[X_POSTPONE]
+    return late and x[bank + XB_KEPT] < 0
 
 
 @njit(cache=True, nogil=True)
@@ -109,7 +116,9 @@ def best_refresh(m: Any, x: Any, s: int, t: int) -> tuple[int, int, int]:
             r = first + i * XR_SIZE
             node = m[s + C_FIRST_RANK] + i * m[s + C_RANK_STEP]
             idle = x[r + XR_BUFFERED] == 0
-            if x[r + XR_KEPT] > 0 or not _wanted(x[r + XR_DEBT], idle, x[r + XR_RESTED], x[X_POSTPONE], x[X_PULL]):
+            if x[r + XR_POWER] != AWAKE or x[r + XR_KEPT] > 0:
+                continue
+            if not wanted(x[r + XR_DEBT], idle, x[r + XR_RESTED], x[X_POSTPONE], x[X_PULL]):
                 continue
             closed = m[node + R_OPEN] == 0
             when = max(t, m[node + R_READY + (_GATE_REFAB if closed else _GATE_PREAB)]) | odd
@@ -120,12 +129,14 @@ def best_refresh(m: Any, x: Any, s: int, t: int) -> tuple[int, int, int]:
             b = m[s + C_FIRST_BANK] + i * B_SIZE
             bank = x[X_FIRST_XBANK] + m[b + B_INDEX] * XB_SIZE
             idle = m[b + B_QUEUE + Q_N] == 0
-            if x[bank + XB_KEPT] >= 0 or not _wanted(x[bank + XB_DEBT], idle, x[bank + XB_RESTED], x[X_POSTPONE], x[X_PULL]):
+            if x[bank + XB_KEPT] >= 0 or not wanted(x[bank + XB_DEBT], idle, x[bank + XB_RESTED], x[X_POSTPONE], x[X_PULL]):
                 continue
             closed = m[b + B_ROW] == CLOSED
             when = max(t, earliest(m, b, _GATE_REFPB if closed else PRE)) | odd
             if when < best:
                 best, best_b, best_cmd = when, b, REFPB if closed else PRE
+    elif x[X_REFRESH] == SAME_BANK:
+        return best_same_bank(m, x, s, t)
     return best, best_b, best_cmd
 
 
@@ -134,10 +145,15 @@ def refreshed(m: Any, x: Any, s: int, b: int, r: int, cmd: int, t: int) -> None:
     """Write down that a refresh went out: less debt, and time that the data bus lost."""
     if cmd == REFAB:
         x[r + XR_DEBT] -= 1
+        x[r + XR_QUIET] = x[r + XR_QUIET] + 1 if x[r + XR_RESTED] else 1
         x[r + XR_RESTED] = 1
         since = x[r + XR_BLOCKED]
         x[bus_of(m, x, s, b) + Y_REFRESH] += x[X_REFRESH_TICKS] + (t - since if since >= 0 else 0)
         x[r + XR_BLOCKED] = t if x[r + XR_DEBT] > x[X_POSTPONE] else -1
+    elif cmd == REFSB:
+        refreshed_set(m, x, b, t)
+        x[r + XR_QUIET] = x[r + XR_QUIET] + 1 if x[r + XR_RESTED] else 1
+        x[r + XR_RESTED] = 1
     else:
         bank = x[X_FIRST_XBANK] + m[b + B_INDEX] * XB_SIZE
         x[bank + XB_DEBT] -= 1

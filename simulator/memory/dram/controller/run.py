@@ -7,7 +7,7 @@ from typing import Any
 from numba import njit
 
 from ...pointer import pointer
-from ..commands import ACT, PRE, RD, REFAB, REFPB
+from ..commands import ACT, PRE, RD, REFAB, REFPB, REFSB
 from ..core.issue import earliest, issue
 from ..core.queues import enqueue
 from ..core.state import (
@@ -39,6 +39,7 @@ from ..core.state import (
     K_FIRST_CHANNEL,
     Q_N,
 )
+from .power import fall_asleep, wake_up
 from .refresh import bank_blocked, best_refresh, count_due, refreshed
 from .select import set_direction, work_of
 from .serve import access, bus_of, rank_of, second_activate, send
@@ -68,6 +69,7 @@ from .state import (
     X_MAX_ACTIVE,
     X_N_IN_FLIGHT,
     X_NEXT,
+    X_POWER,
     X_SCHEDULER,
     XB_RESTED,
     XB_SIZE,
@@ -116,7 +118,7 @@ def _best_work(m: Any, x: Any, s: int, c: int, t: int, row_slot: bool, column_sl
 @njit(cache=True, nogil=True)
 def _send_refresh(m: Any, x: Any, out: Any, s: int, b: int, cmd: int, t: int) -> None:
     issue(m, out, s, cmd, b, -1, t)
-    if cmd in (REFAB, REFPB):
+    if cmd in (REFAB, REFPB, REFSB):
         refreshed(m, x, s, b, rank_of(m, x, s, b), cmd, t)
 
 
@@ -132,6 +134,11 @@ def tick(m: Any, x: Any, out: Any, s: int, c: int, t: int) -> int:
     if m[s + C_OWED] >= 0:
         second_activate(m, out, s, t)
         return t + 1
+    if x[X_POWER]:
+        when = wake_up(m, x, out, s, t)
+        if when <= t:
+            return t + 1
+        wake = min(wake, when)
     if x[X_SCHEDULER] == GRP_FR_FCFS_WM:
         set_direction(x, c)
     two = m[K_FAMILY] >= HBM2
@@ -151,7 +158,11 @@ def tick(m: Any, x: Any, out: Any, s: int, c: int, t: int) -> int:
     if when <= t:
         send(m, x, out, s, c, e, cmd, t)
         sent = True
-    return t + 1 if sent else min(wake, when)
+    if sent:
+        return t + 1
+    if x[X_POWER]:
+        wake = min(wake, fall_asleep(m, x, out, s, t))
+    return min(wake, when)
 
 
 @njit(cache=True, nogil=True)

@@ -71,6 +71,7 @@ from .state import (
     XC_LAST,
     XC_READS,
     XC_WRITES,
+    XR_ACCESS,
     XR_BUFFERED,
     XR_KEPT,
     XR_RESTED,
@@ -166,6 +167,7 @@ def access(m: Any, x: Any, out: Any, s: int, c: int, e: int, t: int) -> None:
     x[c + XC_LAST] = write
     r = rank_of(m, x, s, b)
     x[r + XR_BUFFERED] -= 1
+    x[r + XR_ACCESS] = t
     x[y + Y_BUFFERED] -= 1
     if x[y + Y_BUFFERED] == 0:
         x[y + Y_EMPTY_SINCE] = t

@@ -19,13 +19,15 @@ PagePolicy = Literal["Open", "OpenAdaptive", "Closed", "ClosedAdaptive"]
 Scheduler = Literal["Fifo", "FrFcfs", "FrFcfsGrp", "GrpFrFcfs", "GrpFrFcfsWm"]
 SchedulerBuffer = Literal["Bankwise", "ReadWrite", "Shared"]
 RespQueue = Literal["Fifo", "Reorder"]
-RefreshPolicy = Literal["NoRefresh", "AllBank", "PerBank"]
+RefreshPolicy = Literal["NoRefresh", "AllBank", "PerBank", "SameBank"]
+PowerDownPolicy = Literal["NoPowerDown", "Staggered"]
 Arbiter = Literal["Simple", "Fifo", "Reorder"]
 
 OPEN, OPEN_ADAPTIVE, CLOSED_PAGE, CLOSED_ADAPTIVE = range(4)
 FIFO, FR_FCFS, FR_FCFS_GRP, GRP_FR_FCFS, GRP_FR_FCFS_WM = range(5)
 BANKWISE, READ_WRITE, SHARED = range(3)
-NO_REFRESH, ALL_BANK, PER_BANK = range(3)
+NO_REFRESH, ALL_BANK, PER_BANK, SAME_BANK = range(4)
+AWAKE, POWER_DOWN, SELF_REFRESH = range(3)
 SIMPLE, ARBITER_FIFO, ARBITER_REORDER = range(3)
 
 
@@ -46,6 +48,11 @@ class Knobs(NamedTuple):
     high_watermark: int = 6
     row_cap: int = 0
     """Accesses after which a row is closed by auto-precharge; 0 is no cap."""
+    power_down_policy: PowerDownPolicy = "NoPowerDown"
+    power_down_after: int = 0
+    """Clocks after its last access before a rank goes to sleep."""
+    self_refresh_after: int = 2
+    """Refreshes of an idle rank (rounds of them, if by bank) after which it refreshes itself; 0 is never."""
 
 
 (
@@ -53,8 +60,9 @@ class Knobs(NamedTuple):
     X_ARBITER, X_MAX_ACTIVE, X_IN_ORDER, X_READ_DATA, X_WRITE_DATA, X_BURST, X_REFRESH_TICKS, X_GROUP_GAP, X_RCD_READ,
     X_RCD_WRITE, X_CHANNELS, X_RANKS, X_BANKS, X_FIRST_XRANK, X_FIRST_XBANK, X_FIRST_BUS, X_BUS_PER_RANK, X_FIRST_XCHANNEL,
     X_FIRST_LANE, X_LANES, X_NEXT, X_ACTIVE, X_FINISHED, X_IN_FLIGHT, X_N_IN_FLIGHT, X_FRONT_WAKE, X_FRONT_CLOCK, X_GRANTED,
-    X_LAST_PORT, X_GAPS, X_SIZE,
-) = range(42)
+    X_LAST_PORT, X_GAPS, X_GROUP_BANKS, X_GROUPS, X_POWER, X_POWER_AFTER,
+    X_SELF_AFTER, X_SIZE,
+) = range(47)
 """The head of `x`: settings, offsets, and the state of the arbiter. X_GAPS is where in the output vector the accounts of
 single requests go, `GAP_SIZE` numbers for each; -1 is nowhere."""
 GAP_EMPTY, GAP_REFRESH, GAP_CAUSE, GAP_REST, GAP_BUS, GAP_SIZE = range(6)
@@ -64,9 +72,15 @@ the data bus."""
     XC_WRITING, XC_LAST, XC_READS, XC_WRITES, XC_HEAD, XC_TAIL, XC_WAKE, XC_SIZE,
 ) = range(8)
 """A channel: mode, direction of the last access, buffered requests, and its arbiter queue."""
-XR_DUE, XR_DEBT, XR_RESTED, XR_BUFFERED, XR_KEPT, XR_BLOCKED, XR_SIZE = range(7)
+(
+    XR_DUE, XR_DEBT, XR_RESTED, XR_BUFFERED, XR_KEPT, XR_BLOCKED, XR_POWER, XR_ASLEEP, XR_ACCESS, XR_QUIET, XR_SKIPPED,
+    XR_ACTIVE_DOWN, XR_ACTIVE_DOWN_BANKS, XR_DOWN, XR_SELF, XR_SIZE,
+) = range(16)
 """A rank: next due refresh, refreshes owed (negative: done early), whether nothing came since the last one,
-buffered requests, banks that owe an access, and since when banks are blocked for refresh (-1: not)."""
+buffered requests, banks that owe an access, and since when its banks may begin nothing, for a late refresh or sleep (-1: they
+may). Then its sleep: whether and since when, the clock of its last access, refreshes since XR_RESTED was last 0, refreshes
+that fell into self-refresh, and the ticks in power-down with rows open (and summed over those banks), in power-down without,
+and in self-refresh."""
 XB_KEPT, XB_DUE, XB_DEBT, XB_RESTED, XB_ACTIVATED, XB_LIMITED, XB_SIZE = range(7)
 """A bank: the request whose row was opened for it, refresh as for a rank, clock of its last ACT, and whether
 that ACT waited for the activation limits."""
@@ -100,7 +114,7 @@ def make_extension(timing: Timing, channels: int, knobs: Knobs) -> NDArray[np.in
     x[X_SCHEDULER] = ("Fifo", "FrFcfs", "FrFcfsGrp", "GrpFrFcfs", "GrpFrFcfsWm").index(knobs.scheduler)
     x[X_BUFFER] = ("Bankwise", "ReadWrite", "Shared").index(knobs.scheduler_buffer)
     x[X_PAGE] = ("Open", "OpenAdaptive", "Closed", "ClosedAdaptive").index(knobs.page_policy)
-    x[X_REFRESH] = ("NoRefresh", "AllBank", "PerBank").index(knobs.refresh_policy)
+    x[X_REFRESH] = ("NoRefresh", "AllBank", "PerBank", "SameBank").index(knobs.refresh_policy)
     x[X_ARBITER] = ("Simple", "Fifo", "Reorder").index(knobs.arbiter)
     x[X_BUFFER_SIZE], x[X_ROW_CAP] = knobs.request_buffer_size, knobs.row_cap
     x[X_LOW], x[X_HIGH] = knobs.low_watermark, knobs.high_watermark
@@ -112,7 +126,14 @@ def make_extension(timing: Timing, channels: int, knobs: Knobs) -> NDArray[np.in
     x[X_RCD_READ], x[X_RCD_WRITE] = timing.ticks("nRCDRD"), timing.ticks("nRCDWR")
     x[X_CHANNELS], x[X_RANKS], x[X_BANKS], x[X_BUS_PER_RANK] = channels, o.ranks, banks, hbm
     per_bank = knobs.refresh_policy == "PerBank"
+    same_bank = knobs.refresh_policy == "SameBank"
     x[X_INTERVAL] = timing.ticks("nREFIpb") * o.banks_per_rank if per_bank else timing.ticks("nREFI")
+    if same_bank:
+        x[X_INTERVAL] = timing.ticks("nREFIsb") * o.banks
+    x[X_POWER] = knobs.power_down_policy != "NoPowerDown"
+    x[X_POWER_AFTER] = knobs.power_down_after * timing.device.ticks_per_clock
+    x[X_SELF_AFTER] = knobs.self_refresh_after * (o.banks if same_bank else 1)
+    x[X_GROUP_BANKS], x[X_GROUPS] = o.banks, o.sids * o.bankgroups
     x[X_REFRESH_TICKS] = timing.ticks("nRFCpb" if per_bank else "nRFC")
     for ch in range(channels):
         c = x[X_FIRST_XCHANNEL] + ch * XC_SIZE
@@ -126,6 +147,9 @@ def make_extension(timing: Timing, channels: int, knobs: Knobs) -> NDArray[np.in
         b = x[X_FIRST_XBANK] + bank * XB_SIZE
         x[b + XB_KEPT] = -1
         x[b + XB_DUE] = x[X_INTERVAL] * (bank % banks + 1) // banks if per_bank else FAR
+        if same_bank:  # all banks of a set fall due together
+            number = bank % banks // o.banks_per_rank * o.banks + bank % o.banks
+            x[b + XB_DUE] = x[X_INTERVAL] * (number + 1) // (o.ranks * o.banks)
     for lane in range(lanes):
         at = x[X_FIRST_LANE] + lane * L_SIZE
         x[at + L_HEAD] = x[at + L_TAIL] = -1

@@ -76,7 +76,7 @@ from .state import (
     WINDOW,
 )
 
-__all__ = ["classify", "earliest", "issue"]
+__all__ = ["classify", "earliest", "issue", "raise_bank"]
 
 
 @njit(cache=True, nogil=True)
@@ -84,6 +84,12 @@ def earliest(m: Any, b: int, gate: int) -> int:
     """The first clock at which bank `b`, its group and its rank let a command pass."""
     own = max(m[b + B_READY + gate], m[m[b + B_GROUP] + gate])
     return max(own, m[m[b + B_RANK] + R_READY + gate])
+
+
+@njit(cache=True, nogil=True)
+def raise_bank(m: Any, b: int, cmd: int, t: int) -> None:
+    """Apply the rules of a command within bank `b` alone."""
+    raise_clocks(m, b + B_READY, m[K_BANK_TABLE] + cmd * GATES, t)
 
 
 @njit(cache=True, nogil=True)

@@ -74,7 +74,7 @@ def test_mappings_give_every_address_its_own_place(name, mapping, channels):
             assert at[field].max() < 1 << width
 
 
-def test_own_mappings():
+def test_own_mappings(tmp_path):
     chosen = device("DDR4_2400R")
     plain = address_mapping("RoBaRaCoCh", chosen)
     spec = {field: [mask.bit_length() - 1 for mask in masks] for field, masks in plain.fields.items()}
@@ -90,3 +90,12 @@ def test_own_mappings():
     ):
         with pytest.raises(InputError, match=words):
             custom_mapping(broken, chosen)
+    path = tmp_path / "bits.yaml"
+    path.write_text(yaml.safe_dump(spec), encoding="utf-8")
+    assert all(np.array_equal(address_mapping(str(path), chosen).decode(address)[field], hashed[field]) for field in FIELDS)
+    for text, words in (
+        ("[1", "bits.yaml: cannot be read"), ("3", "a mapping from channel, rank"), ("bnak: [3]", "'bnak' is not"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match=words):
+            address_mapping(str(path), chosen)

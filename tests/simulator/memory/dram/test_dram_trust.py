@@ -3,9 +3,10 @@
 import pytest
 
 from cyclescape.accelerators.dram.validate import check_command_traces
+from cyclescape.errors import InputError
 from cyclescape.simulator.memory.dram.checker import Place, TimingChecker
 from cyclescape.simulator.memory.dram.devices import device, device_names
-from cyclescape.simulator.memory.dram.energy import Currents, Rail, currents_of, energy_j
+from cyclescape.simulator.memory.dram.energy import Currents, Rail, currents_of, energy_j, needed_currents
 from cyclescape.simulator.memory.dram.probes import probe
 from cyclescape.simulator.memory.dram.results import DramRun
 from cyclescape.simulator.memory.dram.system import DramSystem
@@ -77,6 +78,47 @@ def test_the_bank_factor_moves_background_to_open_banks():
         for rho in (0.5, 1.0)
     )
     assert half == pytest.approx(full)  # with all banks open both come to IDD3N
+
+
+@pytest.mark.parametrize("name", device_names())
+def test_energy_is_known_or_refused(name):
+    """Devices with published currents draw them, in an order that every data sheet has; the others say so in one line."""
+    chosen = device(name)
+    if currents_of(chosen) is None:
+        assert name in ("LPDDR5_6400", "HBM3_6400", "DDR5_4800BN")
+        with pytest.raises(InputError, match=f"{name}: no supply currents are published .* energy is known for DDR4_2400R, "):
+            needed_currents(chosen)
+        return
+    for rail in needed_currents(chosen).rails.values():
+        assert rail.idd2p <= rail.idd2n <= rail.idd3n < min(rail.idd4r, rail.idd4w)
+        assert rail.idd2p <= rail.idd3p <= rail.idd3n < min(rail.idd5b, rail.idd0)
+    run = DramSystem(chosen).run(address_trace("random", 300, writes="every3"))
+    parts = energy_j(run, needed_currents(chosen))[0]
+    assert min(parts[part] for part in ("activate", "read", "write", "background")) > 0
+
+
+def test_currents_by_name_and_from_a_file(tmp_path):
+    chosen = device("LPDDR5_6400")
+    path = tmp_path / "mine.yaml"
+    path.write_text("source: bench\ndq: 16\nrails: {vdd2h: {voltage: 1.05, idd0: 45, idd2n: 30}}\n", encoding="utf-8")
+    assert currents_of(chosen, str(path)).rails["vdd2h"].idd0 == 45
+    gem5 = "source: gem5\ndq: 8\nrails: {vdd: {voltage: 1.1, idd0: 122, idd2n: 92, idd3n: 142}}\n"
+    path.write_text(gem5, encoding="utf-8")
+    with pytest.raises(InputError, match="idd0=122 is less than the 142 of one open bank.* or a bank factor rho less than 1"):
+        currents_of(device("DDR5_4800BN"), str(path))
+    path.write_text("rho: 0.5\n" + gem5, encoding="utf-8")
+    assert currents_of(device("DDR5_4800BN"), str(path)).rho == 0.5
+    assert currents_of(device("DDR4_2400R"), "DDR4-2666_8Gb_x8").rails["vdd"].idd4r == 146
+    path.write_text("source: bench\ndq: 16\nrails: {vdd2h: {voltage: 1.05, idd0: -45}}\n", encoding="utf-8")
+    for table, words in (
+        (str(path), "mine.yaml: rails.vdd2h.idd0"), ("DDR6", "currents='DDR6': accepted: DDR4-2400_8Gb_x8"),
+        (str(tmp_path / "none.yaml"), "none.yaml: cannot be read"),
+        ("HBM2_8Gb_x128", "chips of dq=128; accepted for LPDDR5_6400: a divisor of its channel_width=16"),
+    ):
+        with pytest.raises(InputError) as caught:
+            currents_of(chosen, table)
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 def _run(chosen, counts, active=0, banks=0):
