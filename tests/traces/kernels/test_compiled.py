@@ -24,6 +24,7 @@ SIZES = {
     "softmax": [(32, 4), (77, 5), (1, 1)], "transpose": [(32,), (45, 70)], "stencil": [(32,), (45, 19), (1, 1)],
     "convolution": [(32,), (45, 19, 8), (2, 5)],
     "histogram": [(1000,), (5001,)], "bfs": [(1,), (300,)], "ffma_chain": [(1,), (3, 2, 50)], "max_flops": [(1,), (2, 2, 40)],
+    "numbers": [(1,), (777,)],
 }
 CASES = [(arch, name, sizes) for name, all_sizes in SIZES.items() for sizes in all_sizes for arch in ARCHITECTURES]
 
