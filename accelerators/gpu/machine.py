@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ...errors import InputError
-from ...simulator.accelerator import Accelerator
+from ...simulator.accelerator import Accelerator, Ceiling
 from ...simulator.report import Report, Table
 from ...traces.kernels.trace import KernelTrace
 from . import costs
 from .design import GpuCoreDesign
+from .roofline import ceiling, macs_of
 from .runs import outcomes
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class GpuCore(Accelerator):
         "power_w": "Mean power.",
         "edp_js": "Energy times time.",
         "ipc": "Warp instructions by cycle and SM, launches not counted; at most 4.",
+        "macs": "Multiply-accumulates of FFMA, HFMA2, DFMA and HMMA; lanes that are switched off count too.",
         "warp_instructions": "Instructions executed, counted once for each warp.",
         "hazards": "Values read before they were written, or overwritten before they were read: wrong stall counts.",
         "dram_bytes": "Bytes read from and written to DRAM.",
@@ -69,6 +71,10 @@ class GpuCore(Accelerator):
 
         return timeline(design, workload)
 
+    def ceiling(self, design: Any, workload: KernelTrace) -> Ceiling:
+        """Return the peaks of the lanes (or tensor units) and of the DRAM."""
+        return ceiling(design, workload)
+
     @classmethod
     def validate(cls, table: Path | None = None) -> Validation:
         """Rerun the published microbenchmarks, another file of them, or a directory of measured kernels."""
@@ -93,7 +99,7 @@ def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:
     parts = dict.fromkeys(costs.ENERGIES, 0.0)
     areas = costs.areas_mm2(design)
     area = sum(areas.values())
-    cycles = hazards = 0
+    cycles = hazards = macs = 0
     rows: list[dict[str, Any]] = []
     for kernel, outcome in outcomes(design, workload):
         total = outcome.cycles + design.launch_cycles
@@ -104,6 +110,7 @@ def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:
             parts[part] += joules
         cycles += total
         hazards += int(outcome.hazards.sum())
+        macs += int(outcome.waits[:, C_ISSUED] @ macs_of(kernel))
         slots += outcome.slots
         sectors += outcome.memory
         rows.append({"name": kernel.name, "cycles": total, "warp_instructions": kernel.warp_instructions,
@@ -116,7 +123,7 @@ def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:
     metrics = {
         "cycles": cycles, "time_s": time_s, "energy_j": energy, "area_mm2": area, "power_w": energy / time_s,
         "edp_js": energy * time_s, "ipc": workload.warp_instructions / (cycles - launches) / design.sms,
-        "warp_instructions": workload.warp_instructions, "hazards": hazards,
+        "macs": macs, "warp_instructions": workload.warp_instructions, "hazards": hazards,
         "dram_bytes": 32 * (counts["dram_read_sectors"] + counts["dram_write_sectors"]),
         "l1_hit_rate": counts["l1_hit_sectors"] / looked_up if looked_up else 0.0,
         **{f"energy_{part}_j": joules for part, joules in parts.items()},

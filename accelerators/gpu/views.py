@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...errors import InputError
 from ...simulator.gpu.execute import Outcome
 from ...simulator.gpu.tables import CAUSES
 from ...simulator.listing import Listing
@@ -18,6 +19,8 @@ from .runs import outcomes
 __all__ = ["listings", "timeline"]
 
 MOST_SPANS = 200_000
+MOST_CELLS = 2**24
+"""Warps times their longest stream, for which issue cycles are kept."""
 
 
 def listings(design: GpuCoreDesign, workload: KernelTrace) -> Iterator[Listing]:
@@ -42,7 +45,14 @@ def _columns(kernel: Kernel, outcome: Outcome) -> dict[str, object]:
 
 
 def timeline(design: GpuCoreDesign, workload: KernelTrace) -> Timeline:
-    """A track for each warp, a span from the issue of an instruction to that of the next."""
+    """A track for each warp, a span from the issue of an instruction to that of the next.
+
+    Raises `InputError` for kernels that are too long to keep every issue of.
+    """
+    for kernel in workload.kernels:
+        if kernel.warps * int(kernel.warp_length.max(initial=0)) > MOST_CELLS:
+            raise InputError(f"kernel {kernel.name!r} is too long for a timeline: {kernel.warp_instructions} warp instructions "
+                             f"(accepted: {MOST_CELLS})")
     spans: list[Span] = []
     left_out = start = 0
     for kernel, outcome in outcomes(design, workload, record=True):

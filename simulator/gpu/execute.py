@@ -116,7 +116,7 @@ def execute(
     from .kernel.core import run
 
     core = machine.core
-    table = lower(kernel.instructions, core, kernel.name)
+    table = lower(kernel.instructions, core, kernel.name, control_bits=kernel.control_bits)
     blocks = _blocks(kernel, machine)
     code = int(table[:, CODE_LINE].max(initial=0)) + 1
     state = _state(machine, blocks, code, 1 + max(constant_lines(kernel.instructions, core.constant_sets).values(), default=0))

@@ -66,8 +66,10 @@ _CLASSES: dict[str, OpClass] = {
     "DSETP": OpClass("fp64", 24, 16, variable=True, stores_only=True),
     "HSET2": _HALF,
     **dict.fromkeys("MUFU".split(), _SFU),
-    **dict.fromkeys("S2R S2UR R2UR F2I I2F F2F F2FP I2FP F2IP FRND FLO POPC BREV I2I VOTEU REDUX CREDUX I2IP "
+    **dict.fromkeys("S2R S2UR R2UR F2I I2F F2F F2IP FRND FLO POPC BREV I2I VOTEU REDUX CREDUX I2IP "
                     "UF2FP UI2F UF2I FCVT QSPC B2R GETLMEMBASE".split(), _SLOW),
+    # Compiled code keeps their users 5 cycles away, without a counter (nvcc 13.5, sm_86 to sm_120).
+    **dict.fromkeys("F2FP I2FP".split(), OpClass("int", 5, 2)),
     **dict.fromkeys("DADD DMUL DFMA DMMA".split(), _FP64),
     **dict.fromkeys("HMMA IMMA BMMA QMMA".split(), _TENSOR),
     **dict.fromkeys("BRA BRX BRXU JMP JMX CALL RET BSSY BSYNC BREAK WARPSYNC YIELD KILL RPCMOV RTT BPT BMOV NANOSLEEP "
@@ -101,6 +103,9 @@ _CLASSES: dict[str, OpClass] = {
     "REDG": OpClass("memory", 0, 1, True, space="global", store=True, atomic=True, stores_only=True),
 }
 
+FIXED_FP64 = 8
+"""Latency of doubles where there are as many lanes for them as a GPU for computing has (DFMA on a TITAN V [L]); compiled
+code for sm_90 keeps users this far away, without a counter."""
 CONTROL_TRANSFER = frozenset("BRA BRX BRXU JMP JMX CALL RET EXIT BREAK BSYNC WARPSYNC KILL RTT".split())
 """After these a warp may go on somewhere else."""
 

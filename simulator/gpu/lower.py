@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ...errors import InputError
 from ...traces.kernels.instruction import RZ, Instruction, Operand
 from .config import CoreConfig
-from .isa import CONTROL_TRANSFER, UNITS, OpClass, op_class
+from .isa import CONTROL_TRANSFER, FIXED_FP64, UNITS, OpClass, op_class
 from .predicates import condition_of, predicates_of
 from .tables import (
     CODE_LINE,
@@ -55,8 +56,13 @@ _MATRIX_REGISTERS = {"1688": (2, 1, 4), "16816": (4, 2, 4)}
 """Of A, B and C, by the shape of an HMMA."""
 
 
-def lower(instructions: Sequence[Instruction], config: CoreConfig, name: str = "kernel") -> np.ndarray:
-    """Return an int64 table of shape (instructions, columns); raises `InputError` naming opcode and line."""
+def lower(
+    instructions: Sequence[Instruction], config: CoreConfig, name: str = "kernel", *, control_bits: bool = False
+) -> np.ndarray:
+    """Return an int64 table of shape (instructions, columns); raises `InputError` naming opcode and line.
+
+    With control bits, doubles without a write counter have a fixed latency: the compiler knows that they do.
+    """
     table = np.full((len(instructions), TABLE_COLUMNS), -1, np.int64)
     lines = constant_lines(instructions, config.constant_sets)
     for row, instruction in zip(table, instructions, strict=True):
@@ -65,6 +71,8 @@ def lower(instructions: Sequence[Instruction], config: CoreConfig, name: str = "
         except InputError as error:
             where = f"{name}:{instruction.line}" if instruction.line else f"{name}: pc {instruction.pc:#x}"
             raise InputError(f"{where}: {error}") from None
+        if control_bits and kind.unit == "fp64" and instruction.control.write is None:
+            kind = replace(kind, variable=False, latency=FIXED_FP64, interval=2)
         _lower(row, instruction, kind, config, lines)
     return table
 

@@ -137,6 +137,8 @@ def parse_instruction(text: str, pc: int = 0, line: int = 0) -> Instruction:
     predicate = ""
     if text.startswith("@"):
         predicate, _, text = text[1:].partition(" ")
+        if not re.fullmatch(r"!?U?P[0-7T]", predicate):
+            raise InputError(f"predicate {predicate!r}; accepted: P0 to P6, PT, UP0 to UP6, UPT, with ! before it or not")
     opcode, _, rest = text.strip().partition(" ")
     if not re.fullmatch(r"[A-Z][A-Z0-9_]*(\.[A-Za-z0-9_]+)*", opcode):
         raise InputError(f"{opcode!r} is not an opcode (accepted: OPCODE.MODIFIER operands {{control}})")

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from ..catalog import workload
 from .host import Host, shipped
+from .numbers_reference import arithmetic_of
 from .trace import KernelTrace
 
 __all__ = ["KERNELS", "CompiledKernel"]
@@ -183,6 +184,18 @@ def _max_flops(host: Host, n: int, blocks: int = 1, threads: int = 256) -> None:
     host.expect("out", at, exact.astype(np.float32), 10 * FLOAT)
 
 
+def _numbers(host: Host, n: int) -> None:
+    a, b = (host.random.integers(0, 2**32, n, np.uint32) for _ in range(2))
+    at = [host.memory.put(x) for x in (a, b, np.zeros((n, 8), np.uint32), np.zeros((n, 6), np.float32), np.zeros((n, 2)))]
+    host.launch((_blocks(n, 128),), (128,), *at, np.int32(n))
+    b = b | np.uint32(1)
+    with np.errstate(all="ignore"):
+        integers, floats, doubles = arithmetic_of(a, b)
+    host.expect("integers", at[2], integers)
+    host.expect("floats", at[3], floats, 1e-6, by_column=True)
+    host.expect("doubles", at[4], doubles, 1e-15, by_column=True)
+
+
 KERNELS: dict[str, CompiledKernel] = {
     kernel.name: kernel for kernel in (
         CompiledKernel("vector_add", _vector_add), CompiledKernel("sgemm_tiled", _gemm(16, (16, 16), np.float32)),
@@ -191,7 +204,7 @@ KERNELS: dict[str, CompiledKernel] = {
         CompiledKernel("softmax", _softmax), CompiledKernel("transpose", _transpose), CompiledKernel("stencil", _stencil),
         CompiledKernel("convolution", _convolution),
         CompiledKernel("histogram", _histogram), CompiledKernel("bfs", _bfs), CompiledKernel("ffma_chain", _ffma_chain),
-        CompiledKernel("max_flops", _max_flops),
+        CompiledKernel("max_flops", _max_flops), CompiledKernel("numbers", _numbers),
     )
 }
 
@@ -222,6 +235,12 @@ def sgemm_blocked(name: str, *, n: Side = 128, m: Rows = 0, k: Depth = 0, arch: 
 def hgemm_tensor(name: str, *, n: Side = 64, m: Rows = 0, k: Depth = 0, arch: Arch = "sm_86") -> KernelTrace:
     """HMMA from shared memory by LDSM."""
     return _trace(name, "hgemm_tensor", arch, n, m, k)
+
+
+@workload("cuda-numbers", "division, bits, halves, doubles, special functions on each element; compiled CUDA", kind="kernels")
+def numbers(name: str, *, n: Elements = 4096, arch: Arch = "sm_86") -> KernelTrace:
+    """Many kinds of arithmetic, subroutines among them."""
+    return _trace(name, "numbers", arch, n)
 
 
 @workload("cuda-reduction", "sum of an array by shuffles, shared memory and an atomic; compiled CUDA", kind="kernels")

@@ -28,14 +28,17 @@ class Outcome:
     expected: np.ndarray
     tolerance: float
     """Relative to the largest magnitude expected; 0 for exact."""
+    by_column: bool = False
+    """Whether every column (of the last axis) is judged by its own largest magnitude."""
 
     @property
     def error(self) -> float:
         """Largest difference over the largest magnitude expected; NaN if anything is not a number."""
         if self.got.shape != self.expected.shape or self.got.size == 0:
             return 0.0 if self.got.shape == self.expected.shape else float("inf")
-        difference = np.abs(self.got.astype(np.float64) - self.expected.astype(np.float64)).max()
-        return float(difference / max(float(np.abs(self.expected).max()), 1e-30))
+        axis = 0 if self.by_column else None
+        difference = np.abs(self.got.astype(np.float64) - self.expected.astype(np.float64)).max(axis=axis)
+        return float(np.max(difference / np.maximum(np.abs(self.expected.astype(np.float64)).max(axis=axis), 1e-30)))
 
     @property
     def ok(self) -> bool:
@@ -69,9 +72,11 @@ class Host:
         name = f"{self.program.name}-{len(self.kernels)}" if self.kernels else self.program.name
         self.kernels.append(execute(self.program, _three(grid), _three(block), arguments, self.memory, name=name))
 
-    def expect(self, name: str, address: int, expected: np.ndarray, tolerance: float = 0.0) -> None:
-        """Say what must stand at an address."""
-        self.outcomes.append(Outcome(name, self.memory.get(address, expected), expected, tolerance))
+    def expect(
+        self, name: str, address: int, expected: np.ndarray, tolerance: float = 0.0, *, by_column: bool = False
+    ) -> None:
+        """Say what must stand at an address; see `Outcome`."""
+        self.outcomes.append(Outcome(name, self.memory.get(address, expected), expected, tolerance, by_column))
 
     def trace(self, name: str) -> KernelTrace:
         """The launches as a workload."""

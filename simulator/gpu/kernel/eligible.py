@@ -233,7 +233,8 @@ def check(
         if sub[q, MEM_COUNT] > p[P_MEMORY_QUEUE]:
             return C_MEMORY, NEVER
     elif unit != U_NONE:
-        free = sm[m, FP64_FREE] if unit == U_FP64 else sub[q, UNITS + pipe(sub, p, q, unit, t)]
+        shared = unit == U_FP64 and table[k, VARIABLE]  # one unit for the SM, where doubles are rare
+        free = sm[m, FP64_FREE] if shared else sub[q, UNITS + pipe(sub, p, q, unit, t)]
         if free > t:
             return C_UNIT, free
     if p[P_RESULT_QUEUE] == 0 and table[k, DST] >= 0 and not table[k, VARIABLE]:

@@ -256,7 +256,8 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
     for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
         warp[w, CONDITIONS + r] = table[k, CONDITION]
     if table[k, PRED_WRITTEN]:
-        write_predicates(table, warp, w, k, NEVER if variable else 2 * (t + OPERAND_CYCLES) + 1)
+        there = t + (table[k, LATENCY] if unit == U_FP64 else OPERAND_CYCLES)
+        write_predicates(table, warp, w, k, NEVER if variable else 2 * there + 1)
     recorded = work.warps[warp[w, NUMBER], S_RECORD]
     if recorded >= 0:
         result.record[recorded, index - warp[w, FIRST], 0] = t

@@ -76,6 +76,20 @@ def test_more_prefetch_is_faster_up_to_eight_lines():
     assert cycles[-1] / _cycles(SGEMM, prefetch_depth=16) == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.parametrize(("workload", "macs"), [
+    ("cuda-sgemm-tiled:n=32", 32**3), ("cuda-hgemm-tensor:n=32", 32**3), ("cuda-ffma-chain:n=2", 2 * 128 * 32),
+    ("cuda-vector-add", 0),
+])
+def test_a_roofline_bounds_what_kernels_reach(workload, macs):
+    machine, design, kernels = accelerator("gpu-core"), cs.design("gpu-core"), load(workload)
+    metrics = cs.simulate(design, kernels).metrics
+    assert metrics["macs"] == macs
+    peaks = machine.ceiling(design, kernels)
+    assert metrics["macs"] / metrics["time_s"] <= peaks.macs_per_s
+    assert metrics["dram_bytes"] / metrics["time_s"] <= peaks.bytes_per_s
+    assert peaks.macs_per_s == 4 * (256 if "tensor" in workload else 32) * 1.8e9
+
+
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90", "sm_120"])
 def test_every_architecture_runs(arch):
     report = cs.simulate(cs.design("gpu-core"), f"cuda-hgemm-tensor:n=32,arch={arch}")

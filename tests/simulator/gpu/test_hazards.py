@@ -18,7 +18,7 @@ from cyclescape.traces.kernels.instruction import Control, Operand
 from cyclescape.traces.kernels.sass import ARCHITECTURES
 
 SMALL = ("vector-add:n=64", "sgemm-tiled:n=16", "reduction:n=300", "softmax:n=16", "transpose:n=32", "stencil:n=32",
-         "convolution:n=32", "histogram:n=600", "bfs:n=60", "ffma-chain:n=1", "max-flops:n=1",
+         "convolution:n=32", "numbers:n=100", "histogram:n=600", "bfs:n=60", "ffma-chain:n=1", "max-flops:n=1",
          "hgemm-tensor:n=32", "sgemm-blocked:n=64,k=8")
 UNEXPLAINED = {("convolution:n=32", "sm_120"): [0x160]}
 """IMAD.WIDE with stall 3, then a LEA that reads its result and waits for a counter, which mostly takes longer."""

@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cyclescape.errors import InputError
 from cyclescape.traces.catalog import load
 from cyclescape.traces.kernels.compiled import KERNELS
-from cyclescape.traces.kernels.host import Host, shipped
-from cyclescape.traces.kernels.sass import ARCHITECTURES
+from cyclescape.traces.kernels.functional import GlobalMemory, execute
+from cyclescape.traces.kernels.host import LISTINGS, Host, shipped
+from cyclescape.traces.kernels.sass import ARCHITECTURES, parse_listing
 
 SIZES = {
     "vector_add": [(1,), (777,), (2048,)], "sgemm_tiled": [(16,), (37, 21, 45), (1, 1, 1)],
@@ -21,6 +24,7 @@ SIZES = {
     "softmax": [(32, 4), (77, 5), (1, 1)], "transpose": [(32,), (45, 70)], "stencil": [(32,), (45, 19), (1, 1)],
     "convolution": [(32,), (45, 19, 8), (2, 5)],
     "histogram": [(1000,), (5001,)], "bfs": [(1,), (300,)], "ffma_chain": [(1,), (3, 2, 50)], "max_flops": [(1,), (2, 2, 40)],
+    "numbers": [(1,), (777,)],
 }
 CASES = [(arch, name, sizes) for name, all_sizes in SIZES.items() for sizes in all_sizes for arch in ARCHITECTURES]
 
@@ -85,3 +89,22 @@ def test_how_many_blocks_run_together_changes_nothing(name, monkeypatch):
         if name != "bfs":
             assert (one.stream == other.stream).all()
             assert (one.addresses == other.addresses).all()
+
+
+BFS = (LISTINGS / "sm_86" / "bfs.sass").read_text().splitlines()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, len(BFS) - 1), st.integers(0, 40), st.sampled_from(["", " ", *"0123456789RPUXT.,;[]@!-"]))
+def test_a_listing_with_a_wrong_character_gives_a_result_or_one_line(line, place, character):
+    changed = BFS.copy()
+    changed[line] = changed[line][:place] + character + changed[line][place + 1 :]
+    try:
+        (program,) = parse_listing("\n".join(changed) + "\n", "own.sass")
+        memory = GlobalMemory()
+        arguments = [memory.put(array) for array in (np.array([0, 2, 3], np.int32), np.array([1, 0, 0], np.int32),
+                                                 np.array([0, -1], np.int32), np.zeros(1, np.int32))]
+        execute(program, (1, 1, 1), (32, 1, 1), [*arguments, np.int32(0), np.int32(2)], memory, max_steps=500)
+    except InputError as error:
+        assert "\n" not in str(error)
+        assert "own.sass" in str(error)

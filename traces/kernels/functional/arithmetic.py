@@ -14,7 +14,7 @@ from ....errors import InputError
 from ..instruction import Operand
 from .grid import Step
 
-__all__ = ["ARITHMETIC", "Operation"]
+__all__ = ["ARITHMETIC", "Operation", "compare_floats", "put_comparison"]
 
 Operation = Callable[[Step, tuple[Operand, ...]], None]
 _LOW = np.uint64(0xFFFFFFFF)
@@ -70,6 +70,8 @@ def _imad(s: Step, ops: tuple[Operand, ...]) -> None:
         x, y = (s.u(op).astype(np.uint64) if unsigned else s.s(op).view(np.uint64) for op in (a, b))
         product = x * y
         total = product + s.pair(c)
+        if "X" in mods:
+            total = total + sum((s.p(op).astype(np.uint64) for op in carries), _NONE)
         for op in written:
             s.put_p(op, total < product)
         if "WIDE" in mods:
@@ -134,33 +136,50 @@ _COMPARE = {"LT": np.less, "LE": np.less_equal, "GT": np.greater, "GE": np.great
 _JOIN = {"AND": np.logical_and, "OR": np.logical_or, "XOR": np.logical_xor}
 
 
-def _set(s: Step, ops: tuple[Operand, ...], holds: np.ndarray) -> None:
+def put_comparison(s: Step, ops: tuple[Operand, ...], holds: np.ndarray) -> None:
+    """Write a comparison, and its inverse, joined with the predicate behind the sources."""
     join, other = next(_JOIN[name] for name in s.mods() if name in _JOIN), s.p(ops[4])
     s.put_p(ops[0], join(holds, other))
     s.put_p(ops[1], join(~holds, other))
 
 
 def _isetp(s: Step, ops: tuple[Operand, ...]) -> None:
-    read = s.u if "U32" in s.mods() else s.s
-    a, b = read(ops[2]), read(ops[3])
+    if "U64" in s.mods() or "S64" in s.mods():
+        a, b = s.pair(ops[2]), s.pair(ops[3])
+        if "S64" in s.mods():
+            a, b = a.view(np.int64), b.view(np.int64)
+    else:
+        read = s.u if "U32" in s.mods() else s.s
+        a, b = read(ops[2]), read(ops[3])
     compare = _COMPARE[s.mods()[0]]
     holds = compare(a, b)
     if "EX" in s.mods():  # the upper halves of a 64-bit comparison; how the lower ones compared is in the last predicate
         holds = np.where(a == b, s.p(ops[5]), holds)
-    _set(s, ops, holds)
+    put_comparison(s, ops, holds)
 
 
-def _fsetp(s: Step, ops: tuple[Operand, ...]) -> None:
-    a, b = s.f(ops[2]), s.f(ops[3])
+def compare_floats(s: Step, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Compare as the first modifier says: ordered (GE), or true for NaN (GEU)."""
     name = s.mods()[0]
     nan = np.isnan(a) | np.isnan(b)
     if name in ("NUM", "NAN"):
-        holds = nan if name == "NAN" else ~nan
-    elif name.endswith("U"):
-        holds = _COMPARE[name[:-1]](a, b) | nan
-    else:
-        holds = _COMPARE[name](a, b) & ~nan
-    _set(s, ops, holds)
+        return nan if name == "NAN" else ~nan
+    if name.endswith("U"):
+        return _COMPARE[name[:-1]](a, b) | nan
+    return _COMPARE[name](a, b) & ~nan
+
+
+def _fsetp(s: Step, ops: tuple[Operand, ...]) -> None:
+    put_comparison(s, ops, compare_floats(s, s.f(ops[2]), s.f(ops[3])))
+
+
+def _fchk(s: Step, ops: tuple[Operand, ...]) -> None:
+    """Whether a division must take the slow path: something is not finite, or exponents are far from each other's."""
+    a, b = np.abs(s.f(ops[1]).astype(np.float64)), np.abs(s.f(ops[2]).astype(np.float64))
+    ratio = a / b
+    near = (ratio > 2.0**-100) & (ratio < 2.0**100) & (a > 2.0**-90)
+    easy = np.isfinite(a) & (b > 2.0**-120) & (b < 2.0**120) & ((a == 0) | near)
+    s.put_p(ops[0], ~easy)
 
 
 def _shift(s: Step, ops: tuple[Operand, ...]) -> None:
@@ -230,7 +249,7 @@ def _ffma(s: Step, ops: tuple[Operand, ...]) -> None:
 
 _SPECIAL: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "RCP": lambda x: 1 / x, "RSQ": lambda x: 1 / np.sqrt(x), "SQRT": np.sqrt, "EX2": np.exp2, "LG2": np.log2,
-    "SIN": np.sin, "COS": np.cos, "TANH": np.tanh,
+    "SIN": lambda x: np.sin(2 * np.pi * x), "COS": lambda x: np.cos(2 * np.pi * x), "TANH": np.tanh,
 }
 
 
@@ -241,45 +260,15 @@ def _mufu(s: Step, ops: tuple[Operand, ...]) -> None:
     s.put_f(ops[0], function(s.f(ops[1]).astype(np.float64)))
 
 
-def _i2f(s: Step, ops: tuple[Operand, ...]) -> None:
-    exact = (s.u(ops[1]) if "U32" in s.mods() else s.s(ops[1])).astype(np.float64)
-    value = exact.astype(np.float32)
-    if "RP" in s.mods():  # up
-        value = np.where(value < exact, np.nextafter(value, np.float32(np.inf)), value)
-    elif "RZ" in s.mods():
-        value = np.where(np.abs(value) > np.abs(exact), np.nextafter(value, np.float32(0)), value)
-    s.put_f(ops[0], value)
-
-
-_ROUND: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "TRUNC": np.trunc, "FLOOR": np.floor, "CEIL": np.ceil,
-}
-
-
-def _rounded(s: Step, op: Operand) -> np.ndarray:
-    by = next((function for name, function in _ROUND.items() if name in s.mods()), np.rint)
-    return by(s.f(op).astype(np.float64))
-
-
-def _f2i(s: Step, ops: tuple[Operand, ...]) -> None:
-    low, high = (0, 2**32 - 1) if "U32" in s.mods() else (-(2**31), 2**31 - 1)
-    value = np.clip(np.nan_to_num(_rounded(s, ops[1]), nan=0, posinf=high, neginf=low), low, high)
-    s.put(ops[0], value.astype(np.int64).astype(np.uint32))
-
-
-def _frnd(s: Step, ops: tuple[Operand, ...]) -> None:
-    s.put_f(ops[0], _rounded(s, ops[1]))
-
-
 def _halves(s: Step, op: Operand) -> tuple[np.ndarray, np.ndarray]:
-    """The lower and the upper float16 of an operand, as float32."""
+    """The lower and the upper float16 of an operand, as float64, in which products and sums of them are exact."""
     value = s.raw(op)
     low, high = ((value >> np.uint32(16 * i) & np.uint32(0xFFFF)).astype(np.uint16).view(np.float16) for i in (0, 1))
     if ".H0_H0" in op.text:
         high = low
     elif ".H1_H1" in op.text:
         low = high
-    pair = low.astype(np.float32), high.astype(np.float32)
+    pair = low.astype(np.float64), high.astype(np.float64)
     return (-pair[0], -pair[1]) if op.text.startswith("-") else pair
 
 
@@ -290,7 +279,7 @@ def _half(s: Step, ops: tuple[Operand, ...]) -> None:
         if op.kind != "imm":
             sources.append(_halves(s, op))
         elif op is numbers[0]:  # the upper half first
-            sources.append((np.array([[numbers[1].value]], np.float32), np.array([[numbers[0].value]], np.float32)))
+            sources.append((np.array([[numbers[1].value]], np.float64), np.array([[numbers[0].value]], np.float64)))
     kind = s.item.base[:4]
     low, high = (
         x[0] + x[1] if kind == "HADD" else x[0] * x[1] if kind == "HMUL" else x[0] * x[1] + x[2]
@@ -300,6 +289,23 @@ def _half(s: Step, ops: tuple[Operand, ...]) -> None:
         return
     bits = [half.astype(np.float16).view(np.uint16).astype(np.uint32) for half in (low, high)]
     s.put(ops[0], bits[0] | bits[1] << np.uint32(16))
+
+
+def _flo(s: Step, ops: tuple[Operand, ...]) -> None:
+    """The place of the highest set bit (signed: of the highest that differs from the sign), .SH: how far it is from bit 31."""
+    value = s.u(ops[1])
+    if "U32" not in s.mods():
+        value = np.where(value >> np.uint32(31), ~value, value)
+    place = np.frexp(value.astype(np.float64))[1].astype(np.int64) - 1
+    found = 31 - place if "SH" in s.mods() else place
+    s.put(ops[0], np.where(value == 0, 0xFFFFFFFF, found).astype(np.uint32))
+
+
+def _brev(value: np.ndarray) -> np.ndarray:
+    """The bits in the other direction."""
+    for by, mask in ((1, 0x55555555), (2, 0x33333333), (4, 0x0F0F0F0F), (8, 0x00FF00FF), (16, 0x0000FFFF)):
+        value = (value >> np.uint32(by) & np.uint32(mask)) | (value & np.uint32(mask)) << np.uint32(by)
+    return value
 
 
 def _one(function: Callable[[np.ndarray], np.ndarray]) -> Operation:
@@ -334,10 +340,9 @@ ARITHMETIC: dict[str, Operation] = {
     **dict.fromkeys("MOV UMOV MOV32I".split(), _mov),
     **dict.fromkeys("SEL USEL FSEL".split(), _select),
     **dict.fromkeys("IMNMX VIMNMX UIMNMX UVIMNMX".split(), _imnmx),
-    "FMNMX": _fmnmx, "FADD": _fadd, "FMUL": _fmul, "FFMA": _ffma, "MUFU": _mufu, "I2F": _i2f, "I2FP": _i2f, "F2I": _f2i,
-    "FRND": _frnd,
+    "FMNMX": _fmnmx, "FADD": _fadd, "FMUL": _fmul, "FFMA": _ffma, "MUFU": _mufu,
     **dict.fromkeys("HFMA2 HADD2 HMUL2".split(), _half),
     "POPC": _one(lambda x: np.bitwise_count(x).astype(np.uint32)),
     "IABS": _one(lambda x: np.abs(x.view(np.int32)).view(np.uint32)),
-    "P2R": _p2r, "R2P": _r2p,
+    "BREV": _one(_brev), "FLO": _flo, "FCHK": _fchk, "P2R": _p2r, "R2P": _r2p,
 }

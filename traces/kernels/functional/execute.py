@@ -16,6 +16,7 @@ from ..trace import Kernel
 from .accesses import ACCESSES
 from .arithmetic import ARITHMETIC, Operation
 from .constants import constant_bank
+from .conversions import CONVERSIONS
 from .grid import Grid, Launch, Step
 from .lanes import LANE_OPERATIONS
 from .memory import GlobalMemory
@@ -28,7 +29,7 @@ MAX_STEPS = 1_000_000
 MAX_INSTRUCTIONS = 50_000_000
 """Of all warps."""
 _WARPS_AT_ONCE = 512
-_ALL: dict[str, Operation] = {**ARITHMETIC, **ACCESSES, **LANE_OPERATIONS, **PATHS}
+_ALL: dict[str, Operation] = {**ARITHMETIC, **CONVERSIONS, **ACCESSES, **LANE_OPERATIONS, **PATHS}
 
 
 def executed_opcodes() -> tuple[str, ...]:

@@ -34,6 +34,8 @@ _SECTION = re.compile(r"^\s*\.section\s+([\w$.]+)")
 _INSTRUCTION = re.compile(r"^\s*/\*([0-9a-f]{4,})\*/\s+([^;.][^;]*?)\s*;\s*(/\*.*)?$")
 _ANNOTATION = re.compile(r"\s+(?:&\w+=\S+|\?\w+)")
 """What some releases print of the control bits behind the operands: &wr=sb0 &req={1,0} ?WAIT4_END_GROUP."""
+_RETURN = re.compile(r"\b(RET\.\S+ R\d+) (0x|`)")
+"""Two operands without a comma."""
 _WORD = re.compile(r"/\*\s*0x([0-9a-f]{16})\s*\*/")
 _LABEL = re.compile(r"^([.\w$]+):")
 _SIZE = re.compile(r"^\s*\.size\s+([\w$.]+),\s*\((\S+) - ")
@@ -98,7 +100,7 @@ class _Function:
         self.disassembled = disassembled
         """By nvdisasm, whose kernels end with a label; those of cuobjdump end with a row of dots."""
         self.instructions: list[Instruction] = []
-        self.labels: dict[str, int] = {}
+        self.labels: dict[str, int] = {name: 0}
         self.registers = 0
         self.end = ""
         self.ended = False
@@ -194,7 +196,7 @@ class _Reader:
         expected = INSTRUCTION_BYTES * len(self.function.instructions)
         if address != expected:
             raise InputError(f"address {address:#x} after {expected - INSTRUCTION_BYTES:#x}: instructions are missing")
-        item = parse_instruction(" ".join(_ANNOTATION.sub("", text).split()), address, number)
+        item = parse_instruction(_RETURN.sub(r"\1, \2", " ".join(_ANNOTATION.sub("", text).split())), address, number)
         self.function.instructions.append(replace(item, control=decode_control(high)))
 
     def close(self) -> None:
