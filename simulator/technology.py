@@ -75,7 +75,11 @@ class Curve:
             raise InputError(f"{self.size}: {given} is outside of what is known; accepted: {accepted}")
         sizes, values, slopes = self._pieces
         piece = np.maximum(np.searchsorted(sizes, given, side="right") - 1, 0)
-        value = values[piece] * (given / sizes[piece]) ** slopes[piece]
+        # One by one: numpy's vectorised power may differ from the scalar one in the last bit, and a design alone from itself
+        # in a batch.
+        bases, exponents = (given / sizes[piece]).ravel().tolist(), slopes[piece].ravel().tolist()
+        powers = [base**exponent for base, exponent in zip(bases, exponents, strict=True)]
+        value = values[piece] * np.array(powers).reshape(given.shape)
         return float(value) if value.ndim == 0 else value
 
     def scaled(self, factor: float, source: str) -> Curve:
