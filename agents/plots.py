@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,15 @@ _WIDE = 8.0
 """Ratio of largest to smallest value from which an axis is logarithmic."""
 
 
+class _Figure(Figure):
+    """A figure that shows in a notebook as it is; plain ones show only once pyplot has drawn there."""
+
+    def _repr_png_(self) -> bytes:
+        out = BytesIO()
+        self.savefig(out, format="png", dpi=100)
+        return out.getvalue()
+
+
 def label(name: str) -> tuple[str, str]:
     """Return the words and the unit of an objective or metric: ("time", "s") for `time_s`."""
     if name in FORMULAS:
@@ -52,7 +62,7 @@ def label(name: str) -> tuple[str, str]:
 
 def pareto_figure(studies: Sequence[Study], *, size: tuple[float, float] = (7.0, 4.6)) -> Figure:
     """The first two objectives of every design, the front as a line, infeasible designs in grey."""
-    figure = Figure(figsize=size, layout="constrained", dpi=150)
+    figure = _Figure(figsize=size, layout="constrained", dpi=150)
     axes = figure.add_subplot()
     x, y = studies[0].objective.names[:2]
     spread: list[tuple[float, float]] = []
@@ -96,7 +106,7 @@ def pareto_figure(studies: Sequence[Study], *, size: tuple[float, float] = (7.0,
 
 def convergence_figure(studies: Sequence[Study], *, size: tuple[float, float] = (7.0, 4.2)) -> Figure:
     """The best feasible value over the designs tried; each a dot, those that failed along the foot."""
-    figure = Figure(figsize=size, layout="constrained", dpi=150)
+    figure = _Figure(figsize=size, layout="constrained", dpi=150)
     axes = figure.add_subplot()
     objective = studies[0].objective
     term = objective.parsed[0]

@@ -1,5 +1,6 @@
 import pytest
 
+import cyclescape as cs
 from cyclescape.agents.plots import label
 
 
@@ -19,3 +20,10 @@ from cyclescape.agents.plots import label
 )
 def test_labels_carry_units(name: str, words: str, unit: str) -> None:
     assert label(name) == (words, unit)
+
+
+@pytest.mark.parametrize("objective", ["time_s", "time_s,energy_j"])
+def test_a_plot_shows_in_a_notebook(roofline, mlp, objective) -> None:
+    """Jupyter asks an object for its PNG; a plain figure has none before pyplot has drawn there."""
+    study = cs.search(roofline, mlp, objective=objective, agent="random", budget=3)
+    assert study.plot()._repr_png_().startswith(b"\x89PNG")
