@@ -23,14 +23,15 @@ def outcomes(design: GpuCoreDesign, workload: KernelTrace, *, record: bool = Fal
     machine = design.machine()
     assert machine.memory is not None
     memory = machine.memory.state(machine.sms)
-    for kernel in workload.kernels:
-        memory.busy[:] = 0  # each kernel starts at cycle 0, and after the one before has ended
-        _forget_times(memory)
+    for number, kernel in enumerate(workload.kernels):
+        if number:
+            _forget_times(memory)
         yield kernel, execute(kernel, machine, memory=memory, record=record)
 
 
 def _forget_times(memory: Any) -> None:
-    """Keep what caches hold from one kernel to the next; it is all there when the next one starts."""
+    """Keep what caches hold from one kernel to the next, which starts at cycle 0 when all of it is there and all is idle."""
+    memory.busy[:] = 0
     for cache in (memory.l1, memory.l2):
         np.minimum(cache[..., :4], 0, out=cache[..., :4])
         cache[..., 5] -= cache[..., 5].max(initial=-1) + 1  # only the order of uses matters

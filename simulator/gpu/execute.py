@@ -20,6 +20,8 @@ from .tables import (
     CACHED,
     CAUSE_COUNT,
     CODE_LINE,
+    DST,
+    DST_N,
     FETCH_FROM,
     HAZARDS,
     IDLE_CAUSE,
@@ -41,6 +43,8 @@ from .tables import (
     PREFETCHED,
     S_COLUMNS,
     SB_HEAD,
+    SRC,
+    SRC_N,
     W_COLUMNS,
     WAKE,
     Result,
@@ -52,7 +56,8 @@ __all__ = ["MAX_CYCLES", "Machine", "Outcome", "execute"]
 
 MAX_CYCLES = 10**9
 """A kernel that is still running then never ends."""
-_EVENTS = 4096
+_EVENTS = 4099
+"""Not a power of two: heaps of all SMs would compete for the same lines of the cache."""
 _ENDINGS = {
     1: "has not ended after {limit} cycles",
     2: "can never end: every warp waits, and nothing will happen (a counter that is never released, or a barrier)",
@@ -119,7 +124,8 @@ def execute(
     table = lower(kernel.instructions, core, kernel.name, control_bits=kernel.control_bits)
     blocks = _blocks(kernel, machine)
     code = int(table[:, CODE_LINE].max(initial=0)) + 1
-    state = _state(machine, blocks, code, 1 + max(constant_lines(kernel.instructions, core.constant_sets).values(), default=0))
+    state = _state(machine, blocks, code, 1 + max(constant_lines(kernel.instructions, core.constant_sets).values(), default=0),
+                   _registers(table))
     if warm or lines is not None:
         given = np.full(code, 0 if lines is None else NEVER, np.int64)
         for line, arrival in (lines or {}).items():
@@ -172,7 +178,13 @@ def _nothing() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)
 
 
-def _state(machine: Machine, blocks: int, code: int, constants: int) -> State:
+def _registers(table: np.ndarray) -> int:
+    """Return one more than the highest register that the program reads or writes."""
+    sources = table[:, SRC : SRC + 4] + table[:, SRC_N : SRC_N + 4]
+    return int(max(1, (table[:, DST] + table[:, DST_N]).max(initial=0), sources.max(initial=0)))
+
+
+def _state(machine: Machine, blocks: int, code: int, constants: int, registers: int) -> State:
     core = machine.core
     sms, subs, slots = machine.sms, machine.sms * core.sub_cores, machine.sms * core.warps
 
@@ -180,9 +192,9 @@ def _state(machine: Machine, blocks: int, code: int, constants: int) -> State:
         return np.zeros(shape, np.int64)
 
     state = State(
-        warp=zeros(slots, W_COLUMNS), sub=zeros(subs, S_COLUMNS), sm=zeros(sms, M_COLUMNS), code=zeros(subs + sms, 3, code),
-        constants=zeros(subs, 2, constants), heap=zeros(sms, _EVENTS, 3), places=zeros(sms * blocks, 3),
-        order=zeros(O_COLUMNS),
+        warp=zeros(slots, W_COLUMNS), values=zeros(slots, registers, 3), sub=zeros(subs, S_COLUMNS), sm=zeros(sms, M_COLUMNS),
+        code=zeros(subs + sms, 3, code), constants=zeros(subs, 2, constants), heap=np.empty((sms, _EVENTS, 3), np.int64),
+        places=zeros(sms * blocks, 3), order=zeros(O_COLUMNS),
     )
     state.code[:, (ARRIVAL, PREFETCHED)] = NEVER
     state.constants[:, ARRIVAL] = NEVER

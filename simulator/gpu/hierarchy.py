@@ -54,6 +54,9 @@ def find(cache: np.ndarray, place: int, line: int, t: int) -> int:
         if cache[place, way, TAG] == line:
             cache[place, way, LAST_USE] = t
             return way
+        if cache[place, way, TAG] == NOWHERE:
+            victim = way  # ways fill in order, so that the rest is empty too
+            break
         if cache[place, way, LAST_USE] < cache[place, victim, LAST_USE]:
             victim = way
     cache[place, victim, TAG] = line

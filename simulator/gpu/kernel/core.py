@@ -33,6 +33,7 @@ from ..tables import (
     RING,
     SRC,
     SRC_N,
+    UNTIL,
     VARIABLE,
     WAKE,
     WR,
@@ -58,7 +59,8 @@ FINISHED, TOO_LONG, STUCK, TOO_MANY = range(4)
 @jit
 def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
     """Let everything happen that is due in an SM; False if there are too many events."""
-    heap, warp, sub, sm, table, stream = state.heap, state.warp, state.sub, state.sm, work.table, work.stream
+    heap, warp, values, sub, sm, table, stream = (
+        state.heap, state.warp, state.values, state.sub, state.sm, work.table, work.stream)
     while sm[m, EVENTS] > 0 and heap[m, 0, 0] <= t:
         data, number = heap[m, 0, 1], heap[m, 0, 2]
         sm[m, EVENTS] = pop(heap, m, sm[m, EVENTS])
@@ -72,7 +74,7 @@ def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
             if table[k, VARIABLE]:
                 for source in range(4):
                     for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
-                        warp[w, READERS + r] -= 1
+                        values[w, r, READERS] -= 1
         else:
             counter = table[k, WR]
             if table[k, VARIABLE] and table[k, DST] >= 0:
@@ -82,12 +84,13 @@ def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
                         return False
                     continue
                 for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
-                    warp[w, READY + r] = 2 * t
+                    values[w, r, READY] = 2 * t
             if table[k, VARIABLE] and table[k, PRED_WRITTEN]:
                 write_predicates(table, warp, w, k, 2 * t)
         if not p[P_SCOREBOARD] and counter >= 0:
             warp[w, COUNT + counter] -= 1
         warp[w, CLEARED] = t
+        warp[w, UNTIL] = 0
         sub[q, WAKE] = min(sub[q, WAKE], t)
     return True
 
