@@ -43,6 +43,7 @@ from ..tables import (
     State,
     Work,
 )  # fmt: skip
+from .bare import bare
 from .dispatch import dispatch, next_dispatch
 from .events import pop
 from .fetch import fetch
@@ -96,8 +97,8 @@ def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
 
 
 @jit
-def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray) -> int:
-    """Run a kernel to its end; returns how it ended (FINISHED, ...)."""
+def cycles(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray) -> int:
+    """Run all cycles in which something happens; arrays are bare."""
     sub, sm, order = state.sub, state.sm, state.order
     sms = sm.shape[0]
     t = order[O_LAST]  # 0, and not a literal, for which everything would be compiled once more
@@ -134,3 +135,15 @@ def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray)
         if soon > order[O_LIMIT]:
             return TOO_LONG
         t = soon
+
+
+@jit
+def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray) -> int:
+    """Run a kernel to its end; returns how it ended (FINISHED, ...)."""
+    return cycles(
+        Work(bare(work.table), bare(work.stream), bare(work.warps), bare(work.access), bare(work.lines), bare(work.conflicts)),
+        State(bare(state.warp), bare(state.values), bare(state.sub), bare(state.sm), bare(state.code), bare(state.constants),
+              bare(state.heap), bare(state.places), bare(state.order)),
+        Memory(bare(memory.p), bare(memory.l1), bare(memory.l2), bare(memory.busy), bare(memory.counts)),
+        Result(bare(result.record), bare(result.waits)), bare(p),
+    )
