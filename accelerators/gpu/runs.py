@@ -31,7 +31,9 @@ def outcomes(design: GpuCoreDesign, workload: KernelTrace, *, record: bool = Fal
 
 def _forget_times(memory: Any) -> None:
     """Keep what caches hold from one kernel to the next, which starts at cycle 0 when all of it is there and all is idle."""
+    from ...simulator.gpu.hierarchy import LAST_USE
+
     memory.busy[:] = 0
-    for cache in (memory.l1, memory.l2):
-        np.minimum(cache[..., :4], 0, out=cache[..., :4])
-        cache[..., 5] -= cache[..., 5].max(initial=-1) + 1  # only the order of uses matters
+    for cache, sectors in ((memory.l1, memory.l1_sectors), (memory.l2, memory.l2_sectors)):
+        np.minimum(sectors, 0, out=sectors)
+        cache[..., LAST_USE] -= cache[..., LAST_USE].max(initial=-1) + 1  # only the order of uses matters

@@ -15,6 +15,7 @@ from .lower import constant_lines, lower
 from .memory_system import MemoryConfig
 from .tables import (
     ARRIVAL,
+    BANK_COLUMNS,
     C_IDLE,
     C_OTHER,
     CACHED,
@@ -40,8 +41,8 @@ from .tables import (
     O_TURNAROUND,
     O_WARM,
     O_WARPS_PER_CTA,
+    PORTS,
     PREFETCHED,
-    S_COLUMNS,
     SB_HEAD,
     SRC,
     SRC_N,
@@ -56,8 +57,7 @@ __all__ = ["MAX_CYCLES", "Machine", "Outcome", "execute"]
 
 MAX_CYCLES = 10**9
 """A kernel that is still running then never ends."""
-_EVENTS = 4099
-"""Not a power of two: heaps of all SMs would compete for the same lines of the cache."""
+_EVENTS = 4096
 _ENDINGS = {
     1: "has not ended after {limit} cycles",
     2: "can never end: every warp waits, and nothing will happen (a counter that is never released, or a barrier)",
@@ -192,9 +192,9 @@ def _state(machine: Machine, blocks: int, code: int, constants: int, registers: 
         return np.zeros(shape, np.int64)
 
     state = State(
-        warp=zeros(slots, W_COLUMNS), values=zeros(slots, registers, 3), sub=zeros(subs, S_COLUMNS), sm=zeros(sms, M_COLUMNS),
-        code=zeros(subs + sms, 3, code), constants=zeros(subs, 2, constants), heap=np.empty((sms, _EVENTS, 3), np.int64),
-        places=zeros(sms * blocks, 3), order=zeros(O_COLUMNS),
+        warp=zeros(slots, W_COLUMNS), values=zeros(slots, registers, 3), sub=zeros(subs, PORTS + BANK_COLUMNS * core.banks),
+        sm=zeros(sms, M_COLUMNS), code=zeros(subs + sms, 3, code), constants=zeros(subs, 2, constants),
+        heap=np.empty((_EVENTS, sms, 3), np.int64), places=zeros(sms * blocks, 3), order=zeros(O_COLUMNS),
     )
     state.code[:, (ARRIVAL, PREFETCHED)] = NEVER
     state.constants[:, ARRIVAL] = NEVER

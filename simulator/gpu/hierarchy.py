@@ -27,7 +27,7 @@ for a request in a slice; sector_milli: thousandths of a cycle for 32 B in a DRA
 cycles between two lines of one instruction."""
 
 NOWHERE = -1
-TAG, LAST_USE = 4, 5
+TAG, LAST_USE = range(2)
 L2_READS, DRAM_READS, DRAM_WRITES, L1_HITS, L1_MISSES, SHARED_PASSES = range(6)
 
 
@@ -36,10 +36,13 @@ class Memory(NamedTuple):
 
     p: np.ndarray
     l1: np.ndarray
-    """(SMs x sets, ways, 6): arrival of each of the four sectors, -1 if it is not on its way; the line, or -1;
-    its last use."""
+    """(SMs x sets, ways, 2): the line, or -1; its last use."""
+    l1_sectors: np.ndarray
+    """(SMs x sets, ways, 4): arrival of each sector of a line that is there, -1 if it is not on its way."""
     l2: np.ndarray
-    """(slices x sets, ways, 6), the same."""
+    """(slices x sets, ways, 2), as the L1."""
+    l2_sectors: np.ndarray
+    """(slices x sets, ways, 4)."""
     busy: np.ndarray
     """Cycle from which each slice is free, then, in thousandths of a cycle, from which each channel is."""
     counts: np.ndarray
@@ -47,7 +50,7 @@ class Memory(NamedTuple):
 
 
 @jit
-def find(cache: np.ndarray, place: int, line: int, t: int) -> int:
+def find(cache: np.ndarray, sectors: np.ndarray, place: int, line: int, t: int) -> int:
     """The way of a line in its set, row `place`; the least recently used one is emptied for it if there is none."""
     victim = 0
     for way in range(cache.shape[1]):
@@ -62,7 +65,7 @@ def find(cache: np.ndarray, place: int, line: int, t: int) -> int:
     cache[place, victim, TAG] = line
     cache[place, victim, LAST_USE] = t
     for sector in range(4):
-        cache[place, victim, sector] = NOWHERE
+        sectors[place, victim, sector] = NOWHERE
     return victim
 
 
@@ -76,8 +79,8 @@ def second_level(memory: Memory, line: int, sectors: int, store: bool, t: int) -
     start = max(t, memory.busy[place])
     memory.busy[place] = start + p[M_SLICE]
     row = place * p[M_L2_SETS] + (line // p[M_L2_SLICES]) % p[M_L2_SETS]
-    way = find(memory.l2, row, line, t)
-    there = memory.l2
+    there = memory.l2_sectors
+    way = find(memory.l2, there, row, line, t)
     done = start
     for sector in range(4):
         if sectors >> sector & 1:
@@ -116,8 +119,8 @@ def access(
             late = max(late, done - t)
             continue
         place = m * p[M_L1_SETS] + line % p[M_L1_SETS]
-        way = find(memory.l1, place, line, begin)
-        there = memory.l1
+        there = memory.l1_sectors
+        way = find(memory.l1, there, place, line, begin)
         missing = 0
         done = begin
         for sector in range(4):

@@ -73,12 +73,12 @@ Q_ISSUED, Q_WARP, Q_NUMBER, Q_INDEX, Q_READ, Q_ENTER, Q_COLUMNS = range(7)
 """Of a memory instruction that waits; Q_NUMBER is the warp's, whose place another one may have taken since."""
 CACHED = QUEUES + QUEUE * Q_COLUMNS
 PORTS = CACHED + 3 * MAX_BANKS
-WRITES = PORTS + MAX_BANKS * RING
-S_COLUMNS = WRITES + MAX_BANKS * RING
+WRITES = PORTS + RING
+BANK_COLUMNS = 2 * RING
 """FETCH_WAKE: before this cycle, and unless a warp issues or starts, there is nothing to fetch. UNITS: when each input latch
 is free. QUEUES: a ring of memory instructions that wait, Q_COLUMNS for each. CACHED: for each bank and position the warp slot
-<< 16 | register, or -1. PORTS: for each bank a ring of cycle << 8 | reads booked in it. WRITES: for each bank a ring of the
-last cycle with a fixed-latency write."""
+<< 16 | register, or -1. At the end BANK_COLUMNS for each bank: PORTS, a ring of cycle << 8 | reads booked in it,
+and WRITES, a ring of the last cycle with a fixed-latency write."""
 
 # SMs.
 NEXT, PORT_FREE, EVENTS, REQUEST_FREE, FP64_FREE, BLOCKS = range(6)
@@ -143,7 +143,7 @@ class State(NamedTuple):
     values: np.ndarray
     """(warp slots, registers that the kernel uses, 3): READY, READERS, WRITER."""
     sub: np.ndarray
-    """(sub-cores, S_COLUMNS)."""
+    """(sub-cores, PORTS + BANK_COLUMNS for each bank)."""
     sm: np.ndarray
     """(SMs, M_COLUMNS)."""
     code: np.ndarray
@@ -151,7 +151,8 @@ class State(NamedTuple):
     constants: np.ndarray
     """(sub-cores, 2, lines)."""
     heap: np.ndarray
-    """(SMs, events, 3): time; kind << 60 | warp slot << 40 | index into the stream; number of the warp."""
+    """(events, SMs, 3): time; kind << 60 | warp slot << 40 | index into the stream; number of the warp. SMs side by side,
+    since heaps are small and each is looked at in every cycle."""
     places: np.ndarray
     """(places for a CTA, 3): a ring of free ones in the order in which they come free: SM, block, time."""
     order: np.ndarray

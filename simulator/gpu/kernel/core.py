@@ -6,6 +6,7 @@ import numpy as np
 
 from ..hierarchy import Memory
 from ..tables import (
+    BANK_COLUMNS,
     CLEARED,
     COUNT,
     DST,
@@ -62,8 +63,8 @@ def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
     """Let everything happen that is due in an SM; False if there are too many events."""
     heap, warp, values, sub, sm, table, stream = (
         state.heap, state.warp, state.values, state.sub, state.sm, work.table, work.stream)
-    while sm[m, EVENTS] > 0 and heap[m, 0, 0] <= t:
-        data, number = heap[m, 0, 1], heap[m, 0, 2]
+    while sm[m, EVENTS] > 0 and heap[0, m, 0] <= t:
+        data, number = heap[0, m, 1], heap[0, m, 2]
         sm[m, EVENTS] = pop(heap, m, sm[m, EVENTS])
         kind, w, index = data >> 60, data >> 40 & 0xFFFFF, data & 0xFFFFFFFFFF
         if warp[w, NUMBER] != number:
@@ -80,7 +81,7 @@ def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
             counter = table[k, WR]
             if table[k, VARIABLE] and table[k, DST] >= 0:
                 r = table[k, DST] + table[k, DST_N] - 1
-                if p[P_COLLISION] and sub[q, WRITES + r % p[P_BANKS] * RING + (t - 1) % RING] == t - 1:
+                if p[P_COLLISION] and sub[q, WRITES + r % p[P_BANKS] * BANK_COLUMNS + (t - 1) % RING] == t - 1:
                     if not schedule(sm, heap, m, w, number, index, WRITE_DONE, t + p[P_COLLISION]):
                         return False
                     continue
@@ -123,7 +124,7 @@ def cycles(work: Work, state: State, memory: Memory, result: Result, p: np.ndarr
                 for q in range(m * p[P_SUB_CORES], (m + 1) * p[P_SUB_CORES]):
                     upcoming = min(upcoming, sub[q, WAKE])
                 if sm[m, EVENTS] > 0:
-                    upcoming = min(upcoming, state.heap[m, 0, 0])
+                    upcoming = min(upcoming, state.heap[0, m, 0])
                 sm[m, NEXT] = max(t + 1, min(upcoming, next_grant(sub, sm, p, m)))
             soon = min(soon, sm[m, NEXT])
         if order[O_LIVE] == 0 and order[O_CTA] >= order[O_CTAS]:
@@ -144,6 +145,7 @@ def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray)
         Work(bare(work.table), bare(work.stream), bare(work.warps), bare(work.access), bare(work.lines), bare(work.conflicts)),
         State(bare(state.warp), bare(state.values), bare(state.sub), bare(state.sm), bare(state.code), bare(state.constants),
               bare(state.heap), bare(state.places), bare(state.order)),
-        Memory(bare(memory.p), bare(memory.l1), bare(memory.l2), bare(memory.busy), bare(memory.counts)),
+        Memory(bare(memory.p), bare(memory.l1), bare(memory.l1_sectors), bare(memory.l2), bare(memory.l2_sectors),
+               bare(memory.busy), bare(memory.counts)),
         Result(bare(result.record), bare(result.waits)), bare(p),
     )

@@ -8,6 +8,7 @@ from ..tables import (
     AGE,
     ARRIVAL,
     AT,
+    BANK_COLUMNS,
     BUFFER,
     C_BARRIER,
     C_CONSTANT,
@@ -242,7 +243,7 @@ def check(
     if p[P_RESULT_QUEUE] == 0 and table[k, DST] >= 0 and not table[k, VARIABLE]:
         done = t + table[k, LATENCY]
         for r in range(table[k, DST], table[k, DST] + min(2, table[k, DST_N])):
-            if sub[q, WRITES + r % p[P_BANKS] * RING + done % RING] == done:
+            if sub[q, WRITES + r % p[P_BANKS] * BANK_COLUMNS + done % RING] == done:
                 return C_UNIT, t + 1
     line = table[k, CONST_LINE]
     if line >= 0 and p[P_CONST_SETS] > 0:

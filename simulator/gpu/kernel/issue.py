@@ -7,6 +7,7 @@ import numpy as np
 from ..tables import (
     ARRIVED,
     AT,
+    BANK_COLUMNS,
     BARRIER,
     BLOCK,
     BLOCKS,
@@ -250,7 +251,7 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
                 fine = fine and schedule(sm, state.heap, m, w, warp[w, NUMBER], index, WRITE_DONE, t + table[k, LATENCY] + 1)
         for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
             values[w, r, READY] = 2 * (t + table[k, LATENCY]) + 1
-            sub[q, WRITES + r % p[P_BANKS] * RING + (t + table[k, LATENCY]) % RING] = t + table[k, LATENCY]
+            sub[q, WRITES + r % p[P_BANKS] * BANK_COLUMNS + (t + table[k, LATENCY]) % RING] = t + table[k, LATENCY]
     if variable:
         for source in range(4):
             for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..tables import (
     ALLOCATED,
+    BANK_COLUMNS,
     CACHED,
     ISSUE_FREE,
     P_BANKS,
@@ -55,7 +56,7 @@ def read_registers(
                     continue
                 free = 0
                 for cycle in range(booked + 1, booked + 1 + p[P_WINDOW]):
-                    cell = sub[q, PORTS + bank * RING + cycle % RING]
+                    cell = sub[q, PORTS + bank * BANK_COLUMNS + cycle % RING]
                     free += ports - (cell & 255) if cell >> 8 == cycle else ports
                 # A window's worth is the most that a bank can be asked for.
                 fits = fits and min(need, ports * p[P_WINDOW]) <= free
@@ -67,11 +68,11 @@ def read_registers(
             if need == 0:
                 continue
             for cycle in range(booked + 1, booked + 1 + p[P_WINDOW]):
-                cell = sub[q, PORTS + bank * RING + cycle % RING]
+                cell = sub[q, PORTS + bank * BANK_COLUMNS + cycle % RING]
                 used = cell & 255 if cell >> 8 == cycle else 0
                 take = min(need, ports - used)
                 if take > 0:
-                    sub[q, PORTS + bank * RING + cycle % RING] = cycle << 8 | (used + take)
+                    sub[q, PORTS + bank * BANK_COLUMNS + cycle % RING] = cycle << 8 | (used + take)
                     need -= take
     if p[P_RFC]:
         for source in range(3):
