@@ -45,6 +45,8 @@ class Memory(NamedTuple):
     """(slices x sets, ways, 4)."""
     busy: np.ndarray
     """Cycle from which each slice is free, then, in thousandths of a cycle, from which each channel is."""
+    clock: np.ndarray
+    """One number: the cycle of this state in which the kernel started. All times here are counted from the first kernel."""
     counts: np.ndarray
     """Sectors: read from L2, read from DRAM, written to DRAM, L1 hits, L1 misses."""
 

@@ -53,5 +53,5 @@ class MemoryConfig:
 
         return Memory(
             np.array(parameters, np.int64), *cache(sms * sets, self.l1_ways), *cache(rows, self.l2_ways),
-            np.zeros(self.l2_slices + self.channels, np.int64), np.zeros(len(COUNTS), np.int64),
+            np.zeros(self.l2_slices + self.channels, np.int64), np.zeros(1, np.int64), np.zeros(len(COUNTS), np.int64),
         )

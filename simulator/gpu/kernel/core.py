@@ -146,6 +146,6 @@ def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray)
         State(bare(state.warp), bare(state.values), bare(state.sub), bare(state.sm), bare(state.code), bare(state.constants),
               bare(state.heap), bare(state.places), bare(state.order)),
         Memory(bare(memory.p), bare(memory.l1), bare(memory.l1_sectors), bare(memory.l2), bare(memory.l2_sectors),
-               bare(memory.busy), bare(memory.counts)),
+               bare(memory.busy), bare(memory.clock), bare(memory.counts)),
         Result(bare(result.record), bare(result.waits)), bare(p),
     )
