@@ -11,7 +11,7 @@ from ...traces.kernels.trace import Kernel
 from .coalescing import requests
 from .config import CoreConfig
 from .hierarchy import Memory
-from .lower import constant_lines, lower
+from .lower import table_of
 from .memory_system import MemoryConfig
 from .tables import (
     ARRIVAL,
@@ -21,6 +21,7 @@ from .tables import (
     CACHED,
     CAUSE_COUNT,
     CODE_LINE,
+    CONST_LINE,
     DST,
     DST_N,
     FETCH_FROM,
@@ -121,11 +122,10 @@ def execute(
     from .kernel.core import run
 
     core = machine.core
-    table = lower(kernel.instructions, core, kernel.name, control_bits=kernel.control_bits)
+    table = table_of(kernel, core)
     blocks = _blocks(kernel, machine)
     code = int(table[:, CODE_LINE].max(initial=0)) + 1
-    state = _state(machine, blocks, code, 1 + max(constant_lines(kernel.instructions, core.constant_sets).values(), default=0),
-                   _registers(table))
+    state = _state(machine, blocks, code, 1 + int(table[:, CONST_LINE].max(initial=0)), _registers(table))
     if warm or lines is not None:
         given = np.full(code, 0 if lines is None else NEVER, np.int64)
         for line, arrival in (lines or {}).items():
