@@ -194,7 +194,7 @@ def _state(machine: Machine, blocks: int, code: int, constants: int, registers: 
     state = State(
         warp=zeros(slots, W_COLUMNS), values=zeros(slots, registers, 3), sub=zeros(subs, PORTS + BANK_COLUMNS * core.banks),
         sm=zeros(sms, M_COLUMNS), code=zeros(subs + sms, 3, code), constants=zeros(subs, 2, constants),
-        heap=np.empty((_EVENTS, sms, 3), np.int64), places=zeros(sms * blocks, 3), order=zeros(O_COLUMNS),
+        heap=zeros(_EVENTS, sms, 3), places=zeros(sms * blocks, 3), order=zeros(O_COLUMNS),
     )
     state.code[:, (ARRIVAL, PREFETCHED)] = NEVER
     state.constants[:, ARRIVAL] = NEVER
