@@ -38,11 +38,12 @@ class Memory(NamedTuple):
     l1: np.ndarray
     """(SMs x sets, ways, 2): the line, or -1; its last use."""
     l1_sectors: np.ndarray
-    """(SMs x sets, ways, 4): arrival of each sector of a line that is there, -1 if it is not on its way."""
+    """(ways, SMs x sets, 4): arrival of each sector of a line that is there, -1 if it is not on its way. Ways fill one after
+    the other, so that what a small kernel touches lies together."""
     l2: np.ndarray
     """(slices x sets, ways, 2), as the L1."""
     l2_sectors: np.ndarray
-    """(slices x sets, ways, 4)."""
+    """(ways, slices x sets, 4)."""
     busy: np.ndarray
     """Cycle from which each slice is free, then, in thousandths of a cycle, from which each channel is."""
     clock: np.ndarray
@@ -67,7 +68,7 @@ def find(cache: np.ndarray, sectors: np.ndarray, place: int, line: int, t: int) 
     cache[place, victim, TAG] = line
     cache[place, victim, LAST_USE] = t
     for sector in range(4):
-        sectors[place, victim, sector] = NOWHERE
+        sectors[victim, place, sector] = NOWHERE
     return victim
 
 
@@ -88,16 +89,16 @@ def second_level(memory: Memory, line: int, sectors: int, store: bool, t: int) -
         if sectors >> sector & 1:
             memory.counts[L2_READS] += 1
             if store:
-                there[row, way, sector] = max(there[row, way, sector], start)
+                there[way, row, sector] = max(there[way, row, sector], start)
                 memory.counts[DRAM_WRITES] += 1
                 continue
-            if there[row, way, sector] == NOWHERE:
+            if there[way, row, sector] == NOWHERE:
                 channel = mixed % p[M_CHANNELS]
                 begin = max(1000 * start, memory.busy[p[M_L2_SLICES] + channel])
                 memory.busy[p[M_L2_SLICES] + channel] = begin + p[M_SECTOR_MILLI]
                 memory.counts[DRAM_READS] += 1
-                there[row, way, sector] = (begin + p[M_SECTOR_MILLI]) // 1000 + p[M_DRAM]
-            done = max(done, there[row, way, sector])
+                there[way, row, sector] = (begin + p[M_SECTOR_MILLI]) // 1000 + p[M_DRAM]
+            done = max(done, there[way, row, sector])
     return done
 
 
@@ -127,17 +128,17 @@ def access(
         done = begin
         for sector in range(4):
             if sectors >> sector & 1:
-                if there[place, way, sector] == NOWHERE:
+                if there[way, place, sector] == NOWHERE:
                     missing |= 1 << sector
                     memory.counts[L1_MISSES] += 1
                 else:
-                    done = max(done, there[place, way, sector])
+                    done = max(done, there[way, place, sector])
                     memory.counts[L1_HITS] += 1
         if missing:
             arrival = second_level(memory, line, missing, False, begin) + p[M_L2]
             for sector in range(4):
                 if missing >> sector & 1:
-                    there[place, way, sector] = arrival
+                    there[way, place, sector] = arrival
             done = max(done, arrival)
         late = max(late, done - t)
     return late

@@ -49,7 +49,7 @@ class MemoryConfig:
         rows = self.l2_slices * l2_sets
 
         def cache(rows: int, ways: int) -> tuple[np.ndarray, np.ndarray]:
-            return np.full((rows, ways, 2), NOWHERE, np.int64), np.zeros((rows, ways, 4), np.int64)
+            return np.full((rows, ways, 2), NOWHERE, np.int64), np.zeros((ways, rows, 4), np.int64)
 
         return Memory(
             np.array(parameters, np.int64), *cache(sms * sets, self.l1_ways), *cache(rows, self.l2_ways),
