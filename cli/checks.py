@@ -14,6 +14,10 @@ from .app import app
 from .output import JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..simulator.accelerator import Accelerator
+    from ..simulator.benchmark import Measurement
     from ..simulator.validation import Validation
 
 _SHOWN = 20
@@ -69,15 +73,18 @@ def _outcome(kind: str, table: Path | None, timings: Path | None) -> Validation:
 @app.command()
 def bench(
     kind: str = typer.Argument(None, help="The machine; every machine that has a benchmark if not given."),
+    traces: Path = typer.Option(None, help="A directory of Accel-Sim traces to measure instead; machine gpu only."),
     json: bool = JsonOption,
 ) -> None:
     """Measure speed here and now, side by side: CPU time, medians."""
     from ..simulator.registry import accelerator, accelerators
 
+    if traces is not None and kind is None:
+        raise InputError("--traces: which machine? accepted: bench gpu --traces DIR")
     rows: list[dict[str, Any]] = []
     for machine in [accelerator(kind)] if kind else accelerators():
         try:
-            measured = list(machine.bench())
+            measured = list(machine.bench() if traces is None else _with_traces(machine, traces))
         except InputError:
             if kind:
                 raise
@@ -90,3 +97,9 @@ def bench(
         limit = {"at_most": "<=", "at_least": ">="}
         row["bar"] = ", ".join(f"{sign} {row[key]:g}" for key, sign in limit.items() if row[key] is not None)
     print_table("speed", rows, ["machine", "name", "value", "unit", "bar", "ok", "note"])
+
+
+def _with_traces(machine: Accelerator, traces: Path) -> Iterable[Measurement]:
+    if "traces" in inspect.signature(machine.bench).parameters:
+        return machine.bench(traces=traces)  # type: ignore[call-arg]
+    raise InputError(f"--traces: {machine.name} takes none")

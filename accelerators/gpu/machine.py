@@ -83,11 +83,11 @@ class GpuCore(Accelerator):
         return validate(table)
 
     @classmethod
-    def bench(cls) -> Iterator[Measurement]:
-        """Measure the speed of the compiled core; see `bench.py`."""
+    def bench(cls, traces: Path | None = None) -> Iterator[Measurement]:
+        """Measure the speed of the compiled core, on Accel-Sim traces if a directory is given; see `bench.py`."""
         from .bench import bench
 
-        return bench(cls())
+        return bench(cls(), traces)
 
 
 def _simulate(design: GpuCoreDesign, workload: KernelTrace) -> Report:

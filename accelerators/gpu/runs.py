@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["outcomes"]
 
+PIPELINE = 64
+"""Cycles, or more, from the issue of a memory instruction to its grant and from its data to its result."""
+
 
 def outcomes(design: GpuCoreDesign, workload: KernelTrace, *, record: bool = False) -> Iterator[tuple[Kernel, Outcome]]:
     """Run every kernel; `record` keeps the cycle of every issue."""
@@ -24,13 +27,9 @@ def outcomes(design: GpuCoreDesign, workload: KernelTrace, *, record: bool = Fal
     assert machine.memory is not None
     memory = machine.memory.state(machine.sms)
     for kernel in workload.kernels:
-        memory.busy[:] = 0  # each kernel starts at cycle 0, and after the one before has ended
-        _forget_times(memory)
-        yield kernel, execute(kernel, machine, memory=memory, record=record)
-
-
-def _forget_times(memory: Any) -> None:
-    """Keep what caches hold from one kernel to the next; it is all there when the next one starts."""
-    for cache in (memory.l1, memory.l2):
-        np.minimum(cache[..., :4], 0, out=cache[..., :4])
-        cache[..., 5] -= cache[..., 5].max(initial=-1) + 1  # only the order of uses matters
+        outcome = execute(kernel, machine, memory=memory, record=record)
+        yield kernel, outcome
+        # The next kernel starts when everything is there, and no slice or channel is busy. What the core waits for is at most
+        # as much earlier than its arrival as its own pipeline is long, a few cycles.
+        slices, channels = np.split(memory.busy, [machine.memory.l2_slices])
+        memory.clock[0] = PIPELINE + max(memory.clock[0] + outcome.cycles, slices.max(), channels.max() // 1000 + 1)

@@ -11,15 +11,19 @@ from ...traces.kernels.trace import Kernel
 from .coalescing import requests
 from .config import CoreConfig
 from .hierarchy import Memory
-from .lower import constant_lines, lower
+from .lower import table_of
 from .memory_system import MemoryConfig
 from .tables import (
     ARRIVAL,
+    BANK_COLUMNS,
     C_IDLE,
     C_OTHER,
     CACHED,
     CAUSE_COUNT,
     CODE_LINE,
+    CONST_LINE,
+    DST,
+    DST_N,
     FETCH_FROM,
     HAZARDS,
     IDLE_CAUSE,
@@ -38,9 +42,11 @@ from .tables import (
     O_TURNAROUND,
     O_WARM,
     O_WARPS_PER_CTA,
+    PORTS,
     PREFETCHED,
-    S_COLUMNS,
     SB_HEAD,
+    SRC,
+    SRC_N,
     W_COLUMNS,
     WAKE,
     Result,
@@ -116,10 +122,10 @@ def execute(
     from .kernel.core import run
 
     core = machine.core
-    table = lower(kernel.instructions, core, kernel.name, control_bits=kernel.control_bits)
+    table = table_of(kernel, core)
     blocks = _blocks(kernel, machine)
     code = int(table[:, CODE_LINE].max(initial=0)) + 1
-    state = _state(machine, blocks, code, 1 + max(constant_lines(kernel.instructions, core.constant_sets).values(), default=0))
+    state = _state(machine, blocks, code, 1 + int(table[:, CONST_LINE].max(initial=0)), _registers(table))
     if warm or lines is not None:
         given = np.full(code, 0 if lines is None else NEVER, np.int64)
         for line, arrival in (lines or {}).items():
@@ -172,7 +178,13 @@ def _nothing() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)
 
 
-def _state(machine: Machine, blocks: int, code: int, constants: int) -> State:
+def _registers(table: np.ndarray) -> int:
+    """Return one more than the highest register that the program reads or writes."""
+    sources = table[:, SRC : SRC + 4] + table[:, SRC_N : SRC_N + 4]
+    return int(max(1, (table[:, DST] + table[:, DST_N]).max(initial=0), sources.max(initial=0)))
+
+
+def _state(machine: Machine, blocks: int, code: int, constants: int, registers: int) -> State:
     core = machine.core
     sms, subs, slots = machine.sms, machine.sms * core.sub_cores, machine.sms * core.warps
 
@@ -180,9 +192,9 @@ def _state(machine: Machine, blocks: int, code: int, constants: int) -> State:
         return np.zeros(shape, np.int64)
 
     state = State(
-        warp=zeros(slots, W_COLUMNS), sub=zeros(subs, S_COLUMNS), sm=zeros(sms, M_COLUMNS), code=zeros(subs + sms, 3, code),
-        constants=zeros(subs, 2, constants), heap=zeros(sms, _EVENTS, 3), places=zeros(sms * blocks, 3),
-        order=zeros(O_COLUMNS),
+        warp=zeros(slots, W_COLUMNS), values=zeros(slots, registers, 3), sub=zeros(subs, PORTS + BANK_COLUMNS * core.banks),
+        sm=zeros(sms, M_COLUMNS), code=zeros(subs + sms, 3, code), constants=zeros(subs, 2, constants),
+        heap=zeros(_EVENTS, sms, 3), places=zeros(sms * blocks, 3), order=zeros(O_COLUMNS),
     )
     state.code[:, (ARRIVAL, PREFETCHED)] = NEVER
     state.constants[:, ARRIVAL] = NEVER

@@ -27,7 +27,7 @@ for a request in a slice; sector_milli: thousandths of a cycle for 32 B in a DRA
 cycles between two lines of one instruction."""
 
 NOWHERE = -1
-TAG, LAST_USE = 4, 5
+TAG, LAST_USE = range(2)
 L2_READS, DRAM_READS, DRAM_WRITES, L1_HITS, L1_MISSES, SHARED_PASSES = range(6)
 
 
@@ -36,30 +36,39 @@ class Memory(NamedTuple):
 
     p: np.ndarray
     l1: np.ndarray
-    """(SMs x sets, ways, 6): arrival of each of the four sectors, -1 if it is not on its way; the line, or -1;
-    its last use."""
+    """(SMs x sets, ways, 2): the line, or -1; its last use."""
+    l1_sectors: np.ndarray
+    """(ways, SMs x sets, 4): arrival of each sector of a line that is there, -1 if it is not on its way. Ways fill one after
+    the other, so that what a small kernel touches lies together."""
     l2: np.ndarray
-    """(slices x sets, ways, 6), the same."""
+    """(slices x sets, ways, 2), as the L1."""
+    l2_sectors: np.ndarray
+    """(ways, slices x sets, 4)."""
     busy: np.ndarray
     """Cycle from which each slice is free, then, in thousandths of a cycle, from which each channel is."""
+    clock: np.ndarray
+    """One number: the cycle of this state in which the kernel started. All times here are counted from the first kernel."""
     counts: np.ndarray
     """Sectors: read from L2, read from DRAM, written to DRAM, L1 hits, L1 misses."""
 
 
 @jit
-def find(cache: np.ndarray, place: int, line: int, t: int) -> int:
+def find(cache: np.ndarray, sectors: np.ndarray, place: int, line: int, t: int) -> int:
     """The way of a line in its set, row `place`; the least recently used one is emptied for it if there is none."""
     victim = 0
     for way in range(cache.shape[1]):
         if cache[place, way, TAG] == line:
             cache[place, way, LAST_USE] = t
             return way
+        if cache[place, way, TAG] == NOWHERE:
+            victim = way  # ways fill in order, so that the rest is empty too
+            break
         if cache[place, way, LAST_USE] < cache[place, victim, LAST_USE]:
             victim = way
     cache[place, victim, TAG] = line
     cache[place, victim, LAST_USE] = t
     for sector in range(4):
-        cache[place, victim, sector] = NOWHERE
+        sectors[victim, place, sector] = NOWHERE
     return victim
 
 
@@ -73,23 +82,23 @@ def second_level(memory: Memory, line: int, sectors: int, store: bool, t: int) -
     start = max(t, memory.busy[place])
     memory.busy[place] = start + p[M_SLICE]
     row = place * p[M_L2_SETS] + (line // p[M_L2_SLICES]) % p[M_L2_SETS]
-    way = find(memory.l2, row, line, t)
-    there = memory.l2
+    there = memory.l2_sectors
+    way = find(memory.l2, there, row, line, t)
     done = start
     for sector in range(4):
         if sectors >> sector & 1:
             memory.counts[L2_READS] += 1
             if store:
-                there[row, way, sector] = max(there[row, way, sector], start)
+                there[way, row, sector] = max(there[way, row, sector], start)
                 memory.counts[DRAM_WRITES] += 1
                 continue
-            if there[row, way, sector] == NOWHERE:
+            if there[way, row, sector] == NOWHERE:
                 channel = mixed % p[M_CHANNELS]
                 begin = max(1000 * start, memory.busy[p[M_L2_SLICES] + channel])
                 memory.busy[p[M_L2_SLICES] + channel] = begin + p[M_SECTOR_MILLI]
                 memory.counts[DRAM_READS] += 1
-                there[row, way, sector] = (begin + p[M_SECTOR_MILLI]) // 1000 + p[M_DRAM]
-            done = max(done, there[row, way, sector])
+                there[way, row, sector] = (begin + p[M_SECTOR_MILLI]) // 1000 + p[M_DRAM]
+            done = max(done, there[way, row, sector])
     return done
 
 
@@ -113,23 +122,23 @@ def access(
             late = max(late, done - t)
             continue
         place = m * p[M_L1_SETS] + line % p[M_L1_SETS]
-        way = find(memory.l1, place, line, begin)
-        there = memory.l1
+        there = memory.l1_sectors
+        way = find(memory.l1, there, place, line, begin)
         missing = 0
         done = begin
         for sector in range(4):
             if sectors >> sector & 1:
-                if there[place, way, sector] == NOWHERE:
+                if there[way, place, sector] == NOWHERE:
                     missing |= 1 << sector
                     memory.counts[L1_MISSES] += 1
                 else:
-                    done = max(done, there[place, way, sector])
+                    done = max(done, there[way, place, sector])
                     memory.counts[L1_HITS] += 1
         if missing:
             arrival = second_level(memory, line, missing, False, begin) + p[M_L2]
             for sector in range(4):
                 if missing >> sector & 1:
-                    there[place, way, sector] = arrival
+                    there[way, place, sector] = arrival
             done = max(done, arrival)
         late = max(late, done - t)
     return late

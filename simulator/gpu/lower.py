@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ...errors import InputError
 from ...traces.kernels.instruction import RZ, Instruction, Operand
+from ...traces.kernels.trace import Kernel
 from .config import CoreConfig
 from .isa import CONTROL_TRANSFER, FIXED_FP64, UNITS, OpClass, op_class
+from .latency import MemoryLatency
 from .predicates import condition_of, predicates_of
 from .tables import (
     CODE_LINE,
@@ -49,11 +52,23 @@ from .tables import (
     YIELD,
 )  # fmt: skip
 
-__all__ = ["constant_lines", "lower", "registers_of"]
+__all__ = ["constant_lines", "lower", "registers_of", "table_of"]
+
+_known: WeakKeyDictionary[Kernel, dict[tuple[int, MemoryLatency], np.ndarray]] = WeakKeyDictionary()
 
 CONSTANT_LINE_BYTES = 64
 _MATRIX_REGISTERS = {"1688": (2, 1, 4), "16816": (4, 2, 4)}
 """Of A, B and C, by the shape of an HMMA."""
+
+
+def table_of(kernel: Kernel, config: CoreConfig) -> np.ndarray:
+    """Return what `lower` does for a kernel, not to be written to; kept for the designs that change nothing in it."""
+    tables = _known.setdefault(kernel, {})
+    key = config.constant_sets, config.memory
+    if key not in tables:
+        tables[key] = lower(kernel.instructions, config, kernel.name, control_bits=kernel.control_bits)
+        tables[key].flags.writeable = False
+    return tables[key]
 
 
 def lower(

@@ -48,10 +48,10 @@ class MemoryConfig:
         )
         rows = self.l2_slices * l2_sets
 
-        def empty(*shape: int) -> np.ndarray:
-            return np.full(shape, NOWHERE, np.int64)
+        def cache(rows: int, ways: int) -> tuple[np.ndarray, np.ndarray]:
+            return np.full((rows, ways, 2), NOWHERE, np.int64), np.zeros((ways, rows, 4), np.int64)
 
         return Memory(
-            np.array(parameters, np.int64), empty(sms * sets, self.l1_ways, 6), empty(rows, self.l2_ways, 6),
-            np.zeros(self.l2_slices + self.channels, np.int64), np.zeros(len(COUNTS), np.int64),
+            np.array(parameters, np.int64), *cache(sms * sets, self.l1_ways), *cache(rows, self.l2_ways),
+            np.zeros(self.l2_slices + self.channels, np.int64), np.zeros(1, np.int64), np.zeros(len(COUNTS), np.int64),
         )

@@ -44,28 +44,28 @@ guard before the instruction, plus 1 if it is inverted; -1 if there is none."""
 
 # Warps.
 (
-    AT, END, FETCH, NEXT_ISSUE, LAST_ISSUE, LAST_WR, LAST_RD, HOLD_FROM, HOLD_SB, HOLD_LEVEL, HOLD_SET, WAITING, AGE, BLOCK,
-    FETCH_FROM, CLEARED, NUMBER, FIRST, WHY, COUNT, _7, _8, _9, _10, _11, BUFFER, _12, _13, _14, _15, _16, _17, _18, READY,
-) = range(34)  # fmt: skip
+    AT, END, FETCH, FETCH_FROM, AGE, UNTIL, CAUSE, WHY, NEXT_ISSUE, LAST_ISSUE, LAST_WR, LAST_RD, HOLD_FROM, HOLD_SB,
+    HOLD_LEVEL, HOLD_SET, WAITING, BLOCK, CLEARED, NUMBER, FIRST, COUNT, _7, _8, _9, _10, _11, BUFFER, _12, _13, _14, _15, _16,
+    _17, _18, PREDICATES,
+) = range(36)  # fmt: skip
 """AT and FETCH are indexes into the stream; COUNT the six dependence counters; BUFFER a ring of the cycles in
 which fetched instructions can issue; CLEARED when the last counter or register that the warp waited for came
-free; NUMBER of the warp in the kernel; FIRST its place in the stream; WHY the last cause seen between issues."""
+free; NUMBER of the warp in the kernel; FIRST its place in the stream; WHY the last cause seen between issues.
+UNTIL: before this cycle, and unless something happens to the warp, CAUSE is why it cannot issue. PREDICATES: as READY. What
+every scan over the warps looks at comes first, so that it lies together."""
 
-REGISTERS = 256
-READERS = READY + REGISTERS
-CONDITIONS = READERS + REGISTERS
-PREDICATES = CONDITIONS + REGISTERS
 PREDICATE_COUNT, UNIFORM_PREDICATE = 15, 8
 W_COLUMNS = PREDICATES + PREDICATE_COUNT
-"""READY: for each register 2 x the cycle from which the value can be read, plus 1 if it is by a fixed latency.
-READERS: how many memory instructions have yet to read it. CONDITIONS: CONDITION
-of the last instruction that writes it. PREDICATES: as READY."""
+
+READY, READERS, WRITER = range(3)
+"""Of a register of a warp: 2 x the cycle from which its value can be read, plus 1 if it is by a fixed latency; how many
+memory instructions have yet to read it; CONDITION of the last instruction that writes it."""
 
 # Sub-cores.
 (
     LAST_WARP, WAKE, ISSUE_FREE, ALLOCATED, QUIET_UNTIL, MEM_HEAD, MEM_COUNT, LAST_ENTER, LAST_GRANT, SB_HEAD, SB_NEXT,
-    IDLE_FROM, IDLE_CAUSE, ISSUED, UNITS,
-) = range(15)  # fmt: skip
+    IDLE_FROM, IDLE_CAUSE, ISSUED, FETCH_WAKE, UNITS,
+) = range(16)  # fmt: skip
 
 MAX_BANKS = 8
 QUEUES = UNITS + UNIT_COUNT
@@ -73,11 +73,12 @@ Q_ISSUED, Q_WARP, Q_NUMBER, Q_INDEX, Q_READ, Q_ENTER, Q_COLUMNS = range(7)
 """Of a memory instruction that waits; Q_NUMBER is the warp's, whose place another one may have taken since."""
 CACHED = QUEUES + QUEUE * Q_COLUMNS
 PORTS = CACHED + 3 * MAX_BANKS
-WRITES = PORTS + MAX_BANKS * RING
-S_COLUMNS = WRITES + MAX_BANKS * RING
-"""UNITS: when each input latch is free. QUEUES: a ring of memory instructions that wait, Q_COLUMNS for each.
-CACHED: for each bank and position the warp slot << 16 | register, or -1. PORTS: for each bank a ring of
-cycle << 8 | reads booked in it. WRITES: for each bank a ring of the last cycle with a fixed-latency write."""
+WRITES = PORTS + RING
+BANK_COLUMNS = 2 * RING
+"""FETCH_WAKE: before this cycle, and unless a warp issues or starts, there is nothing to fetch. UNITS: when each input latch
+is free. QUEUES: a ring of memory instructions that wait, Q_COLUMNS for each. CACHED: for each bank and position the warp slot
+<< 16 | register, or -1. At the end BANK_COLUMNS for each bank: PORTS, a ring of cycle << 8 | reads booked in it,
+and WRITES, a ring of the last cycle with a fixed-latency write."""
 
 # SMs.
 NEXT, PORT_FREE, EVENTS, REQUEST_FREE, FP64_FREE, BLOCKS = range(6)
@@ -139,8 +140,10 @@ class State(NamedTuple):
 
     warp: np.ndarray
     """(warp slots, W_COLUMNS)."""
+    values: np.ndarray
+    """(warp slots, registers that the kernel uses, 3): READY, READERS, WRITER."""
     sub: np.ndarray
-    """(sub-cores, S_COLUMNS)."""
+    """(sub-cores, PORTS + BANK_COLUMNS for each bank)."""
     sm: np.ndarray
     """(SMs, M_COLUMNS)."""
     code: np.ndarray
@@ -148,7 +151,8 @@ class State(NamedTuple):
     constants: np.ndarray
     """(sub-cores, 2, lines)."""
     heap: np.ndarray
-    """(SMs, events, 3): time; kind << 60 | warp slot << 40 | index into the stream; number of the warp."""
+    """(events, SMs, 3): time; kind << 60 | warp slot << 40 | index into the stream; number of the warp. SMs side by side,
+    since heaps are small and each is looked at in every cycle."""
     places: np.ndarray
     """(places for a CTA, 3): a ring of free ones in the order in which they come free: SM, block, time."""
     order: np.ndarray

@@ -105,6 +105,8 @@ def test_help_lists_the_parameters_of_a_machine():
         (["report", "none"], "none"),
         (["validate", "systolic", "none.csv"], "none.csv: No such file"),
         (["bench", "sistolic"], "accelerator 'sistolic'"),
+        (["bench", "gpu", "--traces", "none"], "--traces none: no such directory"),
+        (["bench", "dram", "--traces", "."], "--traces: dram-controller takes none"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):

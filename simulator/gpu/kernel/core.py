@@ -6,6 +6,7 @@ import numpy as np
 
 from ..hierarchy import Memory
 from ..tables import (
+    BANK_COLUMNS,
     CLEARED,
     COUNT,
     DST,
@@ -33,6 +34,7 @@ from ..tables import (
     RING,
     SRC,
     SRC_N,
+    UNTIL,
     VARIABLE,
     WAKE,
     WR,
@@ -42,6 +44,7 @@ from ..tables import (
     State,
     Work,
 )  # fmt: skip
+from .bare import bare
 from .dispatch import dispatch, next_dispatch
 from .events import pop
 from .fetch import fetch
@@ -58,9 +61,10 @@ FINISHED, TOO_LONG, STUCK, TOO_MANY = range(4)
 @jit
 def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
     """Let everything happen that is due in an SM; False if there are too many events."""
-    heap, warp, sub, sm, table, stream = state.heap, state.warp, state.sub, state.sm, work.table, work.stream
-    while sm[m, EVENTS] > 0 and heap[m, 0, 0] <= t:
-        data, number = heap[m, 0, 1], heap[m, 0, 2]
+    heap, warp, values, sub, sm, table, stream = (
+        state.heap, state.warp, state.values, state.sub, state.sm, work.table, work.stream)
+    while sm[m, EVENTS] > 0 and heap[0, m, 0] <= t:
+        data, number = heap[0, m, 1], heap[0, m, 2]
         sm[m, EVENTS] = pop(heap, m, sm[m, EVENTS])
         kind, w, index = data >> 60, data >> 40 & 0xFFFFF, data & 0xFFFFFFFFFF
         if warp[w, NUMBER] != number:
@@ -72,29 +76,30 @@ def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
             if table[k, VARIABLE]:
                 for source in range(4):
                     for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
-                        warp[w, READERS + r] -= 1
+                        values[w, r, READERS] -= 1
         else:
             counter = table[k, WR]
             if table[k, VARIABLE] and table[k, DST] >= 0:
                 r = table[k, DST] + table[k, DST_N] - 1
-                if p[P_COLLISION] and sub[q, WRITES + r % p[P_BANKS] * RING + (t - 1) % RING] == t - 1:
+                if p[P_COLLISION] and sub[q, WRITES + r % p[P_BANKS] * BANK_COLUMNS + (t - 1) % RING] == t - 1:
                     if not schedule(sm, heap, m, w, number, index, WRITE_DONE, t + p[P_COLLISION]):
                         return False
                     continue
                 for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
-                    warp[w, READY + r] = 2 * t
+                    values[w, r, READY] = 2 * t
             if table[k, VARIABLE] and table[k, PRED_WRITTEN]:
                 write_predicates(table, warp, w, k, 2 * t)
         if not p[P_SCOREBOARD] and counter >= 0:
             warp[w, COUNT + counter] -= 1
         warp[w, CLEARED] = t
+        warp[w, UNTIL] = 0
         sub[q, WAKE] = min(sub[q, WAKE], t)
     return True
 
 
 @jit
-def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray) -> int:
-    """Run a kernel to its end; returns how it ended (FINISHED, ...)."""
+def cycles(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray) -> int:
+    """Run all cycles in which something happens; arrays are bare."""
     sub, sm, order = state.sub, state.sm, state.order
     sms = sm.shape[0]
     t = order[O_LAST]  # 0, and not a literal, for which everything would be compiled once more
@@ -119,7 +124,7 @@ def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray)
                 for q in range(m * p[P_SUB_CORES], (m + 1) * p[P_SUB_CORES]):
                     upcoming = min(upcoming, sub[q, WAKE])
                 if sm[m, EVENTS] > 0:
-                    upcoming = min(upcoming, state.heap[m, 0, 0])
+                    upcoming = min(upcoming, state.heap[0, m, 0])
                 sm[m, NEXT] = max(t + 1, min(upcoming, next_grant(sub, sm, p, m)))
             soon = min(soon, sm[m, NEXT])
         if order[O_LIVE] == 0 and order[O_CTA] >= order[O_CTAS]:
@@ -131,3 +136,16 @@ def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray)
         if soon > order[O_LIMIT]:
             return TOO_LONG
         t = soon
+
+
+@jit
+def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray) -> int:
+    """Run a kernel to its end; returns how it ended (FINISHED, ...)."""
+    return cycles(
+        Work(bare(work.table), bare(work.stream), bare(work.warps), bare(work.access), bare(work.lines), bare(work.conflicts)),
+        State(bare(state.warp), bare(state.values), bare(state.sub), bare(state.sm), bare(state.code), bare(state.constants),
+              bare(state.heap), bare(state.places), bare(state.order)),
+        Memory(bare(memory.p), bare(memory.l1), bare(memory.l1_sectors), bare(memory.l2), bare(memory.l2_sectors),
+               bare(memory.busy), bare(memory.clock), bare(memory.counts)),
+        Result(bare(result.record), bare(result.waits)), bare(p),
+    )

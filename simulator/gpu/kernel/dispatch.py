@@ -16,6 +16,7 @@ from ..tables import (
     END,
     FETCH,
     FETCH_FROM,
+    FETCH_WAKE,
     FIRST,
     HOLD_FROM,
     LAST_ISSUE,
@@ -42,9 +43,9 @@ from ..tables import (
     PREDICATES,
     READERS,
     READY,
-    REGISTERS,
     S_LENGTH,
     S_START,
+    UNTIL,
     WAITING,
     WAKE,
     WHY,
@@ -71,12 +72,13 @@ def launch(work: Work, state: State, p: np.ndarray, m: int, block: int, cta: int
         warp[w, NEXT_ISSUE], warp[w, FETCH_FROM], warp[w, CLEARED], warp[w, LAST_ISSUE] = t, t, t, t - 1
         warp[w, LAST_WR], warp[w, LAST_RD], warp[w, HOLD_FROM], warp[w, WAITING] = -1, -1, -1, 0
         warp[w, AGE], warp[w, BLOCK], warp[w, NUMBER], warp[w, WHY] = order[O_AGE], block, number, C_OTHER
+        warp[w, UNTIL] = 0
         order[O_AGE] += 1
         for counter in range(6):
             warp[w, COUNT + counter] = 0
-        for r in range(REGISTERS):
-            warp[w, READY + r] = 0
-            warp[w, READERS + r] = 0
+        for r in range(state.values.shape[1]):
+            state.values[w, r, READY] = 0
+            state.values[w, r, READERS] = 0
         for i in range(PREDICATE_COUNT):
             warp[w, PREDICATES + i] = 0
         if work.warps[number, S_LENGTH] == 0:
@@ -88,6 +90,7 @@ def launch(work: Work, state: State, p: np.ndarray, m: int, block: int, cta: int
                 warp[w, BUFFER + (index & 7)] = t
         q = m * p[P_SUB_CORES] + place % p[P_SUB_CORES]
         sub[q, WAKE] = min(sub[q, WAKE], t)
+        sub[q, FETCH_WAKE] = 0
     sm[m, BLOCKS + block] = alive
     order[O_LIVE] += alive
     sm[m, NEXT] = min(sm[m, NEXT], t)

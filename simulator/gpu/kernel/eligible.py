@@ -8,6 +8,7 @@ from ..tables import (
     AGE,
     ARRIVAL,
     AT,
+    BANK_COLUMNS,
     BUFFER,
     C_BARRIER,
     C_CONSTANT,
@@ -19,8 +20,8 @@ from ..tables import (
     C_MEMORY,
     C_STALL,
     C_UNIT,
+    CAUSE,
     CONDITION,
-    CONDITIONS,
     CONST_LINE,
     COUNT,
     DST,
@@ -69,10 +70,12 @@ from ..tables import (
     UNIFORM_PREDICATE,
     UNIT,
     UNITS,
+    UNTIL,
     VARIABLE,
     WAIT,
     WAITING,
     WHY,
+    WRITER,
     WRITES,
 )  # fmt: skip
 from .jit import jit
@@ -150,33 +153,33 @@ def readable(table: np.ndarray, k: int, source: int, register: int, value: int) 
 
 
 @jit
-def values_ready(table: np.ndarray, warp: np.ndarray, p: np.ndarray, w: int, k: int) -> int:
+def values_ready(table: np.ndarray, warp: np.ndarray, values: np.ndarray, p: np.ndarray, w: int, k: int) -> int:
     """With a scoreboard: the cycle from which no register stands in the way, NEVER if it is not known."""
     when = predicates_ready(table, warp, p, w, k)
     for source in range(4):
         for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
-            value = warp[w, READY + r]
+            value = values[w, r, READY]
             when = max(when, NEVER if value == NEVER else readable(table, k, source, r, value))
-            if table[k, VARIABLE] and warp[w, READERS + r] >= p[P_CONSUMERS]:
+            if table[k, VARIABLE] and values[w, r, READERS] >= p[P_CONSUMERS]:
                 return NEVER
     for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
-        value = warp[w, READY + r]
-        if value == NEVER or warp[w, READERS + r] > 0:
+        value = values[w, r, READY]
+        if value == NEVER or values[w, r, READERS] > 0:
             return NEVER
         when = max(when, (value >> 1) - table[k, LATENCY])
     return when
 
 
 @jit
-def opposed(table: np.ndarray, warp: np.ndarray, w: int, k: int, register: int) -> bool:
+def opposed(table: np.ndarray, values: np.ndarray, w: int, k: int, register: int) -> bool:
     """Whether no lane both executes the instruction and executed the one that writes the register: one has the guard P,
     the other !P. (That P may have changed in between is not looked at.)"""
-    condition, other = table[k, CONDITION], warp[w, CONDITIONS + register]
+    condition, other = table[k, CONDITION], values[w, register, WRITER]
     return condition >= 0 and other >= 0 and condition ^ 1 == other
 
 
 @jit
-def hazards(table: np.ndarray, warp: np.ndarray, p: np.ndarray, w: int, k: int, t: int) -> int:
+def hazards(table: np.ndarray, warp: np.ndarray, values: np.ndarray, p: np.ndarray, w: int, k: int, t: int) -> int:
     """Registers and predicates that the instruction reads before they are written, or overwrites before they are read.
 
     Memory instructions of a warp read their registers in order, and long before they write any.
@@ -185,12 +188,12 @@ def hazards(table: np.ndarray, warp: np.ndarray, p: np.ndarray, w: int, k: int, 
     late = 1 if table[k, UNIT] == U_MEMORY else 0
     for source in range(4):
         for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
-            value = warp[w, READY + r]
-            if (value == NEVER or t < readable(table, k, source, r, value)) and not opposed(table, warp, w, k, r):
+            value = values[w, r, READY]
+            if (value == NEVER or t < readable(table, k, source, r, value)) and not opposed(table, values, w, k, r):
                 found += 1
     for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
-        pending = warp[w, READY + r] == NEVER and not opposed(table, warp, w, k, r)
-        if pending or (warp[w, READERS + r] > 0 and not late):
+        pending = values[w, r, READY] == NEVER and not opposed(table, values, w, k, r)
+        if pending or (values[w, r, READERS] > 0 and not late):
             found += 1
     return found
 
@@ -206,8 +209,8 @@ def pipe(sub: np.ndarray, p: np.ndarray, q: int, unit: int, t: int) -> int:
 
 @jit
 def check(
-    table: np.ndarray, stream: np.ndarray, warp: np.ndarray, sub: np.ndarray, sm: np.ndarray, constants: np.ndarray,
-    p: np.ndarray, m: int, q: int, w: int, t: int,
+    table: np.ndarray, stream: np.ndarray, warp: np.ndarray, values: np.ndarray, sub: np.ndarray, sm: np.ndarray,
+    constants: np.ndarray, p: np.ndarray, m: int, q: int, w: int, t: int,
 ) -> tuple[int, int]:
     """Return (cause, cycle): C_ISSUED or MISS if the warp can issue now, else why not and until when."""
     at = warp[w, AT]
@@ -223,7 +226,7 @@ def check(
         return C_FETCH, warp[w, BUFFER + (at & 7)]
     k = stream[at]
     if p[P_SCOREBOARD]:
-        when = values_ready(table, warp, p, w, k)
+        when = values_ready(table, warp, values, p, w, k)
         if when > t:
             return (C_DEPENDENCE if when == NEVER else C_LATENCY), when
     elif waits_for_counters(table, warp, w, k, t):
@@ -240,7 +243,7 @@ def check(
     if p[P_RESULT_QUEUE] == 0 and table[k, DST] >= 0 and not table[k, VARIABLE]:
         done = t + table[k, LATENCY]
         for r in range(table[k, DST], table[k, DST] + min(2, table[k, DST_N])):
-            if sub[q, WRITES + r % p[P_BANKS] * RING + done % RING] == done:
+            if sub[q, WRITES + r % p[P_BANKS] * BANK_COLUMNS + done % RING] == done:
                 return C_UNIT, t + 1
     line = table[k, CONST_LINE]
     if line >= 0 and p[P_CONST_SETS] > 0:
@@ -253,14 +256,32 @@ def check(
 
 
 @jit
+def consider(
+    table: np.ndarray, stream: np.ndarray, warp: np.ndarray, values: np.ndarray, sub: np.ndarray, sm: np.ndarray,
+    constants: np.ndarray, p: np.ndarray, m: int, q: int, w: int, t: int,
+) -> tuple[int, int]:
+    """Return what `check` does, without looking again at a warp that is known to wait.
+
+    From C_FETCH to C_BARRIER causes are of the warp alone: they last until their cycle, or until an event, a fetch or a
+    barrier changes the warp, which then sets UNTIL to 0. What other warps take or free is looked at in every cycle.
+    """
+    if warp[w, UNTIL] > t:
+        return warp[w, CAUSE], warp[w, UNTIL]
+    cause, until = check(table, stream, warp, values, sub, sm, constants, p, m, q, w, t)
+    if C_FETCH <= cause <= C_BARRIER:
+        warp[w, CAUSE], warp[w, UNTIL] = cause, until
+    return cause, until
+
+
+@jit
 def select(
-    table: np.ndarray, stream: np.ndarray, warp: np.ndarray, sub: np.ndarray, sm: np.ndarray, constants: np.ndarray,
-    p: np.ndarray, m: int, q: int, t: int,
+    table: np.ndarray, stream: np.ndarray, warp: np.ndarray, values: np.ndarray, sub: np.ndarray, sm: np.ndarray,
+    constants: np.ndarray, p: np.ndarray, m: int, q: int, t: int,
 ) -> tuple[int, int, int, int]:
     """Return (warp or -1, C_ISSUED or MISS, cause, cycle of the next chance)."""
     policy, last = p[P_POLICY], sub[q, LAST_WARP]
     if last >= 0 and policy != 2:
-        cause, until = check(table, stream, warp, sub, sm, constants, p, m, q, last, t)
+        cause, until = consider(table, stream, warp, values, sub, sm, constants, p, m, q, last, t)
         if cause <= C_ISSUED:
             return last, cause, C_ISSUED, t
     chosen, kind, worst, soon = -1, 0, C_IDLE, NEVER
@@ -277,7 +298,7 @@ def select(
         if warp[w, AT] < warp[w, END] and not (
             chosen >= 0 and (policy == 2 or (warp[w, AGE] < warp[chosen, AGE]) == (policy == 0))
         ):
-            cause, until = check(table, stream, warp, sub, sm, constants, p, m, q, w, t)
+            cause, until = consider(table, stream, warp, values, sub, sm, constants, p, m, q, w, t)
             if cause <= C_ISSUED:
                 chosen, kind = w, cause
             else:

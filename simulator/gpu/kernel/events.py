@@ -11,17 +11,17 @@ __all__ = ["pop", "push"]
 
 @jit
 def push(heap: np.ndarray, m: int, size: int, time: int, data: int, warp: int) -> int:
-    """Add an event to heap m of shape (heaps, events, 3); returns the new size, or -1 if it is full."""
-    if size >= heap.shape[1]:
+    """Add an event to heap m of shape (events, heaps, 3); returns the new size, or -1 if it is full."""
+    if size >= heap.shape[0]:
         return -1
     i = size
     while i > 0:
         up = (i - 1) >> 1
-        if heap[m, up, 0] < time or (heap[m, up, 0] == time and heap[m, up, 1] <= data):
+        if heap[up, m, 0] < time or (heap[up, m, 0] == time and heap[up, m, 1] <= data):
             break
-        heap[m, i, 0], heap[m, i, 1], heap[m, i, 2] = heap[m, up, 0], heap[m, up, 1], heap[m, up, 2]
+        heap[i, m, 0], heap[i, m, 1], heap[i, m, 2] = heap[up, m, 0], heap[up, m, 1], heap[up, m, 2]
         i = up
-    heap[m, i, 0], heap[m, i, 1], heap[m, i, 2] = time, data, warp
+    heap[i, m, 0], heap[i, m, 1], heap[i, m, 2] = time, data, warp
     return size + 1
 
 
@@ -29,7 +29,7 @@ def push(heap: np.ndarray, m: int, size: int, time: int, data: int, warp: int) -
 def pop(heap: np.ndarray, m: int, size: int) -> int:
     """Remove the first event, which the caller has read; returns the new size."""
     size -= 1
-    time, data, warp = heap[m, size, 0], heap[m, size, 1], heap[m, size, 2]
+    time, data, warp = heap[size, m, 0], heap[size, m, 1], heap[size, m, 2]
     i = 0
     while True:
         down = 2 * i + 1
@@ -37,12 +37,12 @@ def pop(heap: np.ndarray, m: int, size: int) -> int:
             break
         right = down + 1
         if right < size:
-            a, b = heap[m, right, 0], heap[m, down, 0]
-            if a < b or (a == b and heap[m, right, 1] < heap[m, down, 1]):
+            a, b = heap[right, m, 0], heap[down, m, 0]
+            if a < b or (a == b and heap[right, m, 1] < heap[down, m, 1]):
                 down = right
-        if time < heap[m, down, 0] or (time == heap[m, down, 0] and data <= heap[m, down, 1]):
+        if time < heap[down, m, 0] or (time == heap[down, m, 0] and data <= heap[down, m, 1]):
             break
-        heap[m, i, 0], heap[m, i, 1], heap[m, i, 2] = heap[m, down, 0], heap[m, down, 1], heap[m, down, 2]
+        heap[i, m, 0], heap[i, m, 1], heap[i, m, 2] = heap[down, m, 0], heap[down, m, 1], heap[down, m, 2]
         i = down
-    heap[m, i, 0], heap[m, i, 1], heap[m, i, 2] = time, data, warp
+    heap[i, m, 0], heap[i, m, 1], heap[i, m, 2] = time, data, warp
     return size

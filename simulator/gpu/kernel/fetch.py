@@ -13,6 +13,7 @@ from ..tables import (
     END,
     FETCH,
     FETCH_FROM,
+    FETCH_WAKE,
     LAST_WARP,
     LINE_BYTES,
     NEVER,
@@ -33,6 +34,7 @@ from ..tables import (
     REQUEST_FREE,
     SB_HEAD,
     SB_NEXT,
+    UNTIL,
     USED,
 )  # fmt: skip
 from .jit import jit
@@ -103,6 +105,8 @@ def fetch(
     p: np.ndarray, m: int, q: int, t: int,
 ) -> int:
     """Fetch for one warp; returns t + 1 if the cycle was used, else the next cycle in which it could be."""
+    if sub[q, FETCH_WAKE] > t:
+        return sub[q, FETCH_WAKE]
     last = sub[q, LAST_WARP]
     chosen, soon = -1, NEVER
     if (last >= 0 and warp[last, FETCH] < warp[last, END] and warp[last, FETCH] - warp[last, AT] < p[P_BUFFER]
@@ -118,6 +122,7 @@ def fetch(
                 elif chosen < 0 or warp[w, AGE] > warp[chosen, AGE]:
                     chosen = w
     if chosen < 0:
+        sub[q, FETCH_WAKE] = soon
         return soon
     index = warp[chosen, FETCH]
     row = stream[index]
@@ -129,6 +134,8 @@ def fetch(
         return t + 1
     warp[chosen, BUFFER + (index & 7)] = t + p[P_FETCH]
     warp[chosen, FETCH] = index + 1
+    if index == warp[chosen, AT]:
+        warp[chosen, UNTIL] = 0
     if index + 1 < warp[chosen, END] and table[stream[index + 1], PC] != table[row, PC] + 16:
         warp[chosen, FETCH_FROM] = NEVER  # until the branch has issued
     return t + 1

@@ -7,6 +7,7 @@ import numpy as np
 from ..tables import (
     ARRIVED,
     AT,
+    BANK_COLUMNS,
     BARRIER,
     BLOCK,
     BLOCKS,
@@ -25,7 +26,6 @@ from ..tables import (
     C_UNIT,
     CLEARED,
     CONDITION,
-    CONDITIONS,
     CONST_LINE,
     COUNT,
     DB_LEVEL,
@@ -38,6 +38,7 @@ from ..tables import (
     END,
     FETCH,
     FETCH_FROM,
+    FETCH_WAKE,
     FIRST,
     FP64_FREE,
     HAZARDS,
@@ -93,6 +94,7 @@ from ..tables import (
     U_NONE,
     UNIT,
     UNITS,
+    UNTIL,
     USED,
     VARIABLE,
     WAITING,
@@ -100,6 +102,7 @@ from ..tables import (
     WHY,
     WR,
     WRITE_DONE,
+    WRITER,
     WRITES,
     YIELD,
     Result,
@@ -156,7 +159,7 @@ def reach_barrier(warp: np.ndarray, sub: np.ndarray, sm: np.ndarray, p: np.ndarr
     first = m * p[P_WARPS]
     for w in range(first, first + p[P_WARPS]):
         if warp[w, BLOCK] == block and warp[w, WAITING]:
-            warp[w, WAITING] = 0
+            warp[w, WAITING] = warp[w, UNTIL] = 0
             warp[w, NEXT_ISSUE] = max(warp[w, NEXT_ISSUE], t + p[P_BARRIER])
             q = m * p[P_SUB_CORES] + (w - first) % p[P_SUB_CORES]
             sub[q, WAKE] = min(sub[q, WAKE], t + 1)
@@ -165,7 +168,7 @@ def reach_barrier(warp: np.ndarray, sub: np.ndarray, sm: np.ndarray, p: np.ndarr
 @jit
 def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: int, t: int) -> tuple[int, bool]:
     """Issue at most one instruction; returns (next chance, False if there are too many events)."""
-    warp, sub, sm, order = state.warp, state.sub, state.sm, state.order
+    warp, values, sub, sm, order = state.warp, state.values, state.sub, state.sm, state.order
     table, stream, waits = work.table, work.stream, result.waits
     slots = waits.shape[0] - 1
     chosen, kind, cause, soon = -1, 0, C_IDLE, NEVER
@@ -174,7 +177,7 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
     elif sub[q, QUIET_UNTIL] > t:
         cause, soon = C_CONSTANT, sub[q, QUIET_UNTIL]
     else:
-        chosen, kind, cause, soon = select(table, stream, warp, sub, sm, state.constants, p, m, q, t)
+        chosen, kind, cause, soon = select(table, stream, warp, values, sub, sm, state.constants, p, m, q, t)
     if sub[q, IDLE_FROM] < t:
         waits[slots, sub[q, IDLE_CAUSE]] += t - sub[q, IDLE_FROM]
     sub[q, IDLE_FROM] = t + 1
@@ -198,7 +201,9 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
     sub[q, ISSUED] += 1
     sub[q, IDLE_CAUSE] = C_OTHER
     sub[q, LAST_WARP] = w
+    sub[q, FETCH_WAKE] = 0
     warp[w, AT] = index + 1
+    warp[w, UNTIL] = 0
     if warp[w, FETCH_FROM] == NEVER and index + 1 == warp[w, FETCH]:
         warp[w, FETCH_FROM] = t + p[P_REDIRECT]
     order[O_LAST] = max(order[O_LAST], t)
@@ -209,7 +214,7 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
     variable, unit = table[k, VARIABLE], table[k, UNIT]
     stall = max(1, table[k, STALL])
     if not p[P_SCOREBOARD]:
-        waits[k, HAZARDS] += hazards(table, warp, p, w, k, t)
+        waits[k, HAZARDS] += hazards(table, warp, values, p, w, k, t)
         if table[k, YIELD] and table[k, STALL] <= 1:
             stall = p[P_YIELD0] if table[k, STALL] == 0 else 2
     else:
@@ -245,16 +250,16 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
             if table[k, WR] >= 0:
                 fine = fine and schedule(sm, state.heap, m, w, warp[w, NUMBER], index, WRITE_DONE, t + table[k, LATENCY] + 1)
         for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
-            warp[w, READY + r] = 2 * (t + table[k, LATENCY]) + 1
-            sub[q, WRITES + r % p[P_BANKS] * RING + (t + table[k, LATENCY]) % RING] = t + table[k, LATENCY]
+            values[w, r, READY] = 2 * (t + table[k, LATENCY]) + 1
+            sub[q, WRITES + r % p[P_BANKS] * BANK_COLUMNS + (t + table[k, LATENCY]) % RING] = t + table[k, LATENCY]
     if variable:
         for source in range(4):
             for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
-                warp[w, READERS + r] += 1
+                values[w, r, READERS] += 1
         for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
-            warp[w, READY + r] = NEVER
+            values[w, r, READY] = NEVER
     for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
-        warp[w, CONDITIONS + r] = table[k, CONDITION]
+        values[w, r, WRITER] = table[k, CONDITION]
     if table[k, PRED_WRITTEN]:
         there = t + (table[k, LATENCY] if unit == U_FP64 else OPERAND_CYCLES)
         write_predicates(table, warp, w, k, NEVER if variable else 2 * there + 1)

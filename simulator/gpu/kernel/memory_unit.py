@@ -115,7 +115,8 @@ def grant(work: Work, state: State, memory: Memory, p: np.ndarray, m: int, t: in
     late = p[P_PORT_INTERVAL] * (passes - 1)
     if work.access.shape[0] > 0:
         late += access(
-            memory, m, t, work.lines, work.access[index], work.access[index + 1], table[k, SPACE], table[k, STORE]
+            memory, m, memory.clock[0] + t, work.lines, work.access[index], work.access[index + 1], table[k, SPACE],
+            table[k, STORE],
         )
     done = max(t + 1, t + table[k, MEM_RAW] - p[P_MEMORY_READ] - p[P_PORT_DISTANCE] + late)
     order[O_DRAINED] = max(order[O_DRAINED], done)

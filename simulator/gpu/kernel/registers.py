@@ -6,6 +6,7 @@ import numpy as np
 
 from ..tables import (
     ALLOCATED,
+    BANK_COLUMNS,
     CACHED,
     ISSUE_FREE,
     P_BANKS,
@@ -42,17 +43,20 @@ def read_registers(
             if table[k, SRC_N + source] > 0 and sub[q, CACHED + 3 * (r % banks) + source] == (w << 16 | r):
                 hit |= 1 << source
     if ports > 0:
+        needs = 0  # a byte for each bank
+        for source in range(3):
+            if not hit >> source & 1:
+                for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
+                    needs += 1 << 8 * (r % banks)
         while True:
             fits = True
             for bank in range(banks):
-                need = 0
-                for source in range(3):
-                    if not hit >> source & 1:
-                        for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
-                            need += r % banks == bank
+                need = needs >> 8 * bank & 255
+                if need == 0:
+                    continue
                 free = 0
                 for cycle in range(booked + 1, booked + 1 + p[P_WINDOW]):
-                    cell = sub[q, PORTS + bank * RING + cycle % RING]
+                    cell = sub[q, PORTS + bank * BANK_COLUMNS + cycle % RING]
                     free += ports - (cell & 255) if cell >> 8 == cycle else ports
                 # A window's worth is the most that a bank can be asked for.
                 fits = fits and min(need, ports * p[P_WINDOW]) <= free
@@ -60,17 +64,15 @@ def read_registers(
                 break
             booked += 1
         for bank in range(banks):
-            need = 0
-            for source in range(3):
-                if not hit >> source & 1:
-                    for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
-                        need += r % banks == bank
+            need = needs >> 8 * bank & 255
+            if need == 0:
+                continue
             for cycle in range(booked + 1, booked + 1 + p[P_WINDOW]):
-                cell = sub[q, PORTS + bank * RING + cycle % RING]
+                cell = sub[q, PORTS + bank * BANK_COLUMNS + cycle % RING]
                 used = cell & 255 if cell >> 8 == cycle else 0
                 take = min(need, ports - used)
                 if take > 0:
-                    sub[q, PORTS + bank * RING + cycle % RING] = cycle << 8 | (used + take)
+                    sub[q, PORTS + bank * BANK_COLUMNS + cycle % RING] = cycle << 8 | (used + take)
                     need -= take
     if p[P_RFC]:
         for source in range(3):
