@@ -8,8 +8,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from .base import explained
 from .observation import Observation
-from .one_shot import OneShot, explained
+from .one_shot import OneShot
 
 __all__ = ["OneShotVector"]
 

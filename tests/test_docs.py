@@ -34,6 +34,15 @@ def test_the_examples_of_the_systolic_page_run():
         exec(compile(block, "systolic.md", "exec", dont_inherit=True), {})
 
 
+def test_the_examples_of_the_page_of_environments_run():
+    pytest.importorskip("pettingzoo")
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/environments.md").read_text(), re.DOTALL)
+    assert len(blocks) == 3
+    scope = {}
+    for block in blocks:
+        exec(compile(block, "environments.md", "exec", dont_inherit=True), scope)
+
+
 def test_the_examples_of_the_page_of_workloads_run(monkeypatch):
     from cyclescape.traces import catalog
 
