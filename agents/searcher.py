@@ -22,7 +22,10 @@ GROUP = "cyclescape.searchers"
 """Entry points of further searchers: `Searcher` classes, or callables with the same arguments."""
 
 _BUILT_IN = {
+    "annealing": "annealing:Annealing",
+    "ants": "ants:Ants",
     "auto": "auto:auto",
+    "bottleneck": "bottleneck:Bottleneck",
     "gp": "optuna_searchers:Gp",
     "grid": "model_free:Grid",
     "random": "model_free:Random",

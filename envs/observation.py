@@ -89,11 +89,6 @@ class Observer:
             self._reference = self.problem.evaluate([{}])[0]
         return self._reference
 
-    def default_index(self) -> tuple[int, ...]:
-        """The explored point that is nearest to the default design."""
-        space = self.problem.space
-        return tuple(_nearest(listed, space.parameters[name].default) for name, listed in space.values.items())
-
     def observe(self, index: Sequence[int], outcome: Outcome) -> Observation:
         """The observation of a design and how it did."""
         seen: Observation = {
@@ -118,11 +113,3 @@ class Observer:
 
     def _log(self, metrics: Mapping[str, float]) -> np.ndarray:
         return np.log10([max(metrics.get(name, 1.0), FLOOR) for name in self._metrics])
-
-
-def _nearest(listed: Sequence[Any], default: Any) -> int:
-    if default in listed:
-        return listed.index(default)
-    if isinstance(default, int | float):
-        return min(range(len(listed)), key=lambda i: abs(listed[i] - default))
-    return 0

@@ -32,7 +32,7 @@ class OneShot(DesignEnv):
         """Begin with the default design; nothing is drawn at random."""
         super().reset(seed=seed)
         self._steps = 0
-        return self.observer.observe(self.observer.default_index(), self.observer.reference), {}
+        return self.observer.observe(self.problem.space.default(), self.observer.reference), {}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Evaluate the design that the action names."""

@@ -65,7 +65,7 @@ class Refine(DesignEnv):
         if given is not None:
             if unknown := [name for name in given if name not in space.names]:
                 raise InputError(f"{unknown[0]}: not explored; accepted: {', '.join(space.names)}")
-            return space.index({**space.point(self.observer.default_index()), **given})
+            return space.index({**space.point(self.problem.space.default()), **given})
         if self.start == "random":
             return tuple(int(self.np_random.integers(size)) for size in space.sizes)
-        return self.observer.default_index()
+        return self.problem.space.default()

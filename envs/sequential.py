@@ -35,7 +35,7 @@ class Sequential(DesignEnv):
         self._begin()
 
     def _begin(self) -> None:
-        self._index, self._axis, self._designs = list(self.observer.default_index()), 0, 0
+        self._index, self._axis, self._designs = list(self.problem.space.default()), 0, 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Begin with the default design, nothing chosen; nothing is drawn at random."""
