@@ -26,9 +26,12 @@ _BUILT_IN = {
     "ants": "ants:Ants",
     "auto": "auto:auto",
     "bottleneck": "bottleneck:Bottleneck",
+    "genetic": "evolution:Genetic",
     "gp": "optuna_searchers:Gp",
     "grid": "model_free:Grid",
+    "nsga2": "evolution:Nsga2",
     "random": "model_free:Random",
+    "sobol": "model_free:Sobol",
     "tpe": "optuna_searchers:Tpe",
 }
 _registered: dict[str, Callable[..., Searcher]] = {}

@@ -18,7 +18,7 @@ from cyclescape.agents.study import Study
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.traces.workload import Workload
 
-GP = ("auto", "gp")
+GP = ("auto", "gp", "sobol")
 AGENTS = [
     pytest.param(name, marks=pytest.mark.skipif(name in GP and importlib.util.find_spec("torch") is None, reason="gp"))
     for name in searcher_names()
