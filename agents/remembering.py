@@ -49,12 +49,16 @@ class Remembering(Searcher):
         if self.objective.multi:
             self.weights = self.rng.dirichlet(np.ones(len(self.weights)))
 
-    def scalar(self, costs: np.ndarray) -> float:
-        """One number of several costs, in decades; of a single one that cost. Less is better."""
+    def scalars(self, costs: np.ndarray) -> np.ndarray:
+        """One number of several costs (the last axis), in decades; of a single one that cost. Less is better."""
         if not self.objective.multi:
-            return float(costs[0])
+            return np.asarray(costs[..., 0])
         away = self.weights * (costs - self._ideal)
-        return float(away.max() + 0.05 * away.sum())
+        return np.asarray(away.max(axis=-1) + 0.05 * away.sum(axis=-1))
+
+    def scalar(self, costs: np.ndarray) -> float:
+        """The same for the costs of one design."""
+        return float(self.scalars(costs))
 
     def key(self, outcome: Outcome) -> tuple[float, float]:
         """What to sort by: kept constraints before broken ones, less broken before more, then less cost."""

@@ -29,6 +29,7 @@ _BUILT_IN = {
     "genetic": "evolution:Genetic",
     "gp": "optuna_searchers:Gp",
     "grid": "model_free:Grid",
+    "guided": "guided:Guided",
     "nsga2": "evolution:Nsga2",
     "random": "model_free:Random",
     "sobol": "model_free:Sobol",

@@ -43,6 +43,13 @@ def test_the_examples_of_the_page_of_environments_run():
         exec(compile(block, "environments.md", "exec", dont_inherit=True), scope)
 
 
+def test_the_page_of_agents_names_them_all():
+    from cyclescape.agents.searcher import searcher_names
+
+    rows = [line.split("|")[1] for line in (ROOT / "docs/agents.md").read_text().split("## ")[0].splitlines() if line[:3] == "| `"]
+    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(searcher_names())
+
+
 def test_the_examples_of_the_page_of_workloads_run(monkeypatch):
     from cyclescape.traces import catalog
 

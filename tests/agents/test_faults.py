@@ -18,10 +18,16 @@ from cyclescape.agents.study import Study
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.traces.workload import Workload
 
-GP = ("auto", "gp", "sobol")
+NEEDS = {"auto": "torch", "gp": "torch", "sobol": "scipy", "guided": "sklearn"}
+
+
+def there(agent: str) -> bool:
+    """Whether what an agent needs is installed."""
+    return agent not in NEEDS or importlib.util.find_spec(NEEDS[agent]) is not None
+
+
 AGENTS = [
-    pytest.param(name, marks=pytest.mark.skipif(name in GP and importlib.util.find_spec("torch") is None, reason="gp"))
-    for name in searcher_names()
+    pytest.param(name, marks=pytest.mark.skipif(not there(name), reason=NEEDS.get(name, ""))) for name in searcher_names()
 ]
 TWO = "time_s,energy_j"
 SIZES = [1, 2, 3, 5, 8]
@@ -34,6 +40,11 @@ REASONS = {
     "crash": "the worker process died (SIGSEGV)",
     "hang": "time limit of 0.5 s exceeded",
 }
+
+
+def spec(agent: str) -> str:
+    """An agent that has learnt before fifteen designs are over."""
+    return "guided:startup=4,trees=3" if agent == "guided" else agent
 
 
 def check(study: Study) -> None:
@@ -53,7 +64,7 @@ def check(study: Study) -> None:
 @pytest.mark.parametrize("agent", AGENTS)
 def test_no_agent_stumbles_over_designs_that_fail(agent: str, faulty: Accelerator, mlp: Workload) -> None:
     values = {"mode": ["raise", "nan", "fine", "refuse", "empty"], "size": SIZES}
-    study = search(faulty, mlp, objective=TWO, constraints="cycles<=500", agent=agent, budget=15, values=values)
+    study = search(faulty, mlp, objective=TWO, constraints="cycles<=500", agent=spec(agent), budget=15, values=values)
     assert len(study.trials) == 15
     check(study)
 
@@ -73,7 +84,7 @@ def test_crashes_and_time_limits_among_the_rest(faulty: Accelerator, mlp: Worklo
 @pytest.mark.parametrize("values", [{"mode": ["fine"]}, {"mode": ["nan", "refuse"]}], ids=["limits", "failures"])
 def test_an_empty_feasible_set_has_no_front(agent: str, values: Any, faulty: Accelerator, mlp: Workload) -> None:
     values = {**values, "size": SIZES}
-    study = search(faulty, mlp, objective=TWO, constraints="cycles<=1", agent=agent, budget=5, values=values)
+    study = search(faulty, mlp, objective=TWO, constraints="cycles<=1", agent=spec(agent), budget=5, values=values)
     assert len(study.trials) == 5
     assert study.front().empty
     assert study.best() is None

@@ -20,10 +20,12 @@ from cyclescape.traces.workload import Workload
 GP = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the extra gp")
 WALKERS = ["annealing", "ants", "bottleneck", "genetic", "nsga2"]
 SOBOL = pytest.param("sobol", marks=pytest.mark.skipif(importlib.util.find_spec("scipy") is None, reason="needs the extra gp"))
+TREES = pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="needs the extra surrogate")
+GUIDED = pytest.param("guided:startup=5,trees=3", marks=TREES)
 SPECS = [
     "random", "grid", "tpe", "tpe:startup=3,candidates=8", pytest.param("gp:startup=4", marks=GP), *WALKERS,
     "annealing:hot=1,cold=0.1", "ants:ants=4,evaporation=0.5,greed=0", "bottleneck:patience=2,kick=1",
-    "genetic:population=5,crossover=0.5,mutation=2", "nsga2:population=4", SOBOL,
+    "genetic:population=5,crossover=0.5,mutation=2", "nsga2:population=4", SOBOL, GUIDED,
 ]  # fmt: skip
 OBJECTIVES = [("edp", ""), ("time_s,energy_j", "area_mm2<=3; utilization>=0.2")]
 
@@ -63,14 +65,14 @@ def test_batches_hold_no_repeats_either(spec: str, problem: Problem) -> None:
     assert len({problem.space.index(point) for point in asked}) == len(asked)
 
 
-@pytest.mark.parametrize("spec", ["random", "grid", "tpe", *WALKERS, SOBOL, pytest.param("gp:startup=4", marks=GP)])
+@pytest.mark.parametrize("spec", ["random", "grid", "tpe", *WALKERS, SOBOL, GUIDED, pytest.param("gp:startup=4", marks=GP)])
 def test_a_small_space_is_exhausted(spec: str, roofline: Accelerator, mlp: Workload) -> None:
     fixed = {"bandwidth": 8, "frequency_mhz": 500}
     with Problem(roofline, mlp, fixed=fixed, values={"lanes": [8, 16, 4]}) as problem:
         assert len(run(spec, problem, 20)) == 6
 
 
-@pytest.mark.parametrize("spec", ["tpe", *WALKERS, pytest.param("gp:startup=5", marks=GP)])
+@pytest.mark.parametrize("spec", ["tpe", *WALKERS, GUIDED, pytest.param("gp:startup=5", marks=GP)])
 def test_failures_and_foreign_points_are_digested(spec: str, faulty: Accelerator, mlp: Workload) -> None:
     with Problem(faulty, mlp, "edp", "cycles<=5000") as problem:
         searcher = make_searcher(spec, problem.space, problem.objective, budget=20, seed=0)
