@@ -46,7 +46,8 @@ def test_the_examples_of_the_page_of_environments_run():
 def test_the_page_of_agents_names_them_all():
     from cyclescape.agents.searcher import searcher_names
 
-    rows = [line.split("|")[1] for line in (ROOT / "docs/agents.md").read_text().split("## ")[0].splitlines() if line[:3] == "| `"]
+    table = (ROOT / "docs/agents.md").read_text().split("## ")[0].splitlines()
+    rows = [line.split("|")[1] for line in table if line.startswith("| `")]
     assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(searcher_names())
 
 
