@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-__all__ = ["CyclescapeError", "DesignError", "InputError", "Interrupted", "MissingExtraError", "explain"]
+__all__ = ["CyclescapeError", "DesignError", "InputError", "Interrupted", "MissingExtraError", "explain", "said"]
 
 
 class CyclescapeError(Exception):
@@ -48,3 +48,13 @@ def explain(error: ValidationError) -> str:
         else:
             parts.append(message)
     return "; ".join(parts)
+
+
+def said(error: BaseException) -> str:
+    """Return type and text of any error as one line that can be stored: bytes that are no text are escaped."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = ""
+    text = text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

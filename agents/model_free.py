@@ -1,4 +1,4 @@
-"""Searchers that learn nothing: uniform draws, and an even grid."""
+"""Searchers that learn nothing: uniform draws, a sequence that fills the space evenly, and an even grid."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..errors import MissingExtraError
 from ..simulator.objective import Objective
 from ..simulator.space import Index, Space
 from .searcher import Point, Searcher
 
-__all__ = ["Grid", "Random"]
+__all__ = ["Grid", "Random", "Sobol"]
+
+_TRIES = 32
+"""Points of a sequence in a row that may be seen before one is drawn instead."""
 
 
 class Random(Searcher):
@@ -30,6 +34,40 @@ class Random(Searcher):
                 break
             points.append(self.space.point(index))
         return points
+
+
+class Sobol(Searcher):
+    """A scrambled Sobol sequence, which fills the space more evenly than chance; needs scipy (the extra `gp`)."""
+
+    name: ClassVar[str] = "sobol"
+    oblivious: ClassVar[bool] = True
+
+    def __init__(self, space: Space, objective: Objective, *, budget: int, seed: int) -> None:
+        try:
+            from scipy.stats import qmc
+        except ImportError as error:
+            raise MissingExtraError("the agent 'sobol'", "gp") from error
+        super().__init__(space, objective, budget=budget, seed=seed)
+        self._sequence = qmc.Sobol(len(space.sizes), scramble=True, rng=self.rng)
+
+    def ask(self, n: int) -> list[Point]:
+        """The next n points of the sequence that were not seen; where it mostly repeats, uniform draws."""
+        found: list[Point] = []
+        while len(found) < n:
+            index = self._next()
+            if index is None:
+                break
+            found.append(self.space.point(index))
+        return found
+
+    def _next(self) -> Index | None:
+        for _ in range(_TRIES):
+            share = self._sequence.random(1)[0]
+            index = tuple(int(place) for place in share * self.space.sizes)
+            if index not in self.seen:
+                self.seen.add(index)
+                return index
+        return self.unseen()
 
 
 class Grid(Searcher):

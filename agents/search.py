@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, Interrupted
+from ..errors import InputError, Interrupted, said
 from ..simulator.accelerator import Accelerator
 from ..simulator.evaluator import Cached, Evaluator, Pace
 from ..simulator.objective import Aggregate, Objective, Outcome
@@ -18,7 +18,7 @@ from ..simulator.problem import Problem
 from ..simulator.record import TrialRecord, canonical
 from ..simulator.store import ResultStore, StoreError
 from .model_free import Random
-from .searcher import Point, Searcher, make_searcher
+from .searcher import Point, Searcher, make_searcher, proposed
 from .study import Asked, Study, Trial
 
 __all__ = ["search"]
@@ -141,12 +141,12 @@ class _Run:
         note = f"{self.searcher.name} failed {_PATIENCE} times in a row and is no longer asked"
         if self.failures < _PATIENCE:
             try:
-                points = [dict(point) for point in self.searcher.ask(min(size, left))][:left]
+                points = [proposed(self.problem.space, point) for point in self.searcher.ask(min(size, left))[:left]]
                 self.failures = 0
                 return points, self.searcher.name, None
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.failures += 1
-                note = _say(f"{self.searcher.name} could not propose", error)
+                note = f"{self.searcher.name} could not propose: {said(error)}"
         return self.fallback.ask(min(size, left)), self.fallback.name, note
 
     def fresh(self, points: Sequence[Point]) -> list[Point]:
@@ -185,18 +185,14 @@ class _Run:
             return
         try:
             self.searcher.tell(points, [self.known[canonical(point)] for point in points])
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.failures += 1
-            note = _say(f"{self.searcher.name} could not learn from this", error)
+            note = f"{self.searcher.name} could not learn from this: {said(error)}"
             last = self.study.trials[-1] if self.study.trials else None
             if last is not None and last.note is None:
                 self.study.trials[-1] = Trial(last.number, last.point, last.outcome, last.agent, note, last.keys)
                 if self.store is not None:
                     self.store.put_trials(self.records(self.study.trials[-1]))
-
-
-def _say(what: str, error: Exception) -> str:
-    return f"{what}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _write_asked(folder: Path, asked: Asked) -> None:

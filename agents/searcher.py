@@ -16,16 +16,23 @@ from ..errors import InputError
 from ..simulator.objective import Objective, Outcome
 from ..simulator.space import Index, Space
 
-__all__ = ["Point", "Searcher", "make_searcher", "register", "searcher_names", "searcher_summary"]
+__all__ = ["Point", "Searcher", "make_searcher", "proposed", "register", "searcher_names", "searcher_summary"]
 
 GROUP = "cyclescape.searchers"
 """Entry points of further searchers: `Searcher` classes, or callables with the same arguments."""
 
 _BUILT_IN = {
+    "annealing": "annealing:Annealing",
+    "ants": "ants:Ants",
     "auto": "auto:auto",
+    "bottleneck": "bottleneck:Bottleneck",
+    "genetic": "evolution:Genetic",
     "gp": "optuna_searchers:Gp",
     "grid": "model_free:Grid",
+    "guided": "guided:Guided",
+    "nsga2": "evolution:Nsga2",
     "random": "model_free:Random",
+    "sobol": "model_free:Sobol",
     "tpe": "optuna_searchers:Tpe",
 }
 _registered: dict[str, Callable[..., Searcher]] = {}
@@ -100,6 +107,22 @@ class Searcher(ABC):
             ring = list(dict.fromkeys(ring))
             reached.update(ring)
         return self.unseen()
+
+
+def proposed(space: Space, given: Any) -> Point:
+    """A proposal as a point of plain values, those of the grid as declared; a value off the grid is kept.
+
+    Raises `InputError` for what names other parameters than the space, or has values that are not plain.
+    """
+    if not isinstance(given, Mapping) or set(given) != set(space.names):
+        raise InputError(f"{given!r} is no point (accepted: a value for each of {', '.join(space.names)})")
+    point: Point = {}
+    for name, listed in space.values.items():
+        value = given[name].item() if isinstance(given[name], np.generic) else given[name]
+        if not isinstance(value, bool | int | float | str | None):
+            raise InputError(f"{name}={value!r}: not a plain value (accepted: a number, a text, true, false or none)")
+        point[name] = listed[listed.index(value)] if value in listed else value
+    return point
 
 
 def register(name: str) -> Callable[[Factory], Factory]:

@@ -121,10 +121,16 @@ def _ratio(pattern: tuple[int, int] | None) -> str | None:
 
 
 def _envs(_: str | None) -> Rows:
+    from ..envs.registration import FORMS
     from ..simulator.accelerator import env_id
     from ..simulator.registry import accelerator_names
 
-    return [{"id": env_id(name), "accelerator": name} for name in accelerator_names()], ["id", "accelerator"]
+    rows = [
+        {"id": env_id(name, form), "accelerator": name, "form": form.lower() or "one-shot"}
+        for name in accelerator_names()
+        for form in FORMS
+    ]
+    return rows, ["id", "accelerator", "form"]
 
 
 def _agents(_: str | None) -> Rows:

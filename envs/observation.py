@@ -15,26 +15,35 @@ __all__ = ["WORKLOAD_FEATURES", "Observer", "workload_features"]
 
 Observation = dict[str, np.ndarray]
 
-WORKLOAD_FEATURES = ("macs", "params", "vector_ops", "operators", "intensity")
-"""Counts of a network, as log10(1 + count) over `_DECADES`: multiply-accumulates, parameters, element-wise
-operations, operators, and multiply-accumulates per element moved once."""
+WORKLOAD_FEATURES = (
+    "macs", "params", "vector_ops", "operators", "intensity", "requests", "writes", "lines", "warp_instructions",
+)  # fmt: skip
+"""Counts of a workload, as log10(1 + count) over `_DECADES`. Of a network: multiply-accumulates, parameters,
+element-wise operations, operators, and multiply-accumulates per element moved once. Of an address trace: requests,
+those that write, and distinct lines of 64 bytes. Of a kernel trace: instructions of warps."""
 
-_DECADES = np.array([18.0, 15.0, 15.0, 6.0, 6.0])
+_DECADES = np.array([18.0, 15.0, 15.0, 6.0, 6.0, 9.0, 9.0, 9.0, 12.0])
+_LINE_BITS = 6
 _SPAN = 5.0
 """Metrics reach from -1 to 1 over so many decades below and above the default design's."""
 
 
 def workload_features(workload: Any) -> np.ndarray:
-    """float32[5] in 0..1; zero for counts that a kind of workload does not have."""
+    """float32[9] in 0..1; zero for counts that a kind of workload does not have."""
     operators = getattr(workload, "operators", ())
     moved = sum(op.weight_elements + op.input_elements + op.output_elements for op in operators)
     macs = getattr(workload, "macs", 0)
+    address = getattr(workload, "address", np.empty(0, dtype=np.int64))
     counts = [
         macs,
         getattr(workload, "params", 0),
         getattr(workload, "vector_ops", 0),
         len(operators),
         macs / moved if moved else 0,
+        len(address),
+        getattr(workload, "writes", 0),
+        len(np.unique(address >> _LINE_BITS)),
+        getattr(workload, "warp_instructions", 0),
     ]
     scaled = np.log10(1.0 + np.array(counts, dtype=float)) / _DECADES
     return np.clip(scaled, 0.0, 1.0).astype(np.float32)
@@ -65,8 +74,13 @@ class Observer:
         if problem.objective.constraints:
             count = len(problem.objective.constraints)
             boxes["slacks"] = spaces.Box(-1.0, 1.0, (count,), np.float32)
-        self.space: spaces.Space[Any] = spaces.Dict(boxes)
+        self._boxes = boxes
+        self.space = self.extended()
         self._reference: Outcome | None = None
+
+    def extended(self, **more: spaces.Space[Any]) -> spaces.Space[Any]:
+        """The space of observations, and of what a form adds to them."""
+        return spaces.Dict({**self._boxes, **more})
 
     @property
     def reference(self) -> Outcome:
@@ -74,11 +88,6 @@ class Observer:
         if self._reference is None:
             self._reference = self.problem.evaluate([{}])[0]
         return self._reference
-
-    def default_index(self) -> tuple[int, ...]:
-        """The explored point that is nearest to the default design."""
-        space = self.problem.space
-        return tuple(_nearest(listed, space.parameters[name].default) for name, listed in space.values.items())
 
     def observe(self, index: Sequence[int], outcome: Outcome) -> Observation:
         """The observation of a design and how it did."""
@@ -104,11 +113,3 @@ class Observer:
 
     def _log(self, metrics: Mapping[str, float]) -> np.ndarray:
         return np.log10([max(metrics.get(name, 1.0), FLOOR) for name in self._metrics])
-
-
-def _nearest(listed: Sequence[Any], default: Any) -> int:
-    if default in listed:
-        return listed.index(default)
-    if isinstance(default, int | float):
-        return min(range(len(listed)), key=lambda i: abs(listed[i] - default))
-    return 0

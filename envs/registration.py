@@ -15,7 +15,14 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-__all__ = ["register_all", "register_when_imported"]
+__all__ = ["FORMS", "register_all", "register_when_imported"]
+
+FORMS: dict[str, dict[str, Any]] = {
+    "": {"entry_point": "cyclescape.envs.one_shot:OneShot", "vector_entry_point": "cyclescape.envs.vector:OneShotVector"},
+    "Sequential": {"entry_point": "cyclescape.envs.sequential:Sequential"},
+    "Refine": {"entry_point": "cyclescape.envs.refine:Refine"},
+}
+"""Forms of every machine's environment, by what follows the machine in the id; the one-shot form is the plain id."""
 
 
 def register_when_imported() -> None:
@@ -40,17 +47,13 @@ def _register(name: str) -> None:
 
     from ..simulator.accelerator import env_id
 
-    if env_id(name) in gymnasium.registry:
-        return
-    try:
-        gymnasium.register(
-            env_id(name),
-            entry_point="cyclescape.envs.one_shot:OneShot",
-            vector_entry_point="cyclescape.envs.vector:OneShotVector",
-            kwargs={"accelerator": name},
-        )
-    except gymnasium.error.Error as error:
-        warnings.warn(f"accelerator {name!r} has no environment: {error}", stacklevel=2)
+    for form, entries in FORMS.items():
+        if (known := env_id(name, form)) in gymnasium.registry:
+            continue
+        try:
+            gymnasium.register(known, kwargs={"accelerator": name}, **entries)
+        except gymnasium.error.Error as error:
+            warnings.warn(f"accelerator {name!r} has no environment: {error}", stacklevel=2)
 
 
 class _Finder(MetaPathFinder):

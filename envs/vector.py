@@ -8,8 +8,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from .base import explained
 from .observation import Observation
-from .one_shot import OneShot, explained
+from .one_shot import OneShot
 
 __all__ = ["OneShotVector"]
 
@@ -64,7 +65,7 @@ class OneShotVector(VectorEnv[Observation, np.ndarray, np.ndarray]):
 
     def _begun(self) -> Observation:
         observer = self._one.observer
-        first = observer.observe(observer.default_index(), observer.reference)
+        first = observer.observe(self.problem.space.default(), observer.reference)
         return {name: np.repeat(part[None], self.num_envs, axis=0) for name, part in first.items()}
 
     def close_extras(self, **_: Any) -> None:

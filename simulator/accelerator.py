@@ -109,6 +109,6 @@ class Accelerator(ABC):
         return env_id(cls.name)
 
 
-def env_id(name: str) -> str:
-    """The environment id of the machine of that name, known without importing it."""
-    return f"cyclescape/{''.join(part.capitalize() for part in name.replace('_', '-').split('-'))}-v0"
+def env_id(name: str, form: str = "") -> str:
+    """The environment id of the machine of that name, in a form ("", "Sequential", ...), known without importing it."""
+    return f"cyclescape/{''.join(part.capitalize() for part in name.replace('_', '-').split('-'))}{form}-v0"

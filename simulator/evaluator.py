@@ -20,7 +20,7 @@ from importlib.metadata import entry_points
 from itertools import islice
 from typing import Any, Self
 
-from ..errors import DesignError, InputError
+from ..errors import DesignError, InputError, said
 from .accelerator import Accelerator
 from .design import Design
 from .record import Record, key_of
@@ -213,8 +213,7 @@ def _run(machine: Accelerator, designs: Sequence[Design], workload: Any, engine:
             return [report for design in designs for report in _run(machine, [design], workload, engine)]
         if isinstance(error, DesignError):
             return [Report.failed(str(error))]
-        text = " ".join(str(error).split())
-        return [Report.failed(f"the model raised {type(error).__name__}{': ' if text else ''}{text}")]
+        return [Report.failed(f"the model raised {said(error)}")]
 
 
 def checked(report: Report) -> Report:

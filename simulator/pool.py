@@ -27,7 +27,7 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from ..errors import CyclescapeError, InputError
+from ..errors import CyclescapeError, InputError, said
 from .accelerator import Accelerator
 from .design import Design
 from .evaluator import Evaluator, Pace, Values, resimulated, run_batch, validated
@@ -181,7 +181,7 @@ class Pool(Evaluator):
         except (BrokenProcessPool, CancelledError):
             raise
         except Exception as error:  # designs or reports that do not survive the way between processes
-            return Report.failed(f"the worker process could not answer: {type(error).__name__}: {error}")
+            return Report.failed(f"the worker process could not answer: {said(error)}")
         if limit is not None and seconds > limit:
             return Report.failed(f"time limit of {limit:g} s exceeded", retry_above_s=limit)
         self._pace.note(len(reports), seconds)

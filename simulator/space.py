@@ -75,6 +75,10 @@ class Space:
             found.append(listed.index(point[name]))
         return tuple(found)
 
+    def default(self) -> Index:
+        """Return the index of the point that is nearest to the default design."""
+        return tuple(_nearest(listed, self.parameters[name].default) for name, listed in self.values.items())
+
     def unrank(self, rank: int) -> Index:
         """Return the index of the rank-th point of the grid; the last parameter varies fastest."""
         index = []
@@ -104,3 +108,11 @@ class Space:
             for there in steps:
                 if 0 <= there < size and there != here:
                     yield (*index[:axis], there, *index[axis + 1 :])
+
+
+def _nearest(listed: Sequence[Any], default: Any) -> int:
+    if default in listed:
+        return listed.index(default)
+    if isinstance(default, int | float):
+        return min(range(len(listed)), key=lambda i: abs(listed[i] - default))
+    return 0

@@ -34,6 +34,23 @@ def test_the_examples_of_the_systolic_page_run():
         exec(compile(block, "systolic.md", "exec", dont_inherit=True), {})
 
 
+def test_the_examples_of_the_page_of_environments_run():
+    pytest.importorskip("pettingzoo")
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/environments.md").read_text(), re.DOTALL)
+    assert len(blocks) == 3
+    scope = {}
+    for block in blocks:
+        exec(compile(block, "environments.md", "exec", dont_inherit=True), scope)
+
+
+def test_the_page_of_agents_names_them_all():
+    from cyclescape.agents.searcher import searcher_names
+
+    table = (ROOT / "docs/agents.md").read_text().split("## ")[0].splitlines()
+    rows = [line.split("|")[1] for line in table if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(searcher_names())
+
+
 def test_the_examples_of_the_page_of_workloads_run(monkeypatch):
     from cyclescape.traces import catalog
 

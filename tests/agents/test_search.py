@@ -157,7 +157,11 @@ def test_an_agent_that_raises_is_written_down(roofline: Accelerator, mlp: Worklo
     assert len(rows) == 10
     assert {i: (row.agent, row.note) for i, row in rows.iterrows() if isinstance(row.note, str)} == {
         2: ("random", "rebel could not propose: ZeroDivisionError: no idea"),
-        4: ("random", "rebel could not propose: TypeError: 'NoneType' object is not iterable"),
+        4: (
+            "random",
+            "rebel could not propose: InputError: None is no point "
+            "(accepted: a value for each of lanes, bandwidth, frequency_mhz, fused)",
+        ),
         6: ("rebel", "rebel could not learn from this: KeyError: 'what?'"),
     }
     assert Study.load(tmp_path).history.equals(rows)

@@ -18,7 +18,15 @@ from cyclescape.simulator.problem import Problem
 from cyclescape.traces.workload import Workload
 
 GP = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the extra gp")
-SPECS = ["random", "grid", "tpe", "tpe:startup=3,candidates=8", pytest.param("gp:startup=4", marks=GP)]
+WALKERS = ["annealing", "ants", "bottleneck", "genetic", "nsga2"]
+SOBOL = pytest.param("sobol", marks=pytest.mark.skipif(importlib.util.find_spec("scipy") is None, reason="needs the extra gp"))
+TREES = pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="needs the extra surrogate")
+GUIDED = pytest.param("guided:startup=5,trees=3", marks=TREES)
+SPECS = [
+    "random", "grid", "tpe", "tpe:startup=3,candidates=8", pytest.param("gp:startup=4", marks=GP), *WALKERS,
+    "annealing:hot=1,cold=0.1", "ants:ants=4,evaporation=0.5,greed=0", "bottleneck:patience=2,kick=1",
+    "genetic:population=5,crossover=0.5,mutation=2", "nsga2:population=4", SOBOL, GUIDED,
+]  # fmt: skip
 OBJECTIVES = [("edp", ""), ("time_s,energy_j", "area_mm2<=3; utilization>=0.2")]
 
 
@@ -57,14 +65,14 @@ def test_batches_hold_no_repeats_either(spec: str, problem: Problem) -> None:
     assert len({problem.space.index(point) for point in asked}) == len(asked)
 
 
-@pytest.mark.parametrize("spec", ["random", "grid", "tpe", pytest.param("gp:startup=4", marks=GP)])
+@pytest.mark.parametrize("spec", ["random", "grid", "tpe", *WALKERS, SOBOL, GUIDED, pytest.param("gp:startup=4", marks=GP)])
 def test_a_small_space_is_exhausted(spec: str, roofline: Accelerator, mlp: Workload) -> None:
     fixed = {"bandwidth": 8, "frequency_mhz": 500}
     with Problem(roofline, mlp, fixed=fixed, values={"lanes": [8, 16, 4]}) as problem:
         assert len(run(spec, problem, 20)) == 6
 
 
-@pytest.mark.parametrize("spec", ["tpe", pytest.param("gp:startup=5", marks=GP)])
+@pytest.mark.parametrize("spec", ["tpe", *WALKERS, GUIDED, pytest.param("gp:startup=5", marks=GP)])
 def test_failures_and_foreign_points_are_digested(spec: str, faulty: Accelerator, mlp: Workload) -> None:
     with Problem(faulty, mlp, "edp", "cycles<=5000") as problem:
         searcher = make_searcher(spec, problem.space, problem.objective, budget=20, seed=0)
@@ -132,6 +140,10 @@ def test_nearest_unseen_walks_outwards(roofline: Accelerator, mlp: Workload) -> 
         ("tpee", "did you mean 'tpe'?"),
         ("random:size=3", "no option 'size' (accepted: none)"),
         ("tpe:start=3", "no option 'start' (accepted: startup, candidates)"),
+        ("annealing:hot=0", "hot=0, cold=0.01: accepted: 0 < cold <= hot"),
+        ("ants:ants=1", "ants=1, evaporation=0.3, greed=0.2: accepted: ants >= 2"),
+        ("nsga2:population=1", "agent 'nsga2': population=1, crossover=0.9, mutation=1.0: accepted: population >= 2"),
+        ("bottleneck:kick=0", "patience=6, kick=0: accepted: at least 1 each"),
         ("tpe:startup", "'startup' is not understood (accepted: key=value)"),
     ],
 )

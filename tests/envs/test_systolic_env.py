@@ -1,23 +1,11 @@
-"""The environment of the product, on real networks: checkers, seeds, JSON, training."""
+"""The environment of the product, on a real network: seeds and JSON."""
 
 from __future__ import annotations
 
 import gymnasium
 import numpy as np
-import pytest
 
 import cyclescape  # noqa: F401  (registers the environments)
-
-
-@pytest.mark.parametrize("library", ["gymnasium", "stable_baselines3"])
-def test_both_checkers_pass(library):
-    env = gymnasium.make("cyclescape/Systolic-v0", workload="resnet18", objective="edp", constraints="area_mm2<=20")
-    if library == "gymnasium":
-        from gymnasium.utils.env_checker import check_env
-
-        check_env(env.unwrapped, skip_render_check=True)
-    else:
-        pytest.importorskip("stable_baselines3.common.env_checker").check_env(env, warn=True)
 
 
 def test_the_same_specification_and_seed_give_the_same_trajectory():
@@ -38,10 +26,3 @@ def test_the_same_specification_and_seed_give_the_same_trajectory():
     assert runs[0] == runs[1]
     assert any("too small" in (reason or "") for _, _, reason in runs[0]), "no design of these breaks a rule"
     assert all(np.isfinite(reward) for reward, _, _ in runs[0])
-
-
-def test_ppo_trains():
-    baselines = pytest.importorskip("stable_baselines3")
-    env = gymnasium.make("cyclescape/Systolic-v0", workload="alexnet")
-    model = baselines.PPO("MultiInputPolicy", env, n_steps=64, batch_size=32, seed=0).learn(128)
-    assert model.num_timesteps == 128

@@ -1,0 +1,87 @@
+"""What every form of a machine's environment shares: the problem, what is observed, how a design is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import gymnasium
+
+from ..errors import InputError
+from ..simulator.objective import Aggregate, Objective, Outcome
+from ..simulator.problem import Problem
+from ..simulator.space import Index
+from .observation import Observation, Observer
+
+__all__ = ["DesignEnv", "explained"]
+
+
+class DesignEnv(gymnasium.Env[Observation, Any]):
+    """A problem as an environment. A form says what an action is; rewards and `info` are the same in all.
+
+    Rewards count decades better than the default design, averaged over the objectives, minus the penalty of
+    violated constraints; always maximised. A design that breaks a rule or cannot be simulated is worth -10,
+    and `info` says why. `info` of a step that judged a design: `design`, `report` (a list with several
+    workloads), `objectives`, `slacks`, `feasible`, `reason`, `bottleneck`.
+
+    Arguments are strings and numbers, or lists and mappings of them, so that the `EnvSpec` is JSON.
+    Raises `InputError` for an argument that does not fit.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "render_modes": []
+    }
+    default_horizon: ClassVar[int] = 1
+    """Designs to an episode if nothing else is said."""
+
+    def __init__(
+        self,
+        accelerator: str,
+        workload: str | Sequence[str] | Any = None,
+        objective: str | Sequence[str] | Objective = "edp",
+        constraints: str | Sequence[str] = (),
+        *,
+        aggregate: Aggregate | None = None,
+        weights: Sequence[float] | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        values: Mapping[str, Sequence[Any]] | None = None,
+        evaluator: str = "direct",
+        time_limit_s: float | None = None,
+        engine: str | None = None,
+        horizon: int | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        self.horizon = self.default_horizon if horizon is None else horizon
+        if self.horizon < 1:
+            raise InputError(f"horizon {horizon}: must be at least 1")
+        self.problem = Problem(
+            accelerator, workload, objective, constraints, aggregate=aggregate, weights=weights, fixed=fixed,
+            values=values, evaluator=evaluator, time_limit_s=time_limit_s, engine=engine,
+        )  # fmt: skip
+        self.observer = Observer(self.problem)
+        self.render_mode = render_mode
+        self.observation_space = self.observer.space
+
+    def judge(self, index: Index) -> tuple[float, Outcome, dict[str, Any]]:
+        """Evaluate the design at an index: its reward, how it did, and the `info` of the step."""
+        point = self.problem.space.point(index)
+        outcome = self.problem.evaluate([point])[0]
+        return self.problem.objective.reward(outcome, self.observer.reference), outcome, explained(point, outcome)
+
+    def close(self) -> None:
+        """End what the evaluator holds."""
+        self.problem.close()
+
+
+def explained(point: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """The `info` of a step."""
+    reports = outcome.reports
+    return {
+        "design": dict(point),
+        "report": reports[0] if len(reports) == 1 else list(reports),
+        "objectives": dict(outcome.values),
+        "slacks": dict(outcome.slacks),
+        "feasible": outcome.feasible,
+        "reason": outcome.reason,
+        "bottleneck": outcome.bottleneck,
+    }
