@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .hosted import run_hosted as run_hosted
     from .memories import memory_port as memory_port
     from .memories import scratchpad as scratchpad
+    from .offchip import dram_port as dram_port
     from .random_networks import random_network as random_network
     from .rules import Filter as Filter
     from .rules import RepeatBy as RepeatBy
@@ -55,6 +56,7 @@ _HOME = {
     "fills": ("Gauge", "gauges"),
     "hosted": ("Region", "run_hosted"),
     "memories": ("memory_port", "scratchpad"),
+    "offchip": ("dram_port",),
     "random_networks": ("random_network",),
     "rules": ("Filter", "RepeatBy", "Select", "Switch"),
     "run": ("Blocked", "Run"),

@@ -2,7 +2,11 @@
 
 import pytest
 
-from cyclescape.simulator.dataflow import memory_port, minimal_depths, scratchpad, simulate, throughput_bound
+from cyclescape.errors import InputError
+from cyclescape.simulator.dataflow import dram_port, memory_port, minimal_depths, scratchpad, simulate, throughput_bound
+from cyclescape.simulator.memory.dram.bursts import run_transfers
+from cyclescape.simulator.memory.dram.devices import device
+from cyclescape.simulator.memory.dram.system import DramSystem
 from cyclescape.simulator.network import Network, NetworkError
 
 
@@ -60,3 +64,39 @@ def test_bad_memories_are_refused():
         reading(bytes_per_request=4, bytes_per_cycle=1, latency=[1, 2])
     with pytest.raises(NetworkError, match="capacity_blocks=0"):
         passed(0)
+
+
+@pytest.mark.parametrize(("name", "stride"), [("DDR4_2400R", 64), ("DDR4_2400R", 2**17), ("HBM2_2000", 32)])
+def test_a_busy_port_to_a_dram_answers_when_the_controller_does(name, stride):
+    """In order, and one a cycle at most: what the controller answers out of order waits for those before."""
+    system, addresses = DramSystem(device(name)), [stride * i for i in range(300)]
+    net = Network("reading")
+    net.node("ask", 300, outputs=["out"])
+    dram_port(net, "port", addresses, bytes_per_request=64, system=system, cycle_ps=1000)
+    net.node("use", 300, ["in"])
+    net.connect("ask", "port")
+    net.connect("port", "use", 400)
+    run = simulate(net, record=True)
+    answered, expected = run_transfers(system, addresses, 64).answered, [0]
+    for tick in answered.tolist():
+        expected.append(max(expected[-1] + 1, -(-round(1000 * tick * system.device.tick_ps) // 1_000_000)))
+    assert run.ready["use"][:300].tolist() == [1 + cycle for cycle in expected[1:]]
+    assert simulate(net, "simpy").difference(run) == ""
+
+
+def test_row_misses_slow_a_port_down_and_wrong_addresses_are_told():
+    def cycles(stride):
+        net = Network("reading")
+        net.node("ask", 200, outputs=["out"])
+        addresses, system = [stride * i for i in range(200)], DramSystem(device("DDR4_2400R"))
+        dram_port(net, "port", addresses, bytes_per_request=64, system=system)
+        net.node("use", 200, ["in"])
+        net.connect("ask", "port")
+        net.connect("port", "use", 8)
+        return simulate(net).cycles
+
+    assert cycles(2**17) > 3 * cycles(64)  # one bank, a row each
+    with pytest.raises(InputError, match="accepted: 1 byte or more within 0 to"):
+        dram_port(Network("far"), "port", [2**50], bytes_per_request=64, system=DramSystem(device("DDR4_2400R")))
+    with pytest.raises(NetworkError, match="DRAM port port: 0 addresses"):
+        dram_port(Network("none"), "port", [], bytes_per_request=64, system=DramSystem(device("DDR4_2400R")))
