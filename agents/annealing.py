@@ -52,13 +52,7 @@ class Annealing(Remembering):
 
     def ask(self, n: int) -> list[Point]:
         """Steps from where the walk is; from one place if n is more than one."""
-        found = []
-        for _ in range(n):
-            index = self._next()
-            if index is None:
-                break
-            found.append(self.space.point(index))
-        return found
+        return self.points(n, self._next)
 
     def learn(self, index: Index, outcome: Outcome) -> None:
         """Go there, perhaps; begin another chain if this one is over."""

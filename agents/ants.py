@@ -45,13 +45,7 @@ class Ants(Remembering):
 
     def ask(self, n: int) -> list[Point]:
         """Send out n ants."""
-        found = []
-        for _ in range(n):
-            index = self._next()
-            if index is None:
-                break
-            found.append(self.space.point(index))
-        return found
+        return self.points(n, self._next)
 
     def learn(self, index: Index, outcome: Outcome) -> None:
         """Renew the trails when enough ants are back."""

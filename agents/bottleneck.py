@@ -55,13 +55,7 @@ class Bottleneck(Remembering):
 
     def ask(self, n: int) -> list[Point]:
         """The n most promising steps from here."""
-        found = []
-        for _ in range(n):
-            index = self._next()
-            if index is None:
-                break
-            found.append(self.space.point(index))
-        return found
+        return self.points(n, self._next)
 
     def learn(self, index: Index, outcome: Outcome) -> None:
         """Learn what the step did, and stay where it is better."""

@@ -47,13 +47,7 @@ class _Evolution(Remembering):
 
     def ask(self, n: int) -> list[Point]:
         """The default design and random ones at first, then n children."""
-        found = []
-        for _ in range(n):
-            index = self._next()
-            if index is None:
-                break
-            found.append(self.space.point(index))
-        return found
+        return self.points(n, self._next)
 
     def learn(self, index: Index, outcome: Outcome) -> None:
         """Select parents when a generation is complete."""

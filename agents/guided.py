@@ -52,13 +52,7 @@ class Guided(Remembering):
 
     def ask(self, n: int) -> list[Point]:
         """The n most promising designs, each by a climb of its own."""
-        found = []
-        for _ in range(n):
-            index = self._next()
-            if index is None:
-                break
-            found.append(self.space.point(index))
-        return found
+        return self.points(n, self._next)
 
     def _next(self) -> Index | None:
         if (default := self.space.default()) not in self.seen:

@@ -27,13 +27,7 @@ class Random(Searcher):
 
     def ask(self, n: int) -> list[Point]:
         """Draw n points that were not seen."""
-        points = []
-        for _ in range(n):
-            index = self.unseen()
-            if index is None:
-                break
-            points.append(self.space.point(index))
-        return points
+        return self.points(n, self.unseen)
 
 
 class Sobol(Searcher):
@@ -52,13 +46,7 @@ class Sobol(Searcher):
 
     def ask(self, n: int) -> list[Point]:
         """The next n points of the sequence that were not seen; where it mostly repeats, uniform draws."""
-        found: list[Point] = []
-        while len(found) < n:
-            index = self._next()
-            if index is None:
-                break
-            found.append(self.space.point(index))
-        return found
+        return self.points(n, self._next)
 
     def _next(self) -> Index | None:
         for _ in range(_TRIES):

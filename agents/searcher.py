@@ -62,6 +62,13 @@ class Searcher(ABC):
     def ask(self, n: int) -> list[Point]:
         """Propose up to n points; none at all if there is nothing left to propose."""
 
+    def points(self, n: int, following: Callable[[], Index | None]) -> list[Point]:
+        """Return up to n points, each what `following` says next, until that is None."""
+        found: list[Point] = []
+        while len(found) < n and (index := following()) is not None:
+            found.append(self.space.point(index))
+        return found
+
     def tell(self, points: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]) -> None:
         """Learn how points did, whoever proposed them."""
         for point in points:
