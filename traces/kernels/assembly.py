@@ -27,6 +27,7 @@ from pathlib import Path
 from ...errors import InputError
 from .instruction import COUNTERS, NO_STALL, Control, Instruction
 from .operands import parse_operand, split_operands
+from .text import read_text
 
 __all__ = ["EXPECTATIONS", "Case", "Expected", "parse_assembly", "parse_control", "parse_instruction", "read_assembly"]
 
@@ -85,13 +86,7 @@ class Case:
 
 def read_assembly(path: Path) -> list[Case]:
     """Read a file of microbenchmarks; raises `InputError` with file, line, value and what is accepted."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
-    return parse_assembly(text, str(path))
+    return parse_assembly(read_text(path, MAX_BYTES), str(path))
 
 
 def parse_assembly(text: str, name: str = "assembly") -> list[Case]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from ....errors import InputError
 from ..assembly import parse_instruction
 from ..instruction import RZ, Instruction, Operand
+from ..text import read_text
 from .encoding import decode_control
 
 __all__ = ["ARCHITECTURES", "Program", "parse_listing", "read_listing"]
@@ -68,13 +69,7 @@ class Program:
 
 def read_listing(path: Path) -> tuple[Program, ...]:
     """Read every kernel of a file; raises `InputError` with file and line of what is missing or wrong."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
-    return parse_listing(text, str(path))
+    return parse_listing(read_text(path, MAX_BYTES), str(path))
 
 
 def parse_listing(text: str, name: str = "listing") -> tuple[Program, ...]:
