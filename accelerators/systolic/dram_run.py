@@ -90,7 +90,7 @@ def run_on_dram(design: SystolicDesign, jobs: JobTable, rows: np.ndarray, engine
             accounts[j] = [account[cause] for cause in CAUSES]
             cycles, stalls[: len(STALLS)] = seen.cycles, [seen.stalls[name] for name in STALLS]
         is_vector = bool(jobs.row(j)[field("vector")])
-        beside = 0 if is_vector else engines.vector_cycles(design, jobs, j, row)
+        beside = engines.vector_cycles(design, jobs, j, row)
         _write(row, is_vector, cycles, beside, stalls)
         busy = int(port.booked()[:, CAUSES.index("busy")].sum())
         row[RESULT.index("port_busy_cycles")] = (busy - booked) * down // (up * memory.system.data_buses)

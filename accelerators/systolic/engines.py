@@ -79,7 +79,7 @@ def reference(
             plan = job_plan(design, jobs, j, row)
             seen = run_job(design, jobs, j, row)
             is_vector = bool(jobs.unique[jobs.use[j], field("vector")])
-            beside = 0 if is_vector else vector_cycles(design, jobs, j, row)
+            beside = vector_cycles(design, jobs, j, row)
             row[0] = max(seen.cycles, beside)
             row[first_stall:port] = [seen.stalls[name] for name in STALLS]
             row[port] = sum(end - start for _, start, end in seen.transfers)
@@ -136,7 +136,7 @@ def _as_run(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) 
 
 
 def vector_cycles(design: SystolicDesign, jobs: JobTable, j: int, result: np.ndarray) -> int:
-    """Return for how long the vector unit is busy beside product j, with what is fused into it."""
+    """Return for how long the vector unit is busy beside job j, with what is fused into it (into a vector pass: nothing)."""
     fused = range(j + 1, j + 1 + max(0, int(result[FUSED])))
     beside = [i for i in fused if jobs.follows[i] != ELEMENTWISE]
     ops = sum(int(jobs.unique[jobs.use[i], field("vector_ops")]) for i in beside)

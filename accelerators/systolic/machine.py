@@ -149,14 +149,8 @@ def _reports(
     """Turn a batch of engine results into reports."""
     total = results.sum(axis=1)
     areas = costs.areas_mm2(designs)
-    energy = costs.energies_j(designs, jobs, results, areas)
-    cycles = total[:, 0]
-    interval = np.array([max(pipeline.stage_cycles(rows[:, 0], own)) for rows, own in zip(results, cuts, strict=True)])
-    energy[..., -1] *= (interval / np.maximum(cycles, 1))[:, None]  # what leaks between two results
-    for d, outcome in outcomes.items():
-        if outcome is not None and not isinstance(outcome, str) and outcome.energy_j is not None:
-            costs.share_dram_energy(energy[d], outcome.energy_j)
-    energy = energy.sum(axis=1)
+    cycles, interval = total[:, 0], _intervals(results, cuts)
+    energy = _energies_j(designs, jobs, results, areas, interval, outcomes).sum(axis=1)
 
     def summed(name: str) -> np.ndarray:
         return total[:, RESULT.index(name)]
@@ -205,6 +199,24 @@ def _reports(
     return reports
 
 
+def _intervals(results: np.ndarray, cuts: Sequence[tuple[int, ...]]) -> np.ndarray:
+    """Return for each design the cycles from one result to the next."""
+    return np.array([max(pipeline.stage_cycles(rows[:, 0], own)) for rows, own in zip(results, cuts, strict=True)])
+
+
+def _energies_j(
+    designs: Sequence[SystolicDesign], jobs: JobTable, results: np.ndarray, areas: np.ndarray, interval: np.ndarray,
+    outcomes: Mapping[int, DramOutcome | str | None],
+) -> np.ndarray:
+    """Return energies as `costs.energies_j` does, with what leaks between two results and what a DRAM itself counted."""
+    energy = costs.energies_j(designs, jobs, results, areas)
+    energy[..., -1] *= (interval / np.maximum(results[:, :, 0].sum(axis=1), 1))[:, None]
+    for d, outcome in outcomes.items():
+        if outcome is not None and not isinstance(outcome, str) and outcome.energy_j is not None:
+            costs.share_dram_energy(energy[d], outcome.energy_j)
+    return energy
+
+
 class _Layers:
     """Builds the table of operators of one design when it is asked for."""
 
@@ -229,10 +241,8 @@ class _Layers:
             return per_operator(rows[:, RESULT.index(name)])
 
         area = costs.areas_mm2([design])
-        energy = costs.energies_j([design], jobs, rows[None], area)[0]
-        energy[:, -1] *= max(pipeline.stage_cycles(rows[:, 0], self.cuts)) / max(int(rows[:, 0].sum()), 1)
-        if self.dram is not None and self.dram.energy_j is not None:
-            costs.share_dram_energy(energy, self.dram.energy_j)
+        interval = _intervals(rows[None], [self.cuts])
+        energy = _energies_j([design], jobs, rows[None], area, interval, {0: self.dram})[0]
         done = per_operator(jobs.multiplied(jobs.skipping(np.array([design.sparse_block])))[0])
         cycles = column("cycles")
         pes = design.pes // design.stages
