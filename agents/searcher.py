@@ -22,16 +22,21 @@ GROUP = "cyclescape.searchers"
 """Entry points of further searchers: `Searcher` classes, or callables with the same arguments."""
 
 _BUILT_IN = {
+    "a2c": "policies:A2c",
     "annealing": "annealing:Annealing",
     "ants": "ants:Ants",
     "auto": "auto:auto",
     "bottleneck": "bottleneck:Bottleneck",
+    "dqn": "policies:Dqn",
     "genetic": "evolution:Genetic",
     "gp": "optuna_searchers:Gp",
     "grid": "model_free:Grid",
     "guided": "guided:Guided",
+    "ippo": "multi_agent:Ippo",
     "nsga2": "evolution:Nsga2",
+    "ppo": "policies:Ppo",
     "random": "model_free:Random",
+    "sac": "policies:Sac",
     "sobol": "model_free:Sobol",
     "tpe": "optuna_searchers:Tpe",
 }
