@@ -19,7 +19,7 @@ from ..simulator.space import Index, Space
 from .episodes import Episode, Sequential, Whole
 from .reinforced import Reinforced
 
-__all__ = ["A2c", "Dqn", "Ppo", "Sac"]
+__all__ = ["A2c", "Dqn", "Ppo", "Sac", "check_count", "check_number"]
 
 _FORMS: dict[str, type[Episode]] = {"whole": Whole, "sequential": Sequential}
 
@@ -61,10 +61,9 @@ class _OnPolicy(Reinforced):
     def _prepare(self, form: str, n_steps: int, learning_rate: float, ent_coef: float) -> None:
         if form not in _FORMS:
             raise InputError(f"agent {self.name!r}: form={form}: accepted: {', '.join(_FORMS)}")
-        _check(self.name, 2, n_steps=n_steps)
-        _positive(self.name, learning_rate=learning_rate)
-        if type(ent_coef) not in (int, float) or not 0 <= ent_coef < math.inf:
-            raise InputError(f"agent {self.name!r}: ent_coef={ent_coef}: accepted: a number from 0")
+        check_count(self.name, 2, n_steps=n_steps)
+        check_number(self.name, learning_rate=learning_rate)
+        check_number(self.name, zero=True, ent_coef=ent_coef)
         self.episode = _FORMS[form](self.space)
 
 
@@ -85,9 +84,9 @@ class Ppo(_OnPolicy):
     ) -> None:  # fmt: skip
         super().__init__(space, objective, budget=budget, seed=seed)
         self._prepare(form, n_steps, learning_rate, ent_coef)
-        _check(self.name, n_epochs=n_epochs)
-        _check(self.name, 2, batch_size=batch_size)
-        _positive(self.name, clip_range=clip_range)
+        check_count(self.name, n_epochs=n_epochs)
+        check_count(self.name, 2, batch_size=batch_size)
+        check_number(self.name, clip_range=clip_range)
         if n_steps % batch_size:
             raise InputError(f"agent 'ppo': batch_size={batch_size}: accepted: a divisor of n_steps={n_steps} above 1")
         from stable_baselines3 import PPO
@@ -137,8 +136,8 @@ class Sac(Reinforced):
         startup: int = 32, batch_size: int = 64, gradient_steps: int = 1, ent_coef: float | str = "auto_0.1",
     ) -> None:  # fmt: skip
         super().__init__(space, objective, budget=budget, seed=seed)
-        _check(self.name, startup=startup, batch_size=batch_size, gradient_steps=gradient_steps)
-        _positive(self.name, learning_rate=learning_rate)
+        check_count(self.name, startup=startup, batch_size=batch_size, gradient_steps=gradient_steps)
+        check_number(self.name, learning_rate=learning_rate)
         if not (_initial(ent_coef) if isinstance(ent_coef, str) else 0 <= ent_coef < math.inf):
             raise InputError(f"agent 'sac': ent_coef={ent_coef}: accepted: a number, auto, or auto_0.1 (where it begins)")
         from stable_baselines3 import SAC
@@ -149,8 +148,8 @@ class Sac(Reinforced):
         self._steps = 0
         with self.apart():
             self.model = _quiet(SAC(
-                "MlpPolicy", self.box, learning_rate=learning_rate, buffer_size=_room(budget, self.tries), batch_size=batch_size,
-                gamma=1.0, ent_coef=ent_coef, policy_kwargs={"net_arch": [64, 64]}, seed=_seed(self), device="cpu",
+                "MlpPolicy", self.box, learning_rate=learning_rate, batch_size=batch_size,
+                buffer_size=_room(budget, self.tries), gamma=1.0, ent_coef=ent_coef, policy_kwargs={"net_arch": [64, 64]}, seed=_seed(self), device="cpu",
             ))  # fmt: skip
 
     def draw(self) -> tuple[Index, Any]:
@@ -187,10 +186,10 @@ class Dqn(Reinforced):
         exploration: float = 0.5, final: float = 0.05,
     ) -> None:  # fmt: skip
         super().__init__(space, objective, budget=budget, seed=seed)
-        _check(
+        check_count(
             self.name, startup=startup, batch_size=batch_size, gradient_steps=gradient_steps, target_update=target_update
         )
-        _positive(self.name, learning_rate=learning_rate, exploration=exploration)
+        check_number(self.name, learning_rate=learning_rate, exploration=exploration)
         if not 0 <= final <= 1:
             raise InputError(f"agent 'dqn': final={final}: accepted: 0 to 1")
         from stable_baselines3 import DQN
@@ -234,17 +233,18 @@ class Dqn(Reinforced):
             self.model.q_net_target.load_state_dict(self.model.q_net.state_dict())
 
 
-def _check(agent: str, least: int = 1, /, **counts: Any) -> None:
+def check_count(agent: str, least: int = 1, /, **counts: Any) -> None:
     """Raise `InputError` for a count that is no whole number or less than the least."""
     for name, value in counts.items():
         if type(value) is not int or value < least:
             raise InputError(f"agent {agent!r}: {name}={value}: accepted: a whole number from {least}")
 
 
-def _positive(agent: str, **values: Any) -> None:
+def check_number(agent: str, *, zero: bool = False, **values: Any) -> None:
+    """Raise `InputError` for what is no finite number above 0, or at `zero` or above."""
     for name, value in values.items():
-        if type(value) not in (int, float) or not 0 < value < math.inf:
-            raise InputError(f"agent {agent!r}: {name}={value}: accepted: a number above 0")
+        if type(value) not in (int, float) or not (0 < value < math.inf or (zero and value == 0)):
+            raise InputError(f"agent {agent!r}: {name}={value}: accepted: a number {'from' if zero else 'above'} 0")
 
 
 def _initial(text: str) -> bool:

@@ -50,7 +50,7 @@ class Reinforced(Remembering):
         self._scale: tuple[float, float] | None = None
         first = int(self.rng.integers(2**31))
         self._torch_state = torch.Generator().manual_seed(first).get_state()
-        self._numpy_state: Any = np.random.RandomState(first).get_state()  # noqa: NPY002
+        self._numpy_state: Any = np.random.RandomState(first).get_state()
         self._python_state: Any = random.Random(first).getstate()
 
     @abstractmethod
