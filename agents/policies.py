@@ -148,8 +148,8 @@ class Sac(Reinforced):
         self._steps = 0
         with self.apart():
             self.model = _quiet(SAC(
-                "MlpPolicy", self.box, learning_rate=learning_rate, batch_size=batch_size,
-                buffer_size=_room(budget, self.tries), gamma=1.0, ent_coef=ent_coef, policy_kwargs={"net_arch": [64, 64]}, seed=_seed(self), device="cpu",
+                "MlpPolicy", self.box, learning_rate=learning_rate, batch_size=batch_size, gamma=1.0, ent_coef=ent_coef,
+                buffer_size=_room(budget, self.tries), policy_kwargs={"net_arch": [64, 64]}, seed=_seed(self), device="cpu",
             ))  # fmt: skip
 
     def draw(self) -> tuple[Index, Any]:

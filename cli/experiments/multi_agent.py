@@ -1,0 +1,272 @@
+"""One agent for each parameter, or one for all? The DRAM controller's ten knobs, as in arXiv 2211.16385, on equal terms."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...simulator.registry import accelerator
+from ...simulator.space import Space
+from .outcome import Finding, Outcome, Part
+from .paired import Difference, difference
+from .runs import CHECKPOINTS, Course, Known, Task, perform
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["SIZES", "Size", "reachable", "run", "study"]
+
+MACHINE = "dram-controller"
+TRACES = ("stream", "random", "cloud-1", "cloud-2")
+OBJECTIVES = {"power": "power_w", "latency": "time_s", "joint": "power_w*time_s"}
+DECODED = "decoded"
+"""The places that the published decoder reaches."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An agent as the study has it."""
+
+    name: str
+    agent: str
+    limited: str = ""
+
+
+TEAM = Arm("team", "ippo")
+OTHERS = (
+    Arm("one, factorised", "ppo"), Arm("one, sequential", "ppo:form=sequential"), Arm("one, SAC", "sac"),
+    Arm("random", "random"),
+)  # fmt: skip
+CENTRAL = Arm("team, central critic", "ippo:critic=central")
+DECODER = Arm("one, SAC, published decoder", "sac", DECODED)
+MAIN = (TEAM, CENTRAL, *OTHERS, DECODER)
+MEASURES = {
+    "final": "the best at the end", "area": "the best so far, over the whole search",
+    "late": "the mean of the last quarter",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is run."""
+
+    requests: int
+    traces: tuple[str, ...]
+    objectives: tuple[str, ...]
+    seeds: int
+    budget: int
+    rates: tuple[float, ...]
+    """Other learning rates at which the team meets the one factorised agent."""
+    takes: str
+    """CPU time, for people."""
+
+
+SIZES = {
+    "quick": Size(200, ("stream", "cloud-1"), ("latency", "joint"), 2, 50, (), "a quarter of a CPU minute"),
+    "full": Size(1000, TRACES, tuple(OBJECTIVES), 8, 300, (1e-3, 1e-2), "about 20 CPU minutes"),
+}
+
+
+def run(size: str = "quick", runs: Path | None = None) -> Outcome:
+    """Run the study; with `runs` each search is kept in that CSV file as it ends, and what is there is not run again."""
+    if size not in SIZES:
+        raise InputError(f"size {size!r}: accepted: {', '.join(SIZES)}")
+    chosen = SIZES[size]
+    space = Space(accelerator(MACHINE).design)
+    evaluator = Known(MACHINE, ("power_w", "time_s"))
+    courses = perform(tasks(chosen), evaluator, {DECODED: reachable(space)}, runs, _told)
+    return study(chosen, courses)
+
+
+def _told(done: int, of: int) -> None:
+    if done % 20 == 0 or done == of:
+        print(f"{done} of {of} searches", file=sys.stderr)
+
+
+def arms(size: Size) -> list[Arm]:
+    """Every agent of a size."""
+    return [*MAIN, *(arm for rate in size.rates for arm in _at(rate))]
+
+
+def _at(rate: float) -> tuple[Arm, Arm]:
+    return (
+        Arm(f"{TEAM.name}, {rate:g}", f"{TEAM.agent}:learning_rate={rate:g}"),
+        Arm(f"{OTHERS[0].name}, {rate:g}", f"{OTHERS[0].agent}:learning_rate={rate:g}"),
+    )
+
+
+def tasks(size: Size) -> list[Task]:
+    """Every search, all of a seed before the next, so that a study that was cut short is of fewer seeds."""
+    return [
+        _task(size, trace, objective, arm, seed)
+        for seed in range(size.seeds) for arm in arms(size) for trace, objective in _problems(size)
+    ]  # fmt: skip
+
+
+def _problems(size: Size) -> list[tuple[str, str]]:
+    return [(trace, objective) for trace in size.traces for objective in size.objectives]
+
+
+def _task(size: Size, trace: str, objective: str, arm: Arm, seed: int) -> Task:
+    return Task(f"{trace}:n={size.requests}", OBJECTIVES[objective], arm.agent, seed, size.budget, arm.limited)
+
+
+def reachable(space: Space) -> dict[str, tuple[Any, ...]]:
+    """Values that the published single agent can propose.
+
+    `action_mapper` of oss-arch-gym (arch_gym/envs/envHelpers.py) takes the last of the boundaries -1, -1 + 2/k, ... that is
+    at most round(a), for an action a in -1..1 and k values. Rounded are -1, 0 and 1, so the first, the middle and the last.
+    """
+    return {
+        name: tuple(listed[at] for at in sorted({0, len(listed) // 2, len(listed) - 1})) for name, listed in space.values.items()
+    }
+
+
+def study(size: Size, courses: Sequence[Course]) -> Outcome:
+    """What follows from the runs."""
+    known = {course.task: course for course in courses}
+
+    def of(arm: Arm, read: Callable[[Course], float]) -> np.ndarray:
+        return np.array([
+            [read(known[_task(size, trace, objective, arm, seed)]) for seed in range(size.seeds)]
+            for trace, objective in _problems(size)
+        ])  # fmt: skip
+
+    least = np.min([of(arm, lambda course: course.final) for arm in arms(size)], axis=(0, 2))
+    parts = [
+        Part("what each agent reaches", [_reached(size, arm, of, least) for arm in MAIN]),
+        *(_compared(measure, of) for measure in MEASURES),
+        Part("each problem: how much better the team is than one factorised agent, %", _by_problem(size, of)),
+        _decoder(of, least),
+    ]  # fmt: skip
+    if size.rates:
+        parts.append(_at_rates(size, of))
+    setup = (
+        f"The ten knobs of `{MACHINE}` (442,368 designs), {size.requests:,} requests of {', '.join(size.traces)}; objectives "
+        f"{', '.join(f'{name} ({OBJECTIVES[name]})' for name in size.objectives)}: {len(_problems(size))} problems. Each agent "
+        f"searches each with {size.seeds} seeds and {size.budget} designs, repeats uncharged, all with the same learning rate "
+        "(0.003), networks (two layers of 64) and, as far as they have them, rollouts (32 designs), epochs (10), clipping (0.2) and "
+        "entropy bonus (0.01). Team: a PPO learner for each knob, that sees the shared reward and nothing else. One: PPO with a head for "
+        "each knob, PPO that chooses the knobs in turn, SAC on a box. Differences are paired by problem and seed, in % by which "
+        "the other agent's objective is higher than the team's; above 0 the team is better. Intervals hold 95 % of the bootstrap "
+        f"over seeds, problems given. This size takes {size.takes}."
+    )
+    return Outcome("multi-agent", setup, tuple(parts), partial(_draw, size, known, least))
+
+
+Read = Callable[[Course], float]
+Of = Callable[[Arm, Read], np.ndarray]
+
+
+def _reached(size: Size, arm: Arm, of: Of, least: np.ndarray) -> dict[str, Any]:
+    """How near an agent comes to the least that any found, in % (geometric mean over problems and seeds)."""
+    row: dict[str, Any] = {"agent": arm.name}
+    for count in (10, 50, 100, 300):
+        if count <= size.budget:
+            row[f"after_{count}_%_off"] = _percent(float(np.mean(of(arm, lambda course, n=count: course.best[n]) - least[:, None])))
+    row["late_%_off"] = _percent(float(np.mean(of(arm, lambda course: course.late) - least[:, None])))
+    ends = of(arm, lambda course: course.final) - least[:, None]
+    row["ends_within_1_%"] = f"{int((ends <= np.log10(1.01)).sum())} of {ends.size}"
+    return row
+
+
+def _compared(measure: str, of: Of) -> Part:
+    """The team against each other agent by one measure."""
+    rows, findings = [], []
+    for arm in (*OTHERS, CENTRAL):
+        gaps = _gaps(of, TEAM, arm, measure)
+        over = difference(gaps)
+        signs = [difference(row).sign for row in gaps]
+        rows.append({
+            "team_against": arm.name, "better_by_%": _percent(over.mean), "low_%": _percent(over.low), "high_%": _percent(over.high),
+            "problems_better": signs.count(1), "undecided": signs.count(0), "worse": signs.count(-1),
+        })  # fmt: skip
+        if arm in OTHERS:
+            findings.append(Finding(
+                f"by {MEASURES[measure]}, the team consistently beats: {arm.name}", over.sign > 0 and -1 not in signs,
+                f"{_interval(over)}; better in {signs.count(1)}, worse in {signs.count(-1)} of {len(signs)} problems",
+            ))  # fmt: skip
+    return Part(f"the team against others: {MEASURES[measure]}", rows, tuple(findings))
+
+
+def _gaps(of: Of, team: Arm, other: Arm, measure: str) -> np.ndarray:
+    """Decades by which the other's objective is higher, float64[problems, seeds]."""
+    return of(other, lambda course: getattr(course, measure)) - of(team, lambda course: getattr(course, measure))
+
+
+def _by_problem(size: Size, of: Of) -> list[dict[str, Any]]:
+    rows = [{"problem": f"{trace}, {objective}"} for trace, objective in _problems(size)]
+    for measure in MEASURES:
+        for row, gaps in zip(rows, _gaps(of, TEAM, OTHERS[0], measure), strict=True):
+            over = difference(gaps)
+            row[measure] = f"{_percent(over.mean):+.2f} [{_percent(over.low):+.2f}, {_percent(over.high):+.2f}]"
+    return rows
+
+
+def _decoder(of: Of, least: np.ndarray) -> Part:
+    """What it costs a single agent that it can propose three values of a knob only."""
+    rows, findings = [], []
+    for measure, words in MEASURES.items():
+        over = difference(_gaps(of, OTHERS[2], DECODER, measure))
+        rows.append({
+            "measure": words, "with_the_decoder_worse_by_%": _percent(over.mean), "low_%": _percent(over.low),
+            "high_%": _percent(over.high),
+        })  # fmt: skip
+        findings.append(Finding(f"the published decoder holds SAC back: {words}", over.sign > 0, _interval(over)))
+    return Part("SAC with three values of each knob against SAC with all", rows, tuple(findings))
+
+
+def _at_rates(size: Size, of: Of) -> Part:
+    """The team against one factorised agent, both at other learning rates."""
+    rows = []
+    for rate in sorted((*size.rates, 3e-3)):
+        team, one = _at(rate) if rate in size.rates else (TEAM, OTHERS[0])
+        row: dict[str, Any] = {"learning_rate": f"{rate:g}"}
+        for measure in MEASURES:
+            over = difference(_gaps(of, team, one, measure))
+            row[f"{measure}_%"] = f"{_percent(over.mean):+.2f} [{_percent(over.low):+.2f}, {_percent(over.high):+.2f}]"
+        rows.append(row)
+    return Part("the team against one factorised agent at other learning rates of both", rows)
+
+
+def _percent(decades: float) -> float:
+    return round(100.0 * (10.0**decades - 1.0), 2)
+
+
+def _interval(over: Difference) -> str:
+    return f"{_percent(over.mean):+.2f} % [{_percent(over.low):+.2f}, {_percent(over.high):+.2f}]"
+
+
+def _draw(size: Size, known: dict[Task, Course], least: np.ndarray) -> Figure:
+    from .drawing import COLORS, finish, new_figure
+
+    shown = (TEAM, *OTHERS)
+    counts = [count for count in CHECKPOINTS if count <= size.budget]
+    rows = len(size.objectives)
+    figure, panels = new_figure(
+        "Best so far, % above the least that any search found (mean of seeds)", (rows, len(size.traces)),
+        (3.3 * len(size.traces) + 1, 2.6 * rows + 0.6),
+    )  # fmt: skip
+    spots = [(objective, trace) for objective in size.objectives for trace in size.traces]
+    for axes, (objective, trace) in zip(panels, spots, strict=True):
+        floor = least[_problems(size).index((trace, objective))]
+        for arm, color in zip(shown, COLORS, strict=False):
+            gaps = np.array([
+                [known[_task(size, trace, objective, arm, seed)].best[count] - floor for count in counts]
+                for seed in range(size.seeds)
+            ])  # fmt: skip
+            axes.plot(counts, 100 * (10 ** gaps.mean(axis=0) - 1), color=color, linewidth=1.5, label=arm.name)
+        axes.set_xscale("log")
+        axes.set_xticks(counts[::2], [str(count) for count in counts[::2]])
+        axes.minorticks_off()
+        axes.set_ylim(bottom=0)
+        finish(axes, f"{trace}, {objective}", "designs", "% above the least")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(shown), frameon=False, fontsize=9)
+    return figure
