@@ -14,6 +14,8 @@ from .output import JsonOption, print_json, print_table
 def experiment(
     name: str = typer.Argument("list", help="Which experiment; `list` shows them."),
     out: Path = typer.Option(None, help="Write the figure: a file that ends in .png or .svg."),
+    size: str = typer.Option(None, help="Of `multi-agent`: quick (seconds, the default) or full (CPU minutes)."),
+    runs: Path = typer.Option(None, help="Of `multi-agent`: a CSV file that keeps every search; those are not run again."),
     json: bool = JsonOption,
 ) -> None:
     """Run a study that ships: tables, what the numbers say, and a figure."""
@@ -30,7 +32,7 @@ def experiment(
         from .experiments.drawing import check_path
 
         check_path(out)
-    outcome = run(name)
+    outcome = run(name, size, runs)
     if out is not None:
         from .experiments.drawing import save
 

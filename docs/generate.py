@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclescape.cli.experiments import EXPERIMENTS, Outcome, run
+from cyclescape.cli.experiments import EXPERIMENTS, SIZED, Outcome, run
 from cyclescape.cli.experiments.drawing import save
 from cyclescape.cli.output import cell as written
 from cyclescape.simulator.accelerator import Accelerator
@@ -119,6 +119,11 @@ def cell(value: Any) -> str:
     return text.replace("|", "\\|")
 
 
+def documented(name: str) -> Outcome:
+    """Return an experiment's outcome; one of many searches in full, of which those kept beside its page are not run again."""
+    return run(name, "full", STUDIES / f"{name}.csv") if name in SIZED else run(name)
+
+
 def study(page: str, outcome: Outcome) -> str:
     """Return the page of an experiment with its tables and findings put between the marks."""
     before, _, rest = page.partition(BEGIN)
@@ -139,7 +144,7 @@ def main() -> None:
     for name in MACHINES:
         (FOLDER / f"{name}.md").write_text(page(accelerator(name)))
     for name in EXPERIMENTS:
-        outcome, file = run(name), STUDIES / f"{name}.md"
+        outcome, file = documented(name), STUDIES / f"{name}.md"
         file.write_text(study(file.read_text(), outcome))
         save(outcome.draw(), IMAGES / f"{name}.png")
     NETWORKS.write_text(networks_page())

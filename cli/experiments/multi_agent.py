@@ -46,11 +46,20 @@ OTHERS = (
 )  # fmt: skip
 CENTRAL = Arm("team, central critic", "ippo:critic=central")
 DECODER = Arm("one, SAC, published decoder", "sac", DECODED)
-MAIN = (TEAM, CENTRAL, *OTHERS, DECODER)
+MAIN = (TEAM, *OTHERS, DECODER)
 MEASURES = {
     "final": "the best at the end", "area": "the best so far, over the whole search",
     "late": "the mean of the last quarter",
 }  # fmt: skip
+
+
+_ALIKE = (
+    "Where they have them, all have the same learning rate (0.003), networks (two layers of 64), rollouts (32 designs), epochs "
+    "(10), clipping (0.2) and entropy bonus (0.01). Team: a PPO learner for each knob, which knows the shared reward and "
+    "nothing of the others. One: PPO with a head for each knob, PPO that chooses the knobs in turn, SAC on a box. Differences "
+    "are paired by problem and seed: by how many % the other agent's objective is higher than the team's, so that above 0 "
+    "the team is better. Intervals hold 95 % of the bootstrap over seeds; the problems are given."
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,8 @@ class Size:
     traces: tuple[str, ...]
     objectives: tuple[str, ...]
     seeds: int
+    further_seeds: int
+    """Seeds of what stands beside the claim: the central critic, other learning rates."""
     budget: int
     rates: tuple[float, ...]
     """Other learning rates at which the team meets the one factorised agent."""
@@ -69,8 +80,8 @@ class Size:
 
 
 SIZES = {
-    "quick": Size(200, ("stream", "cloud-1"), ("latency", "joint"), 2, 50, (), "a quarter of a CPU minute"),
-    "full": Size(1000, TRACES, tuple(OBJECTIVES), 8, 300, (1e-3, 1e-2), "about 20 CPU minutes"),
+    "quick": Size(200, ("stream", "cloud-1"), ("latency", "joint"), 2, 1, 50, (), "a quarter of a CPU minute"),
+    "full": Size(1000, TRACES, tuple(OBJECTIVES), 5, 3, 300, (1e-3, 1e-2), "about 20 CPU minutes"),
 }
 
 
@@ -90,9 +101,10 @@ def _told(done: int, of: int) -> None:
         print(f"{done} of {of} searches", file=sys.stderr)
 
 
-def arms(size: Size) -> list[Arm]:
-    """Every agent of a size."""
-    return [*MAIN, *(arm for rate in size.rates for arm in _at(rate))]
+def arms(size: Size) -> list[tuple[Arm, int]]:
+    """Every agent of a size, and with how many seeds."""
+    further = [CENTRAL, *(arm for rate in size.rates for arm in _at(rate))]
+    return [*((arm, size.seeds) for arm in MAIN), *((arm, size.further_seeds) for arm in further)]
 
 
 def _at(rate: float) -> tuple[Arm, Arm]:
@@ -103,11 +115,12 @@ def _at(rate: float) -> tuple[Arm, Arm]:
 
 
 def tasks(size: Size) -> list[Task]:
-    """Every search, all of a seed before the next, so that a study that was cut short is of fewer seeds."""
-    return [
-        _task(size, trace, objective, arm, seed)
-        for seed in range(size.seeds) for arm in arms(size) for trace, objective in _problems(size)
+    """Every search: first what the claim is about, all of a seed before the next, then the rest."""
+    found = [
+        (arm in MAIN, seed, _task(size, trace, objective, arm, seed))
+        for arm, seeds in arms(size) for seed in range(seeds) for trace, objective in _problems(size)
     ]  # fmt: skip
+    return [task for _, _, task in sorted(found, key=lambda entry: (not entry[0], entry[1]))]
 
 
 def _problems(size: Size) -> list[tuple[str, str]]:
@@ -115,7 +128,9 @@ def _problems(size: Size) -> list[tuple[str, str]]:
 
 
 def _task(size: Size, trace: str, objective: str, arm: Arm, seed: int) -> Task:
-    return Task(f"{trace}:n={size.requests}", OBJECTIVES[objective], arm.agent, seed, size.budget, arm.limited)
+    """Seeds differ between problems, for an agent's first designs depend on its seed alone."""
+    own = 100 * _problems(size).index((trace, objective)) + seed
+    return Task(f"{trace}:n={size.requests}", OBJECTIVES[objective], arm.agent, own, size.budget, arm.limited)
 
 
 def reachable(space: Space) -> dict[str, tuple[Any, ...]]:
@@ -125,56 +140,64 @@ def reachable(space: Space) -> dict[str, tuple[Any, ...]]:
     at most round(a), for an action a in -1..1 and k values. Rounded are -1, 0 and 1, so the first, the middle and the last.
     """
     return {
-        name: tuple(listed[at] for at in sorted({0, len(listed) // 2, len(listed) - 1})) for name, listed in space.values.items()
+        name: tuple(listed[at] for at in sorted({0, len(listed) // 2, len(listed) - 1}))
+        for name, listed in space.values.items()
     }
-
-
-def study(size: Size, courses: Sequence[Course]) -> Outcome:
-    """What follows from the runs."""
-    known = {course.task: course for course in courses}
-
-    def of(arm: Arm, read: Callable[[Course], float]) -> np.ndarray:
-        return np.array([
-            [read(known[_task(size, trace, objective, arm, seed)]) for seed in range(size.seeds)]
-            for trace, objective in _problems(size)
-        ])  # fmt: skip
-
-    least = np.min([of(arm, lambda course: course.final) for arm in arms(size)], axis=(0, 2))
-    parts = [
-        Part("what each agent reaches", [_reached(size, arm, of, least) for arm in MAIN]),
-        *(_compared(measure, of) for measure in MEASURES),
-        Part("each problem: how much better the team is than one factorised agent, %", _by_problem(size, of)),
-        _decoder(of, least),
-    ]  # fmt: skip
-    if size.rates:
-        parts.append(_at_rates(size, of))
-    setup = (
-        f"The ten knobs of `{MACHINE}` (442,368 designs), {size.requests:,} requests of {', '.join(size.traces)}; objectives "
-        f"{', '.join(f'{name} ({OBJECTIVES[name]})' for name in size.objectives)}: {len(_problems(size))} problems. Each agent "
-        f"searches each with {size.seeds} seeds and {size.budget} designs, repeats uncharged, all with the same learning rate "
-        "(0.003), networks (two layers of 64) and, as far as they have them, rollouts (32 designs), epochs (10), clipping (0.2) and "
-        "entropy bonus (0.01). Team: a PPO learner for each knob, that sees the shared reward and nothing else. One: PPO with a head for "
-        "each knob, PPO that chooses the knobs in turn, SAC on a box. Differences are paired by problem and seed, in % by which "
-        "the other agent's objective is higher than the team's; above 0 the team is better. Intervals hold 95 % of the bootstrap "
-        f"over seeds, problems given. This size takes {size.takes}."
-    )
-    return Outcome("multi-agent", setup, tuple(parts), partial(_draw, size, known, least))
 
 
 Read = Callable[[Course], float]
 Of = Callable[[Arm, Read], np.ndarray]
 
 
+def study(size: Size, courses: Sequence[Course]) -> Outcome:
+    """What follows from the runs."""
+    known = {course.task: course for course in courses}
+
+    def of(arm: Arm, read: Read) -> np.ndarray:
+        """float64[problems, seeds]; NaN where an agent has fewer seeds."""
+        table = [
+            [known.get(_task(size, trace, objective, arm, seed)) for seed in range(size.seeds)]
+            for trace, objective in _problems(size)
+        ]
+        return np.array([[np.nan if course is None else read(course) for course in row] for row in table])
+
+    least = np.nanmin([of(arm, lambda course: course.final) for arm, _ in arms(size)], axis=(0, 2))
+    parts = [
+        Part("what each agent reaches", [_reached(size, arm, of, least) for arm in (*MAIN, CENTRAL)]),
+        *(_compared(measure, of) for measure in MEASURES),
+        Part("each problem: how much better the team is than one factorised agent, %", _by_problem(size, of)),
+        _decoder(of),
+    ]  # fmt: skip
+    if size.rates:
+        parts.append(_at_rates(size, of))
+    objectives = ", ".join(f"{name} ({OBJECTIVES[name]})" for name in size.objectives)
+    setup = (
+        f"The ten knobs of `{MACHINE}` (442,368 designs), {size.requests:,} requests of {', '.join(size.traces)}; objectives "
+        f"{objectives}: {len(_problems(size))} problems. Each agent searches each with {size.seeds} seeds, the central critic "
+        f"and other learning rates with {size.further_seeds}, and {size.budget} designs, repeats uncharged. {_ALIKE} "
+        f"This size takes {size.takes}."
+    )
+    return Outcome("multi-agent", setup, tuple(parts), partial(_draw, size, known, least))
+
+
 def _reached(size: Size, arm: Arm, of: Of, least: np.ndarray) -> dict[str, Any]:
     """How near an agent comes to the least that any found, in % (geometric mean over problems and seeds)."""
     row: dict[str, Any] = {"agent": arm.name}
+
+    def off(read: Read) -> np.ndarray:
+        return of(arm, read) - least[:, None]
+
     for count in (10, 50, 100, 300):
         if count <= size.budget:
-            row[f"after_{count}_%_off"] = _percent(float(np.mean(of(arm, lambda course, n=count: course.best[n]) - least[:, None])))
-    row["late_%_off"] = _percent(float(np.mean(of(arm, lambda course: course.late) - least[:, None])))
-    ends = of(arm, lambda course: course.final) - least[:, None]
-    row["ends_within_1_%"] = f"{int((ends <= np.log10(1.01)).sum())} of {ends.size}"
+            row[f"after_{count}_%_off"] = _percent(np.nanmean(off(partial(_best, count))))
+    row["late_%_off"] = _percent(np.nanmean(off(lambda course: course.late)))
+    ends = off(lambda course: course.final)
+    row["ends_within_1_%"] = f"{int((ends <= np.log10(1.01)).sum())} of {int(np.isfinite(ends).sum())}"
     return row
+
+
+def _best(count: int, course: Course) -> float:
+    return course.best[count]
 
 
 def _compared(measure: str, of: Of) -> Part:
@@ -185,7 +208,8 @@ def _compared(measure: str, of: Of) -> Part:
         over = difference(gaps)
         signs = [difference(row).sign for row in gaps]
         rows.append({
-            "team_against": arm.name, "better_by_%": _percent(over.mean), "low_%": _percent(over.low), "high_%": _percent(over.high),
+            "team_against": arm.name, "better_by_%": _percent(over.mean), "low_%": _percent(over.low),
+            "high_%": _percent(over.high),
             "problems_better": signs.count(1), "undecided": signs.count(0), "worse": signs.count(-1),
         })  # fmt: skip
         if arm in OTHERS:
@@ -210,7 +234,7 @@ def _by_problem(size: Size, of: Of) -> list[dict[str, Any]]:
     return rows
 
 
-def _decoder(of: Of, least: np.ndarray) -> Part:
+def _decoder(of: Of) -> Part:
     """What it costs a single agent that it can propose three values of a knob only."""
     rows, findings = [], []
     for measure, words in MEASURES.items():
@@ -236,8 +260,8 @@ def _at_rates(size: Size, of: Of) -> Part:
     return Part("the team against one factorised agent at other learning rates of both", rows)
 
 
-def _percent(decades: float) -> float:
-    return round(100.0 * (10.0**decades - 1.0), 2)
+def _percent(decades: float | np.floating[Any]) -> float:
+    return round(100.0 * (10.0 ** float(decades) - 1.0), 2) + 0.0  # no negative zero
 
 
 def _interval(over: Difference) -> str:
@@ -268,5 +292,6 @@ def _draw(size: Size, known: dict[Task, Course], least: np.ndarray) -> Figure:
         axes.minorticks_off()
         axes.set_ylim(bottom=0)
         finish(axes, f"{trace}, {objective}", "designs", "% above the least")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(shown), frameon=False, fontsize=9)
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=len(shown), frameon=False, fontsize=9)
     return figure

@@ -153,6 +153,6 @@ def _course(file: Path, number: int, row: Sequence[str]) -> Course:
             given["workload"], given["objective"], given["agent"], int(given["seed"]), int(given["budget"]), given["limited"]
         )
         best = {count: float(given[f"best_{count}"]) for count in CHECKPOINTS if count <= task.budget}
-        return Course(task, *(float(given[name]) for name in _NUMBERS), best)
+        return Course(task, float(given["final"]), float(given["area"]), float(given["late"]), best)
     except ValueError as error:
         raise InputError(f"{file}: line {number}: {error} (accepted: numbers)") from None

@@ -32,7 +32,7 @@ def test_the_page_says_what_the_simulation_says(name):
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
     page = (ROOT / "docs" / "experiments" / f"{name}.md").read_text()
-    assert page == generate.study(page, outcome(name)), "run python docs/generate.py"
+    assert page == generate.study(page, generate.documented(name)), "run python docs/generate.py"
 
 
 @pytest.mark.parametrize(("name", "suffix"), [("draco", "png"), ("shufflenet-guidelines", "svg"), ("macs-vs-latency", "png")])
