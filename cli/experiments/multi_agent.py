@@ -47,6 +47,7 @@ OTHERS = (
 CENTRAL = Arm("team, central critic", "ippo:critic=central")
 DECODER = Arm("one, SAC, published decoder", "sac", DECODED)
 MAIN = (TEAM, *OTHERS)
+FURTHER = (DECODER, CENTRAL)
 MEASURES = {
     "final": "the best at the end", "area": "the best so far, over the whole search",
     "late": "the mean of the last quarter",
@@ -71,17 +72,15 @@ class Size:
     objectives: tuple[str, ...]
     seeds: int
     further_seeds: int
-    """Seeds of what stands beside the claim: the decoder, the central critic, other learning rates."""
+    """Seeds of what stands beside the claim: the published decoder and the central critic."""
     budget: int
-    rates: tuple[float, ...]
-    """Other learning rates at which the team meets the one factorised agent."""
     takes: str
     """CPU time, for people."""
 
 
 SIZES = {
-    "quick": Size(200, ("stream", "cloud-1"), ("latency", "joint"), 2, 1, 50, (), "a quarter of a CPU minute"),
-    "full": Size(1000, TRACES, tuple(OBJECTIVES), 5, 3, 300, (1e-2,), "about 20 CPU minutes"),
+    "quick": Size(200, ("stream", "cloud-1"), ("latency", "joint"), 2, 1, 50, "a quarter of a CPU minute"),
+    "full": Size(1000, TRACES, tuple(OBJECTIVES), 5, 2, 300, "about 20 CPU minutes"),
 }
 
 
@@ -103,15 +102,7 @@ def _told(done: int, of: int) -> None:
 
 def arms(size: Size) -> list[tuple[Arm, int]]:
     """Every agent of a size, and with how many seeds."""
-    further = [DECODER, CENTRAL, *(arm for rate in size.rates for arm in _at(rate))]
-    return [*((arm, size.seeds) for arm in MAIN), *((arm, size.further_seeds) for arm in further)]
-
-
-def _at(rate: float) -> tuple[Arm, Arm]:
-    return (
-        Arm(f"{TEAM.name}, {rate:g}", f"{TEAM.agent}:learning_rate={rate:g}"),
-        Arm(f"{OTHERS[0].name}, {rate:g}", f"{OTHERS[0].agent}:learning_rate={rate:g}"),
-    )
+    return [*((arm, size.seeds) for arm in MAIN), *((arm, size.further_seeds) for arm in FURTHER)]
 
 
 def tasks(size: Size) -> list[Task]:
@@ -163,18 +154,16 @@ def study(size: Size, courses: Sequence[Course]) -> Outcome:
 
     least = np.nanmin([of(arm, lambda course: course.final) for arm, _ in arms(size)], axis=(0, 2))
     parts = [
-        Part("what each agent reaches", [_reached(size, arm, of, least) for arm in (*MAIN, CENTRAL, DECODER)]),
+        Part("what each agent reaches", [_reached(size, arm, of, least) for arm in (*MAIN, *FURTHER)]),
         *(_compared(measure, of) for measure in MEASURES),
         Part("each problem: how much better the team is than one factorised agent, %", _by_problem(size, of)),
         _decoder(of),
     ]  # fmt: skip
-    if size.rates:
-        parts.append(_at_rates(size, of))
     objectives = ", ".join(f"{name} ({OBJECTIVES[name]})" for name in size.objectives)
     setup = (
         f"The ten knobs of `{MACHINE}` (442,368 designs), {size.requests:,} requests of {', '.join(size.traces)}; objectives "
-        f"{objectives}: {len(_problems(size))} problems. Each agent searches each with {size.seeds} seeds, the decoder, the "
-        f"central critic and other learning rates with {size.further_seeds}, and {size.budget} designs, repeats uncharged. "
+        f"{objectives}: {len(_problems(size))} problems. Each agent searches each with {size.seeds} seeds, the central "
+        f"critic and the published decoder with {size.further_seeds}, and {size.budget} designs, repeats uncharged. "
         f"{_ALIKE} This size takes {size.takes}."
     )
     return Outcome("multi-agent", setup, tuple(parts), partial(_draw, size, known, least))
@@ -245,19 +234,6 @@ def _decoder(of: Of) -> Part:
         })  # fmt: skip
         findings.append(Finding(f"the published decoder holds SAC back: {words}", over.sign > 0, _interval(over)))
     return Part("SAC with three values of each knob against SAC with all", rows, tuple(findings))
-
-
-def _at_rates(size: Size, of: Of) -> Part:
-    """The team against one factorised agent, both at other learning rates."""
-    rows = []
-    for rate in sorted((*size.rates, 3e-3)):
-        team, one = _at(rate) if rate in size.rates else (TEAM, OTHERS[0])
-        row: dict[str, Any] = {"learning_rate": f"{rate:g}"}
-        for measure in MEASURES:
-            over = difference(_gaps(of, team, one, measure))
-            row[f"{measure}_%"] = f"{_percent(over.mean):+.2f} [{_percent(over.low):+.2f}, {_percent(over.high):+.2f}]"
-        rows.append(row)
-    return Part("the team against one factorised agent at other learning rates of both", rows)
 
 
 def _percent(decades: float | np.floating[Any]) -> float:
