@@ -88,7 +88,7 @@ def test_operators_are_those_of_the_best_design(two, two_agents: Path) -> None:
     assert np.sum(found["macs"]) == column(two, "macs")[data["best"]]
     assert np.sum(found["bytes"]) == pytest.approx(column(two, "dram_bytes")[data["best"]], rel=1e-3)
     machine = accelerator("systolic")
-    assert data["roofline"]["peak_macs"][data["best"]] == pytest.approx(
+    assert data["rooflines"][0]["peak_macs"][data["best"]] == pytest.approx(
         np.prod([p["values"][v[data["best"]]] for p, v in zip(data["parameters"], data["points"]["values"])
                  if p["name"] in ("rows", "cols")]) * machine.design.make().frequency_mhz * 1e6)  # fmt: skip
 
@@ -226,7 +226,7 @@ def test_several_workloads(machines: None, mlp: Workload, gemv: Workload, tmp_pa
     assert column(page, "time_s@gemv")[page.data["best"]] == study.best()["time_s@gemv"]
     assert [entry["workload"] for entry in page.data["cycles"]] == ["mlp", "gemv"]
     assert "Minimise EDP (the worst over 2 workloads)." in page.shown
-    assert page.data["roofline"] is None
+    assert page.data["rooflines"] == []
 
 
 def test_another_objective_can_be_asked_of_the_same_results(two_agents: Path, tmp_path: Path) -> None:
