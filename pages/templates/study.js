@@ -208,9 +208,10 @@ function drawConvergence() {
     while (last + 1 < line.x.length && line.x[last + 1] <= at) last++;
     return [line.name, last < 0 ? "none feasible" : show(axis, line.y[last])];
   });
+  const after = (at) => `after ${integer(at)} design${at === 1 ? "" : "s"}`;
   const describe = (at, px) => {
     guide.setAttribute("x1", px); guide.setAttribute("x2", px); guide.setAttribute("visibility", "visible");
-    return [html("b", {}, `after ${integer(at)} designs`), pairs(rows(at))];
+    return [html("b", {}, after(at)), pairs(rows(at))];
   };
   const leave = () => { hush(); guide.setAttribute("visibility", "hidden"); };
   pointed(box, (event) => {
@@ -223,7 +224,7 @@ function drawConvergence() {
   const changes = [...new Set(lines.flatMap((line) => [...line.x, line.tried]))].sort((a, b) => a - b);
   walked(box, changes.length, (k) => {
     const px = xs.map(changes[k]);
-    return { x: px, y: inner.y0 + 20, content: describe(changes[k], px), words: `after ${integer(changes[k])} designs: ${spoken(rows(changes[k]))}` };
+    return { x: px, y: inner.y0 + 20, content: describe(changes[k], px), words: `${after(changes[k])}: ${spoken(rows(changes[k]))}` };
   }, leave);
 }
 
