@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
-from ..agents.pareto import nondominated
+from ..agents.pareto import front_of
 from ..agents.study import Asked
 from ..errors import InputError, explain
 from ..simulator.objective import Objective
@@ -90,11 +90,13 @@ class Collected:
 
     @cached_property
     def front(self) -> np.ndarray:
-        """Indices of the designs that no other beats, best first objective first."""
-        if not len(self.costs):
-            return np.empty(0, int)
-        members = np.flatnonzero(nondominated(self.costs))
-        return members[np.lexsort(self.costs[members].T[::-1])]
+        """Indices of the designs that no other beats, best first objective first; of equal ones the first."""
+        return front_of(self.costs)[0]
+
+    @property
+    def ties(self) -> int:
+        """How many designs have the very objectives of one on the front and are not listed beside it."""
+        return int(front_of(self.costs)[1].sum())
 
     @property
     def best(self) -> int | None:

@@ -113,8 +113,8 @@ def _words(
         "table_title": f"The front ({front} designs)" if many and front != 1 else
                        "The front (1 design)" if many else f"The best {len(ranked(collected))} designs",
         "table": bool(data["ranked"]),
-        "table_note": "No other feasible design is better in one objective without being worse in another. "
-                      "Click a heading to sort." if many else "Click a heading to sort.",
+        "table_note": ("No other feasible design is better in one objective without being worse in another. "
+                       + _ties(collected) if many else "") + "Click a heading to sort.",
         "failures": failures(collected),
         "provenance": _provenance(collected, missing, known),
     }  # fmt: skip
@@ -126,6 +126,11 @@ def _nearest(collected: Collected) -> str:
     if collected.nearest is None:
         return "No design has numbers that count."
     return f"No design keeps every limit. Nearest comes design #{collected.nearest}, which {collected.reasons[collected.nearest]}."
+
+
+def _ties(collected: Collected) -> str:
+    ties = collected.ties
+    return f"{ties:,} more have the objectives of one of these. " if ties else ""
 
 
 def _several_operators(data: dict[str, Any]) -> bool:
