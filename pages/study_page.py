@@ -125,7 +125,8 @@ def _nearest(collected: Collected) -> str:
         return ""
     if collected.nearest is None:
         return "No design has numbers that count."
-    return f"No design keeps every limit. Nearest comes design #{collected.nearest}, which {collected.reasons[collected.nearest]}."
+    reason = collected.reasons[collected.nearest]
+    return f"No design keeps every limit. Nearest comes design #{collected.nearest}, which {reason}."
 
 
 def _ties(collected: Collected) -> str:

@@ -50,7 +50,7 @@ class Timeline:
 
 
 def in_lanes(spans: Iterable[Span]) -> Iterator[Span]:
-    """Spread spans that overlap over lanes of their track, the first that is free: `port`, `port 2`, ...
+    """Spread spans that overlap over lanes of their track, the first that is free: `port`, `port (2)`, ...
 
     They come in the order of their starts.
     """
@@ -62,7 +62,7 @@ def in_lanes(spans: Iterable[Span]) -> Iterator[Span]:
             heapq.heappush(idle, heapq.heappop(taken)[1])
         lane = heapq.heappop(idle) if idle else len(taken)
         heapq.heappush(taken, (span.end, lane))
-        yield replace(span, track=f"{span.track} {lane + 1}") if lane else span
+        yield replace(span, track=f"{span.track} ({lane + 1})") if lane else span
 
 
 def bursts(track: str, name: str, starts: Iterable[int], duration: int, args: Mapping[str, Any] = {}) -> Iterator[Span]:

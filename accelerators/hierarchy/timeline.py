@@ -14,7 +14,7 @@ __all__ = ["hierarchy_timeline"]
 
 
 def hierarchy_timeline(design: HierarchyDesign, workload: AddressTrace, most_spans: int = MOST_SPANS) -> Timeline:
-    """Return tracks `accesses`, `accesses 2`, ...: a span says who had the data. Beyond `most_spans` the first are drawn."""
+    """Return tracks `accesses`, `accesses (2)`, ...: a span says who had the data. Beyond `most_spans` the first are drawn."""
     result = simulate(design.hierarchy(), workload)
     count = len(workload)
     notes = (f"the first {most_spans:,} of {count:,} accesses are drawn",) if count > most_spans else ()

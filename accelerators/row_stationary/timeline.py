@@ -76,5 +76,6 @@ _TRACKS = ("operators", "array", "vector unit", "port")
 
 
 def _sets(start: int, each: int, count: int, about: dict[str, object]) -> Iterator[Span]:
+    name = "set" if count > 1 else "whole job"
     for k in range(count):
-        yield Span("array", "set" if count > 1 else "whole job", start + k * each, each, {**about, "set": k} if count > 1 else about)
+        yield Span("array", name, start + k * each, each, {**about, "set": k})

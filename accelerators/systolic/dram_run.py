@@ -64,7 +64,9 @@ def run_on_dram(
 ) -> DramOutcome:
     """Time every job on the design's DRAM and write cycles and stalls into its row of results.
 
-    The engine `simpy` puts what it saw of each job into `log`, if there is one. Raises `InputError` for an operator that the memory cannot hold, or a run of too many transfers.
+    The engine `simpy` puts what it saw of each job into `log`, if there is one.
+
+    Raises `InputError` for an operator that the memory cannot hold, or a run of too many transfers.
     """
     memory = design.offchip
     assert memory is not None

@@ -22,8 +22,8 @@ def timeline(run: DramRun, title: str = "") -> Timeline:
     drawn, sent = len(run.commands), sum(run.counts.values())
     notes = (f"the first {drawn:,} of {sent:,} commands are drawn",) if drawn < sent else ()
     order = {name: i for i, name in enumerate(_tracks(run))}
-    spans = sorted(_spans(run), key=lambda span: order[span.track])  # stable: in time on each track
-    return Timeline(list(in_lanes(spans)), title, frequency_mhz=1e6 / device.tick_ps, notes=notes)
+    spans = sorted(in_lanes(_spans(run)), key=lambda span: order[span.track.partition(" (")[0]])
+    return Timeline(spans, title, frequency_mhz=1e6 / device.tick_ps, notes=notes)
 
 
 def _tracks(run: DramRun) -> list[str]:
