@@ -34,6 +34,11 @@ def test_the_page_of_networks_is_that_of_the_catalogue_and_the_published_table()
     assert generate.NETWORKS.read_text() == generate.networks_page(), "run python docs/generate.py"
 
 
+def test_the_pages_of_environments_and_commands_are_what_is_declared():
+    assert generate.ENVIRONMENTS.read_text() == generate.environments_page(), "run python docs/generate.py"
+    assert generate.COMMAND_LINE.read_text() == generate.command_line_page(), "run python docs/generate.py"
+
+
 def test_the_examples_of_the_systolic_page_run():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/models/systolic.md").read_text(), re.DOTALL)
     assert len(blocks) == 2
