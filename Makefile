@@ -24,7 +24,7 @@ lint:
 
 ## the site, into site/: the extra docs is installed on demand
 docs: $(VENV)/.docs
-	$(RUN)/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(RUN)/python -m mkdocs build --strict
 
 $(VENV)/.docs: $(VENV)/.installed
 	$(RUN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
