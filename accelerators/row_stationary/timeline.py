@@ -34,7 +34,7 @@ def row_stationary_timeline(design: RowStationaryDesign, workload: Workload, mos
         raise InputError(f"operator {stuck.name!r}: no tile of it fits the buffer (buffer_kib={design.buffer_kib})")
     moved = costs.accesses(jobs, rows)[0][:, costs.ENERGIES.index("dram")] * WORD_BITS // 8
     spans, merged = _drawn(design, workload, jobs, rows[0], moved, most_spans)
-    notes = ("passes and transfers of a job have no order in this model: both are drawn from its start",)
+    notes: tuple[str, ...] = ("passes and transfers of a job have no order in this model: both are drawn from its start",)
     if merged:
         notes += (f"{merged} of {len(rows[0])} jobs are one span each, to stay within {most_spans:,} spans",)
     return Timeline(

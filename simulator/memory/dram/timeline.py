@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ....errors import InputError
 from ...timeline import Span, Timeline, in_lanes
@@ -57,7 +58,8 @@ def _spans(run: DramRun) -> Iterator[Span]:
             yield Span(_bank(channel, bank), f"row {row}", since, max(clock - since, 1), {"row": row})
 
     last = 0
-    for line in run.command_frame().itertuples():
+    lines: list[Any] = list(run.command_frame().itertuples())
+    for line in lines:
         clock, command, channel = int(line.clock), str(line.command), int(line.channel)
         bank = ((int(line.rank) * o.sids + int(line.sid)) * o.bankgroups + int(line.group)) * o.banks + int(line.bank)
         mates = range(int(line.rank) * o.banks_per_rank, (int(line.rank) + 1) * o.banks_per_rank)
