@@ -206,13 +206,16 @@ function walked(box, count, visit, leave = hush) {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step || !count) return;
     event.preventDefault();
+    away = { box, leave };
     at = at < 0 ? (step > 0 ? 0 : count - 1) : Math.min(count - 1, Math.max(0, at + step));
     const { x, y, content, words } = visit(at), frame = box.getBoundingClientRect();
     tell({ pageX: frame.left + scrollX + x, pageY: frame.top + scrollY + y, clientY: frame.top + y }, content);
     say(words);
   };
-  box.onblur = leave;
+  box.onblur = () => blurred(box, leave);
 }
+// A chart that loses the focus takes what it shows along, but not what a tap on another has just shown.
+function blurred(box, leave) { if (!away || away.box === box) leave(); }
 const spoken = (rows) => rows.map((row) => row.join(" ")).join(", ");
 const say = (text) => { byId("live").textContent = text; };
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") hush(); });

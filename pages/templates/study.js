@@ -126,13 +126,14 @@ function look(i, event) {
 
 pointed(scatterBox, (event) => { if (area) look(nearest(event), event); }, () => { if (area) look(-1); });
 scatterBox.addEventListener("click", (event) => { const i = nearest(event); if (i >= 0) pin(i); });
-scatterBox.addEventListener("blur", () => { if (area) look(-1); });
+scatterBox.addEventListener("blur", () => { if (area) blurred(scatterBox, () => look(-1)); });
 scatterBox.addEventListener("keydown", (event) => {
   if (event.key === "Enter" || event.key === " ") { if (state.at >= 0) pin(state.at); event.preventDefault(); return; }
   const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
   if (!step || !walk.length) return;
   event.preventDefault();
   const here = walk.indexOf(state.at < 0 ? state.pinned : state.at);
+  away = { box: scatterBox, leave: () => look(-1) };
   const i = walk[Math.min(walk.length - 1, Math.max(0, here < 0 ? 0 : here + step))];
   const frame = scatterBox.getBoundingClientRect(), px = area.xs.map(value(state.x, i)), py = area.ys.map(value(state.y, i));
   look(i, { pageX: frame.left + scrollX + px, pageY: frame.top + scrollY + py, clientY: frame.top + py });

@@ -70,8 +70,10 @@ for (const id of ['roofline', 'convergence']) {
 }
 const chart = document.getElementById('convergence');
 const inside = chart.getBoundingClientRect();
+scatter.focus();
 fire(chart, 'pointerdown', {pointerType: 'touch', clientX: inside.right - 40, clientY: inside.top + 60});
 fire(chart, 'pointerleave', {pointerType: 'touch'});
+scatter.blur();
 put('tapped', document.getElementById('tip').hidden ? null : document.getElementById('tip').textContent);
 const edge = document.getElementById('tip').getBoundingClientRect();
 put('tip_edges', [edge.left, edge.right]);
