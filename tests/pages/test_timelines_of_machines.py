@@ -52,7 +52,8 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
 
 
 def test_no_machine_is_left_out() -> None:
-    assert {name for name, _, _ in CASES} == {machine.name for machine in accelerators()}
+    own = {machine.name for machine in accelerators() if type(machine).__module__.startswith("cyclescape.")}
+    assert {name for name, _, _ in CASES} == own
 
 
 @pytest.mark.parametrize(("name", "values", "workload"), CASES)
