@@ -5,7 +5,7 @@ EXTRAS ?= test
 RUN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2
 
-.PHONY: demo test lint docs kernels clean
+.PHONY: demo test lint docs measurements kernels clean
 
 ## explore a systolic array for ResNet-50, and leave store, plot and report in results/demo
 demo: $(VENV)/.installed
@@ -21,6 +21,18 @@ lint:
 	$(RUN)/ruff check .
 	cd $(VENV) && bin/python -m mypy --config-file $(CURDIR)/pyproject.toml -p cyclescape
 	cd $(VENV) && bin/lint-imports --config $(CURDIR)/pyproject.toml
+
+## the site, into site/: the extra docs is installed on demand
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(RUN)/python -m mkdocs build --strict
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(RUN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	touch $@
+
+## run every check and benchmark here and now, and write docs/validation.md and docs/speed.md
+measurements: $(VENV)/.installed
+	$(RUN)/python docs/measure.py
 
 ## compile traces/kernels/cuda/*.cu to listings; needs nvcc and nvdisasm on the PATH (see compile.py)
 kernels:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["adrs", "hypervolume", "nondominated", "reference_point"]
+__all__ = ["adrs", "front_of", "hypervolume", "nondominated", "reference_point"]
 
 
 def nondominated(costs: np.ndarray) -> np.ndarray:
@@ -37,6 +37,16 @@ def nondominated(costs: np.ndarray) -> np.ndarray:
         if kept[i]:
             front = np.vstack((front, costs[i]))
     return kept
+
+
+def front_of(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """int[m], int[m]: the front by its first cost, of equal rows the first alone, and how many equal each beside it."""
+    costs = np.asarray(costs, dtype=float)
+    members = np.flatnonzero(nondominated(costs)) if len(costs) else np.empty(0, dtype=int)
+    if not len(members):
+        return members, members
+    _, first, counts = np.unique(costs[members], axis=0, return_index=True, return_counts=True)
+    return members[first], counts - 1
 
 
 def hypervolume(costs: np.ndarray, reference: np.ndarray) -> float:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, Formatter, FuncFormatter, LogLocator, NullFormatter
 
 from ..simulator.formula import FORMULAS
-from .pareto import nondominated
+from .pareto import front_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +78,8 @@ def pareto_figure(studies: Sequence[Study], *, size: tuple[float, float] = (7.0,
             points[out, 0], points[out, 1], s=12, color="#b8b8b8", linewidths=0, zorder=1,
             label="breaks a limit" if infeasible == out.sum() and out.any() else None,
         )  # fmt: skip
-        front = nondominated(study.costs) if len(study.trials) else kept
+        front = np.zeros(len(kept), bool)
+        front[front_of(study.costs)[0]] = True
         agent = study.asked.agent
         if kept.any():
             rest = kept & ~front
@@ -155,16 +156,20 @@ def _scales(axes: Axes, points: Sequence[tuple[float, float]], *, only_y: bool =
 def _name(axis: Any, name: str) -> None:
     words, unit = label(name)
     axis.set_label_text(words if not unit or unit in _SCALED else f"{words} ({unit})")
-    if unit in _SCALED:
-        axis.set_major_formatter(EngFormatter(unit=unit))
-        if axis.get_scale() == "log":
-            low, high = axis.get_view_interval()
-            few = high / low < 200  # under some two decades a reader also wants the 2 and the 5
-            axis.set_minor_locator(LogLocator(subs=(2, 5) if few else "all"))
-            axis.set_minor_formatter(EngFormatter(unit=unit) if few else NullFormatter())
-            axis.set_tick_params(which="minor", labelsize=8)
-    elif not unit and axis.get_scale() != "log":
-        axis.set_major_formatter(EngFormatter())
+    log = axis.get_scale() == "log"
+    if unit in _SCALED or not unit:
+        written: Formatter = EngFormatter(unit=unit)
+    elif log:
+        written = FuncFormatter(lambda value, _: f"{value:g}")  # 0.1, 1, 10: mm² take no prefix
+    else:
+        return
+    axis.set_major_formatter(written)
+    if log:
+        low, high = axis.get_view_interval()
+        few = high / low < 200  # under some two decades a reader also wants the 2 and the 5
+        axis.set_minor_locator(LogLocator(subs=(2, 5) if few else "all"))
+        axis.set_minor_formatter(written if few else NullFormatter())
+        axis.set_tick_params(which="minor", labelsize=8)
 
 
 def _finish(axes: Axes, title: str, anything: bool, nothing: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import CyclescapeError, InputError, said
 from ..simulator.objective import Objective, Outcome
 from ..simulator.space import Index, Space
 
@@ -167,7 +167,12 @@ def make_searcher(spec: str, space: Space, objective: Objective, *, budget: int,
     for option in options:
         if option not in accepted:
             raise InputError(f"agent {spec!r}: no option {option!r} (accepted: {', '.join(accepted) or 'none'})")
-    searcher = factory(space, objective, budget=budget, seed=seed, **options)
+    try:
+        searcher = factory(space, objective, budget=budget, seed=seed, **options)
+    except CyclescapeError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"agent {spec!r} could not be made: {said(error)}") from error
     if not isinstance(searcher, Searcher):
         raise InputError(f"agent {spec!r}: {type(searcher).__name__} is not a Searcher")
     return searcher
@@ -182,7 +187,10 @@ def _find(name: str) -> Callable[..., Any]:
         return factory
     for point in entry_points(group=GROUP):
         if point.name == name:
-            plugin: Callable[..., Any] = point.load()
+            try:
+                plugin: Callable[..., Any] = point.load()
+            except Exception as error:
+                raise InputError(f"agent {name!r}: its plugin could not be loaded: {said(error)}") from error
             return plugin
     known = searcher_names()
     close = difflib.get_close_matches(name, known, n=1)

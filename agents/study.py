@@ -16,7 +16,7 @@ from ..errors import InputError, explain
 from ..simulator.objective import Objective, Outcome
 from ..simulator.report import Report
 from ..simulator.store import ResultStore
-from .pareto import hypervolume, nondominated
+from .pareto import front_of, hypervolume
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,11 +105,12 @@ class Study:
         return self._frame(range(len(self.trials)))
 
     def front(self) -> pd.DataFrame:
-        """Designs that no other beats among those that keep every constraint, by their first objective."""
-        costs = self.costs
-        members = np.flatnonzero(nondominated(costs)) if len(costs) else np.empty(0, dtype=int)
-        order = members[np.lexsort(costs[members].T[::-1])] if len(members) else members
-        return self._frame(order)
+        """Designs that no other beats among those that keep every constraint, by their first objective.
+
+        Of designs with equal objectives the one that was tried first stands for all; `ties` says how many more there are.
+        """
+        members, ties = front_of(self.costs)
+        return self._frame(members).assign(ties=ties)
 
     def best(self) -> pd.Series | None:
         """The best feasible design as a row of the history (with several objectives by their mean cost)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from dataclasses import asdict
 from pathlib import Path
@@ -60,8 +61,14 @@ def _outcome(kind: str, table: Path | None, timings: Path | None) -> Validation:
         from ..simulator.networks import validate_networks
 
         return validate_networks(table)
-    from ..simulator.registry import accelerator
+    from ..simulator.registry import accelerator, accelerator_names
 
+    known = accelerator_names()
+    if kind not in known and not any(name.startswith(f"{kind}-") for name in known):
+        names = sorted({*known, "networks"})
+        close = difflib.get_close_matches(kind, names, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise InputError(f"validate {kind!r}: there is no such check{hint} (accepted: {', '.join(names)})")
     machine = accelerator(kind)
     if timings is None:
         return machine.validate(table)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..pages.progress import bar
+from ..simulator.units import quantity
 from .app import app, resumable
 from .output import JsonOption, print_json
 from .settings import parameter_values
@@ -80,8 +81,8 @@ def _best(study: Study) -> str:
     best = study.best()
     if best is None:
         return "nothing feasible yet"
-    names = study.objective.names
-    return ", ".join(f"{name} {best[name]:.4g}" for name in names)
+    known = [(quantity(name), float(best[name])) for name in study.objective.names]
+    return ", ".join(f"{q.label} {q.show(value)}" for q, value in known)
 
 
 @app.command()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
-from ..agents.pareto import nondominated
+from ..agents.pareto import front_of
 from ..agents.study import Asked
 from ..errors import InputError, explain
 from ..simulator.objective import Objective
@@ -83,22 +83,33 @@ class Collected:
     """int8[designs]: FEASIBLE, BREAKS_LIMIT, FAILED or SURROGATE."""
     reasons: list[str]
     """Why a design is not feasible; empty if it is."""
+    excess: np.ndarray
+    """float64[designs]: decades beyond its limits, summed over them; +inf where there are no numbers."""
     other_studies: int
     """Studies in the store that ask something else."""
 
     @cached_property
     def front(self) -> np.ndarray:
-        """Indices of the designs that no other beats, best first objective first."""
-        if not len(self.costs):
-            return np.empty(0, int)
-        members = np.flatnonzero(nondominated(self.costs))
-        return members[np.lexsort(self.costs[members].T[::-1])]
+        """Indices of the designs that no other beats, best first objective first; of equal ones the first."""
+        return front_of(self.costs)[0]
+
+    @property
+    def ties(self) -> int:
+        """How many designs have the very objectives of one on the front and are not listed beside it."""
+        return int(front_of(self.costs)[1].sum())
 
     @property
     def best(self) -> int | None:
         """The best design: least mean of the log10 costs, that is the least product of the objectives."""
         mean = self.costs.mean(axis=1) if len(self.costs) else np.empty(0)
         return int(np.argmin(mean)) if np.isfinite(mean).any() else None
+
+    @property
+    def nearest(self) -> int | None:
+        """Where no design keeps every limit: the one that comes nearest to it."""
+        if self.best is not None or not np.isfinite(self.excess).any():
+            return None
+        return int(np.argmin(self.excess))
 
 
 def collect(
@@ -220,6 +231,7 @@ def _judged(
     terms = question.objective.names
     values = np.full((len(rows), len(terms)), np.nan)
     costs = np.full((len(rows), len(terms)), np.inf)
+    excess = np.full(len(rows), np.inf)
     states = np.full(len(rows), FEASIBLE, np.int8)
     reasons = []
     for i, parts in enumerate(rows):
@@ -229,6 +241,7 @@ def _judged(
             states[i] = FAILED
             continue
         values[i] = [outcome.values[name] for name in terms]
+        excess[i] = float(np.maximum(outcome.violations, 0.0).sum())
         broken = [text for text, slack in outcome.slacks.items() if slack < 0]
         if broken:
             states[i], reasons[i] = BREAKS_LIMIT, "breaks " + ", ".join(broken)
@@ -238,5 +251,5 @@ def _judged(
             costs[i] = outcome.costs
     designs = [json.loads(evaluations.designs[parts[0]]) for parts in rows]
     return Collected(
-        path, question, series, evaluations, rows, designs, values, costs, states, reasons, other_studies
+        path, question, series, evaluations, rows, designs, values, costs, states, reasons, excess, other_studies
     )

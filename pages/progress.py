@@ -53,14 +53,17 @@ def _bar(what: str, unit: str, console: Console) -> Iterator[Update]:
 @contextmanager
 def _lines(what: str, unit: str, console: Console, line_s: float) -> Iterator[Update]:
     start = last = time.monotonic()
+    first: tuple[int, float] | None = None  # what came before it includes compiling, and foretells nothing
 
     def update(done: int, total: int, remark: str = "") -> None:
-        nonlocal last
+        nonlocal last, first
         now = time.monotonic()
+        first = first or (done, now)
         if now - last < line_s:
             return
-        last, rate = now, done / max(now - start, 1e-9)
-        left = f", {duration((total - done) / rate)} left" if 0 < done < total else ""
+        last, known = now, done > first[0]
+        rate = (done - first[0]) / max(now - first[1], 1e-9) if known else done / max(now - start, 1e-9)
+        left = f", {duration((total - done) / rate)} left" if known and done < total else ""
         text = f"{what}: {done:,}/{total:,} {unit}, {_rate(rate)}/s{left}{f', {remark}' if remark else ''}"
         print(text, file=console.file, flush=True)
 

@@ -19,6 +19,7 @@ from .axes import Axis, parts_of
 from .files import write_whole
 from .html import page
 from .operators import operators_of
+from .study_parameters import written
 
 __all__ = ["headline", "part_sums", "write_run_page"]
 
@@ -67,7 +68,7 @@ def write_run_page(report: Report, design: Design, workload: Any, out: str | Pat
         "table": several and "Click a heading to sort." + (
             f" The {_MOST_ROWS:,} slowest of {len(columns['name']):,}." if len(columns["name"]) > _MOST_ROWS else ""),
         "parameters": [
-            (p.name, f"{getattr(design, p.name)} {p.unit}".strip(), p.description)
+            (p.name, _value(getattr(design, p.name), p.unit), p.description)
             for p in type(design).parameters().values()
         ],
         "provenance": _provenance(report, design, workload),
@@ -102,6 +103,10 @@ def _lede(design: Design) -> str:
         if value != type(design).model_fields[name].default
     ]  # fmt: skip
     return f"The default design with {', '.join(changed)}." if changed else "The default design."
+
+
+def _value(value: Any, unit: str) -> str:
+    return "–" if value is None else f"{written(value)} {unit}".strip()
 
 
 def _capital(text: str) -> str:

@@ -69,6 +69,7 @@ def study_data(collected: Collected, machine: Accelerator | None, workloads: Seq
         "reasons": list(reasons),
         "front": [place[int(i)] for i in front],
         "best": None if collected.best is None else place[collected.best],
+        "nearest": None if collected.nearest is None else place[collected.nearest],
         "series": [{"name": name} for name in names_of(collected.series)],
         "cycles": _breakdowns(collected, drawn, exact),
         "parts": [
@@ -78,7 +79,7 @@ def study_data(collected: Collected, machine: Accelerator | None, workloads: Seq
         ],
         "convergence": convergence(collected, axes),
         "effects": effects(collected, levels, groups),
-        "roofline": _roofline(collected, drawn, machine, workloads, position),
+        "rooflines": _rooflines(collected, drawn, machine, workloads, position),
         "ranked": [place[int(i)] for i in ranked(collected)],
         "baseline": base and {"metrics": [base.get(axis.name) for axis in shown]},
         "again": operators_again(collected, drawn, machine, workloads),
@@ -113,6 +114,7 @@ def _drawn(collected: Collected, axes: Sequence[Axis], parameters: int) -> np.nd
     if len(numbers) <= most:
         return numbers
     kept = {*collected.front.tolist(), *ranked(collected).tolist()}
+    kept |= {collected.nearest} if collected.nearest is not None else set()
     feasible = np.flatnonzero(collected.states == FEASIBLE)
     for one, other in combinations([axis for axis in axes if axis.better and axis.varies], 2):
         kept.update(feasible[_pair_front(one, other, feasible)].tolist())
@@ -143,22 +145,36 @@ def _breakdowns(collected: Collected, drawn: np.ndarray, exact: np.ndarray) -> l
     return out
 
 
-def _roofline(
+def _rooflines(
     collected: Collected, drawn: np.ndarray, machine: Accelerator | None, workloads: Sequence[Any] | None,
     position: dict[str, int],
-) -> dict[str, Any] | None:  # fmt: skip
-    """Where work, bytes and time stand among the axes, and each design's ceilings where the machine has them."""
-    if len(collected.question.workloads) > 1 or not {"macs", "dram_bytes", "time_s"} <= position.keys():
-        return None
-    peaks: list[Any] = []
+) -> list[dict[str, Any]]:  # fmt: skip
+    """For each workload where work, bytes and time stand among the axes, and each design's ceilings if it has them."""
+    names = [name for name, _ in collected.question.workloads]
+    made: list[Any] = []
     for i in drawn:
         try:
-            peaks.append(machine.ceiling(machine.design.make(collected.designs[i]), workloads[0])
-                         if machine and workloads else None)  # fmt: skip
+            made.append(machine.design.make(collected.designs[i]) if machine else None)
         except CyclescapeError:
-            peaks.append(None)
-    return {
-        "macs": position["macs"], "bytes": position["dram_bytes"], "time": position["time_s"],
-        "peak_macs": [p and number(p.macs_per_s, 6) for p in peaks],
-        "peak_bytes": [p and p.bytes_per_s and number(p.bytes_per_s, 6) for p in peaks],
-    }  # fmt: skip
+            made.append(None)
+    out = []
+    for part, name in enumerate(names):
+        axes = [f"{metric}@{name}" if len(names) > 1 else metric for metric in ("macs", "dram_bytes", "time_s")]
+        if not set(axes) <= position.keys():
+            continue
+        peaks = [_ceiling(machine, design, workloads[part] if workloads else None) for design in made]
+        out.append({
+            "workload": part, **dict(zip(("macs", "bytes", "time"), (position[axis] for axis in axes))),
+            "peak_macs": [p and number(p.macs_per_s, 6) for p in peaks],
+            "peak_bytes": [p and p.bytes_per_s and number(p.bytes_per_s, 6) for p in peaks],
+        })  # fmt: skip
+    return out
+
+
+def _ceiling(machine: Accelerator | None, design: Any, workload: Any) -> Any:
+    if machine is None or design is None or workload is None:
+        return None
+    try:
+        return machine.ceiling(design, workload)
+    except CyclescapeError:
+        return None

@@ -25,10 +25,13 @@ from .collect import BREAKS_LIMIT, FAILED, FEASIBLE, SURROGATE, Collected, colle
 from .files import write_whole
 from .html import page
 from .study_data import failures, ranked, study_data
+from .study_parameters import written
 
 __all__ = ["FILE_NAME", "write_study_page"]
 
 FILE_NAME = "report.html"
+_LEAST_MATTERS = 5
+"""With fewer simulated designs no parameter is drawn against the objective."""
 
 
 def write_study_page(
@@ -89,26 +92,51 @@ def _words(
         "machine": data["machine"], "workloads": data["workloads"], "lede": _lede(collected), "terms": len(data["terms"]),
         "figures": _figures(collected, data), "drawn": drawn, "parameters": data["parameters"],
         "best": best is not None and [
-            (p["label"], f"{collected.designs[best].get(p['name'])} {p['unit']}".strip())
+            (p["label"], f"{written(collected.designs[best].get(p['name']))} {p['unit']}".strip())
             for p in data["parameters"]
         ],
+        "best_title": "Best on balance" if many else "Best design",
+        "nearest": _nearest(collected),
+        "matters": bool(data["parameters"]) and simulated >= _LEAST_MATTERS,
         "designs_note": "Point at a design to see it; click (or press Enter) to pin it." + thinned,
         "convergence": data["convergence"] and (
             "Volume under the front so far, in decades, as a share of that under all fronts together." if many
             else "The best feasible value after so many designs."
         ),
-        "roofline": data["roofline"] and (
-            "The pinned design under its peak and the bandwidth of its memory." if any(data["roofline"]["peak_macs"])
+        "roofline": data["rooflines"] and (
+            "The pinned design under its peak and the bandwidth of its memory."
+            if any(any(one["peak_macs"]) for one in data["rooflines"])
             else "The pinned design's rate against its memory traffic; the machine names no peak."
         ),
-        "again": data["again"] and _again_note(collected, machine),
+        "roofline_choices": [data["workloads"][one["workload"]] for one in data["rooflines"]],
+        "again": _several_operators(data) and _again_note(collected, machine),
         "table_title": f"The front ({front} designs)" if many and front != 1 else
                        "The front (1 design)" if many else f"The best {len(ranked(collected))} designs",
-        "table_note": "No other feasible design is better in one objective without being worse in another. "
-                      "Click a heading to sort." if many else "Click a heading to sort.",
+        "table": bool(data["ranked"]),
+        "table_note": ("No other feasible design is better in one objective without being worse in another. "
+                       + _ties(collected) if many else "") + "Click a heading to sort.",
         "failures": failures(collected),
         "provenance": _provenance(collected, missing, known),
     }  # fmt: skip
+
+
+def _nearest(collected: Collected) -> str:
+    if collected.best is not None:
+        return ""
+    if collected.nearest is None:
+        return "No design has numbers that count."
+    reason = collected.reasons[collected.nearest]
+    return f"No design keeps every limit. Nearest comes design #{collected.nearest}, which {reason}."
+
+
+def _ties(collected: Collected) -> str:
+    ties = collected.ties
+    return f"{ties:,} more have the objectives of one of these. " if ties else ""
+
+
+def _several_operators(data: dict[str, Any]) -> bool:
+    """Whether any design has more than one bar to draw."""
+    return any(len(table["names"]) > 1 for entry in data["again"] for table in entry["tables"])
 
 
 def _lede(collected: Collected) -> str:
@@ -187,7 +215,7 @@ def _provenance(collected: Collected, missing: str, known: Any) -> list[tuple[st
     versions, models, engines, hosts, walls, dates, _ = zip(*used)
     shown = [
         ("store", f"{collected.path.parent.resolve().name}/{collected.path.name}, {len(collected.evaluations):,} evaluations"),
-        *((f"search {i + 1}" if len(collected.series) > 1 else "search", _series(s)) for i, s in enumerate(collected.series)),
+        *((_kind(s) if len(collected.series) == 1 else f"search {i + 1}", _series(s)) for i, s in enumerate(collected.series)),
         ("workload" if len(collected.question.workloads) == 1 else "workloads",
          ", ".join(f"{name} (digest {digest[:12]})" for name, digest in collected.question.workloads)),
         ("not explored", ", ".join(
@@ -208,9 +236,13 @@ def _provenance(collected: Collected, missing: str, known: Any) -> list[tuple[st
     return shown
 
 
+def _kind(series: Any) -> str:
+    return "search" if series.study else "sweep"
+
+
 def _series(series: Any) -> str:
     if not series.study:
-        return f"{len(series.designs):,} designs of a sweep"
+        return f"{len(series.designs):,} designs"
     text = f"{series.agent}, seed {series.seed}, {len(series.designs):,} of {series.budget:,} designs, study {series.study}"
     return text + (f"; {'; '.join(series.notes)}" if series.notes else "")
 

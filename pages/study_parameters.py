@@ -14,7 +14,7 @@ from .collect import BREAKS_LIMIT, FEASIBLE, Collected
 from .importance import additive
 from .numbers import number
 
-__all__ = ["effects", "explored_of", "groups_of", "levels_of", "parameters_of"]
+__all__ = ["effects", "explored_of", "groups_of", "levels_of", "parameters_of", "written"]
 
 _MOST_VALUES = 24
 """With more values than these a parameter is looked at in groups of neighbours,"""
@@ -37,8 +37,10 @@ def explored_of(found: dict[str, tuple[Any, ...]], known: Mapping[str, Parameter
 
 
 def _key(value: Any) -> Any:
-    """What tells values apart: 1, 1.0 and true are three."""
-    return (type(value).__name__, value) if isinstance(value, str | int | float | None) else json.dumps(value)
+    """What tells values apart: 1 and 1.0 are one, true is another."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return ("number", float(value))
+    return (type(value).__name__, value) if isinstance(value, str | bool | None) else json.dumps(value)
 
 
 def groups_of(values: Sequence[Any], levels: np.ndarray) -> np.ndarray | None:
@@ -78,7 +80,7 @@ def parameters_of(
         numbers, grouped = _numbers(values), groups[name]
         out.append({
             "name": name, "label": label if labels.count(label) == 1 else name,
-            "values": list(values) if numbers else [_text(v) for v in values],
+            "values": list(values) if numbers else [written(v) for v in values],
             "ordered": declared.ordered if declared else numbers, "unit": declared.unit if declared else "",
             "about": declared.description if declared else "",
             "group": None if grouped is None else grouped.tolist(), "groups": _group_names(values, grouped),
@@ -86,7 +88,10 @@ def parameters_of(
     return out
 
 
-def _text(value: Any) -> str:
+def written(value: Any) -> str:
+    """A value as the page writes it: 1600 and not 1600.0, false and not False."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
     return value if isinstance(value, str) else json.dumps(value)
 
 

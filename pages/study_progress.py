@@ -26,8 +26,9 @@ def names_of(series: Sequence[Series]) -> list[str]:
 
 def convergence(collected: Collected, axes: Sequence[Axis]) -> dict[str, Any] | None:
     """The best value so far, or the share of the final front's volume, after so many designs of each series."""
-    if collected.best is None or not any(one.study for one in collected.series):
-        return None  # the order of a sweep says nothing
+    longest = max(len(one.designs) for one in collected.series)
+    if collected.best is None or longest < 2 or not any(one.study for one in collected.series):
+        return None  # the order of a sweep says nothing, and one design has none
     costs, terms = collected.costs, collected.question.objective.parsed
     series = []
     if len(terms) == 1:

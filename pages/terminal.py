@@ -147,6 +147,8 @@ def front_table(
 ) -> Table:  # fmt: skip
     """Designs (`Study.front()`) with their objectives in units, then the parameters; the first `most`."""
     more = f", the first {most}" if len(frame) > most else ""
+    if (ties := int(frame["ties"].sum()) if "ties" in frame else 0):
+        more += f"; {ties:,} more equal one of them"
     table = _table(f"{title}: {len(frame)} design{'s' if len(frame) != 1 else ''}{more}")
     shown = [name for name in parameters if name in frame.columns]
     rows = [

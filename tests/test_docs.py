@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,16 @@ import pytest
 from cyclescape.simulator.registry import accelerator
 
 ROOT = Path(__file__).parents[1]
-_spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-assert _spec is not None
-assert _spec.loader is not None
-generate = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(generate)
+
+
+def _script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+generate, measure = _script("generate"), _script("measure")
 
 
 @pytest.mark.parametrize("name", generate.MACHINES)
@@ -25,6 +32,11 @@ def test_reference_pages_are_those_of_the_declarations(name):
 
 def test_the_page_of_networks_is_that_of_the_catalogue_and_the_published_table():
     assert generate.NETWORKS.read_text() == generate.networks_page(), "run python docs/generate.py"
+
+
+def test_the_pages_of_environments_and_commands_are_what_is_declared():
+    assert generate.ENVIRONMENTS.read_text() == generate.environments_page(), "run python docs/generate.py"
+    assert generate.COMMAND_LINE.read_text() == generate.command_line_page(), "run python docs/generate.py"
 
 
 def test_the_examples_of_the_systolic_page_run():
@@ -79,6 +91,53 @@ def test_the_examples_of_the_cache_page_run():
     assert len(blocks) == 2
     for block in blocks:
         exec(compile(block, "cache.md", "exec", dont_inherit=True), {})
+
+
+@pytest.mark.parametrize("page", [
+    "index.md", "tutorial.md", "models/dram.md", *(f"howto/{path.name}" for path in sorted((ROOT / "docs/howto").glob("*.md"))),
+])  # fmt: skip
+def test_the_examples_of_a_page_run_from_top_to_bottom(page, tmp_path, monkeypatch):
+    from cyclescape.agents import searcher
+    from cyclescape.simulator import registry
+    from cyclescape.traces import catalog
+
+    catalog.entries()
+    monkeypatch.setattr(catalog, "_named", dict(catalog._named))
+    monkeypatch.setattr(searcher, "_registered", dict(searcher._registered))
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    assert blocks
+    scope = {"__name__": "page"}
+    try:
+        for block in blocks:
+            needed = re.match(r"# needs: (\w+)\n", block)
+            if needed and importlib.util.find_spec(needed.group(1)) is None:
+                continue
+            exec(compile(block, page, "exec", dont_inherit=True), scope)
+    finally:
+        registry._load.cache_clear()
+
+
+def test_measured_pages_are_those_of_the_figures():
+    data = measure.read()
+    assert measure.VALIDATION.read_text("utf-8") == measure.validation_page(data), "run python docs/measure.py"
+    assert measure.SPEED.read_text("utf-8") == measure.speed_page(data), "run python docs/measure.py"
+    assert all(found["ok"] for found in data["validate"].values())
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("material")
+    pytest.importorskip("mkdocstrings")
+    build = ["mkdocs", "build", "--strict", "--quiet", "-f", str(ROOT / "mkdocs.yml"), "-d", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-m", *build], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING -" not in done.stderr  # strict has said so already
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 30
+    asked = {found for page in pages for found in re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?(https?:[^\"' >]+)",
+                                                             page.read_text("utf-8"))}  # fmt: skip
+    assert not asked  # nothing is loaded from elsewhere
 
 
 def test_the_contributing_guide_adds_a_machine(monkeypatch):

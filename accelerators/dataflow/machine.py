@@ -77,7 +77,7 @@ class Dataflow(Accelerator):
 
     @classmethod
     def bench(cls) -> Iterator[Measurement]:
-        """Measure the engines against each other, and the machine; see `bench.py`."""
+        """Measure the machine; see `bench.py`."""
         from .bench import bench
 
         return bench()

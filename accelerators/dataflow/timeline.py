@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import InputError
 from ...simulator.dataflow.simpy_engine import run_simpy
-from ...simulator.timeline import Span, Timeline
+from ...simulator.timeline import MOST_SPANS, Span, Timeline
 from ...traces.workload import Workload
 from .design import DataflowDesign
 from .machine import mapped
@@ -15,9 +15,6 @@ from .pipeline import SERVERS, machine_of, network_of
 from .regions import Region
 
 __all__ = ["MOST_SPANS", "dataflow_timeline"]
-
-MOST_SPANS = 200_000
-"""Beyond this a region is one span; a viewer stays usable."""
 
 
 def dataflow_timeline(design: DataflowDesign, workload: Workload, most_spans: int = MOST_SPANS) -> Timeline:

@@ -14,6 +14,7 @@ from ...simulator.memory.dram.controller.state import CAUSES
 from ...simulator.memory.dram.energy import PARTS, Currents, currents_of, energy_j, same_bank_share
 from ...simulator.memory.dram.results import DramRun
 from ...simulator.report import Report, Table
+from ...simulator.timeline import MOST_SPANS, Timeline
 from ...traces.addresses import AddressTrace
 from .design import DramDesign
 
@@ -55,6 +56,14 @@ class DramMachine(Accelerator):
     def simulate_many(self, designs: Sequence[Any], workload: AddressTrace, *, engine: str = "compiled") -> list[Report]:
         """Simulate every design on the requests; see `Accelerator.simulate_many`."""
         return [_simulate(design, workload, engine) for design in designs]
+
+    def timeline(self, design: Any, workload: AddressTrace) -> Timeline:
+        """Return open rows, refreshes and bursts, from the commands that were sent."""
+        from ...simulator.memory.dram.timeline import timeline
+
+        system = design.system()
+        system.decode(workload, wrap=False)
+        return timeline(system.run(workload, commands=MOST_SPANS // 2), f"dram-controller, {design}, on {workload.name}")
 
     @classmethod
     def validate(cls, table: Path | None = None, *, timings: Path | None = None) -> Validation:

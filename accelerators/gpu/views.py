@@ -11,14 +11,13 @@ from ...simulator.gpu.execute import Outcome
 from ...simulator.gpu.tables import CAUSES
 from ...simulator.listing import Listing
 from ...simulator.report import Table
-from ...simulator.timeline import Span, Timeline
+from ...simulator.timeline import MOST_SPANS, Span, Timeline
 from ...traces.kernels.trace import Kernel, KernelTrace
 from .design import GpuCoreDesign
 from .runs import outcomes
 
 __all__ = ["listings", "timeline"]
 
-MOST_SPANS = 200_000
 MOST_CELLS = 2**24
 """Warps times their longest stream, for which issue cycles are kept."""
 

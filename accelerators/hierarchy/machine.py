@@ -15,6 +15,7 @@ from .design import HierarchyDesign
 
 if TYPE_CHECKING:
     from ...simulator.benchmark import Measurement
+    from ...simulator.timeline import Timeline
 
 __all__ = ["MemoryHierarchy"]
 
@@ -50,6 +51,12 @@ class MemoryHierarchy(Accelerator):
         The engine `reference` runs the cycle-by-cycle execution as well and insists on the same times.
         """
         return [_simulate(design, workload, engine) for design in designs]
+
+    def timeline(self, design: Any, workload: AddressTrace) -> Timeline:
+        """Return every access with who had its data; see `timeline.hierarchy_timeline`."""
+        from .timeline import hierarchy_timeline
+
+        return hierarchy_timeline(design, workload)
 
     @classmethod
     def bench(cls) -> Iterator[Measurement]:

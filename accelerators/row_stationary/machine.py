@@ -18,6 +18,7 @@ from .mapping import RESULT
 
 if TYPE_CHECKING:
     from ...simulator.benchmark import Measurement
+    from ...simulator.timeline import Timeline
     from ...simulator.validation import Validation
 
 __all__ = ["RowStationary"]
@@ -53,6 +54,12 @@ class RowStationary(Accelerator):
         return [
             _report(design, workload, jobs, results[d], counts[d], float(areas[d])) for d, design in enumerate(designs)
         ]
+
+    def timeline(self, design: Any, workload: Workload) -> Timeline:
+        """Return when array, vector unit and port are busy; see `timeline.row_stationary_timeline`."""
+        from .timeline import row_stationary_timeline
+
+        return row_stationary_timeline(design, workload)
 
     def ceiling(self, design: Any, workload: Workload) -> Ceiling:
         """Return one multiply-accumulate for each PE and cycle, and the port's bandwidth."""

@@ -17,6 +17,7 @@ from .design import StreamingDesign
 
 if TYPE_CHECKING:
     from ...simulator.benchmark import Measurement
+    from ...simulator.timeline import Timeline
     from ...simulator.validation import Validation
 
 __all__ = ["Streaming", "network_of"]
@@ -53,6 +54,12 @@ class Streaming(Accelerator):
         operators = [op for op in workload.operators if isinstance(op, Attention)]
         cycles = [_cycles(designs, op, engine) for op in operators]
         return [_report(design, operators, [column[i] for column in cycles]) for i, design in enumerate(designs)]
+
+    def timeline(self, design: Any, workload: Workload) -> Timeline:
+        """Return when every unit worked; see `timeline.streaming_timeline`."""
+        from .timeline import streaming_timeline
+
+        return streaming_timeline(design, workload)
 
     @classmethod
     def validate(cls, table: Path | None = None) -> Validation:

@@ -33,6 +33,9 @@ class Port(Protocol):
         ...
 
 
+_NAMES = {"ifmap": "ifmap tiles", "filter": "filter tiles", "psum": "partial sums", "store": "outputs"}
+
+
 class _Transfer(NamedTuple):
     kind: str
     step: int
@@ -91,6 +94,7 @@ def walk(
     waiting = _transfers(plan, counts, begin, apart)
     numbers: dict[tuple[str, int], int] = {}
     done: list[int] = []
+    sent: list[tuple[str, int, int]] = []
     last_store = opener = -1
     since = 0
     account: Counter[str] = Counter()
@@ -110,6 +114,7 @@ def walk(
                 earliest = known(last_store, stalls=t.step == s)
             number = port.send(t.address, -(-t.bits // 8), t.kind == "store", ceil((base + earliest) * ticks))
             numbers[t.kind, t.step] = number
+            sent.append((t.kind, earliest, number))
             last_store = number if t.kind == "store" else last_store
 
     for s, step in enumerate(plan.steps):
@@ -141,4 +146,5 @@ def walk(
     stores = [known(number) for (kind, s), number in numbers.items() if kind == "store" and s >= len(done)]
     run.cycles = max([done[-1], *stores])
     run.blame("outputs", done[-1], run.cycles)
+    run.transfers = [(_NAMES[kind], earliest, known(number, stalls=False)) for kind, earliest, number in sent]
     return run, account

@@ -14,7 +14,7 @@ from ...simulator.memory.dram.devices import Device
 from ...simulator.memory.dram.energy import currents_of, energy_j
 from ...simulator.memory.dram.results import RankActivity
 from . import engines
-from .components import STALLS
+from .components import STALLS, JobRun
 from .design import SystolicDesign
 from .dram import execute, list_transfers
 from .dram_reference import walk
@@ -59,8 +59,12 @@ class _Activity(NamedTuple):
     cycles: int
 
 
-def run_on_dram(design: SystolicDesign, jobs: JobTable, rows: np.ndarray, engine: str = "compiled") -> DramOutcome:
+def run_on_dram(
+    design: SystolicDesign, jobs: JobTable, rows: np.ndarray, engine: str = "compiled", log: dict[int, JobRun] | None = None
+) -> DramOutcome:
     """Time every job on the design's DRAM and write cycles and stalls into its row of results.
+
+    The engine `simpy` puts what it saw of each job into `log`, if there is one.
 
     Raises `InputError` for an operator that the memory cannot hold, or a run of too many transfers.
     """
@@ -88,6 +92,8 @@ def run_on_dram(design: SystolicDesign, jobs: JobTable, rows: np.ndarray, engine
             begin, apart = job.begin.tolist(), job.apart.tolist()
             seen, account = walk(plan, job.counts, begin, apart, port, memory.ticks, base)
             accounts[j] = [account[cause] for cause in CAUSES]
+            if log is not None:
+                log[j] = seen
             cycles, stalls[: len(STALLS)] = seen.cycles, [seen.stalls[name] for name in STALLS]
         is_vector = bool(jobs.row(j)[field("vector")])
         beside = engines.vector_cycles(design, jobs, j, row)

@@ -188,6 +188,35 @@ function tell(event, content) {
   paint(tip, { left: `${x}px`, top: `${y}px` });
 }
 const hush = () => { tip.hidden = true; };
+// Pointing at a chart; a finger's tap does the same, and what it shows stays until another tap elsewhere.
+let away = null;
+function pointed(box, move, leave) {
+  const look = (event) => { away = { box, leave }; move(event); };
+  box.onpointermove = look;
+  box.onpointerdown = (event) => { if (event.pointerType === "touch") look(event); };
+  box.onpointerleave = (event) => { if (event.pointerType !== "touch") leave(); };
+}
+document.addEventListener("pointerdown", (event) => {
+  if (away && !away.box.contains(event.target)) { away.leave(); away = null; }
+});
+// Arrow keys walk through what pointing shows: `visit(k)` gives a place in the box, what to show there, and words to say.
+function walked(box, count, visit, leave = hush) {
+  let at = -1;
+  box.onkeydown = (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step || !count) return;
+    event.preventDefault();
+    away = { box, leave };
+    at = at < 0 ? (step > 0 ? 0 : count - 1) : Math.min(count - 1, Math.max(0, at + step));
+    const { x, y, content, words } = visit(at), frame = box.getBoundingClientRect();
+    tell({ pageX: frame.left + scrollX + x, pageY: frame.top + scrollY + y, clientY: frame.top + y }, content);
+    say(words);
+  };
+  box.onblur = () => blurred(box, leave);
+}
+// A chart that loses the focus takes what it shows along, but not what a tap on another has just shown.
+function blurred(box, leave) { if (!away || away.box === box) leave(); }
+const spoken = (rows) => rows.map((row) => row.join(" ")).join(", ");
 const say = (text) => { byId("live").textContent = text; };
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") hush(); });
 

@@ -15,23 +15,14 @@ function operatorsChart(box, list, table, order) {
     ...(table.notes[i] ? [html("div", { class: "dim" }, table.notes[i])] : [])];
   const bySize = totals.map((_, i) => i).sort((a, b) => totals[b] - totals[a]);
   const at = order === "slowest" ? slowest() : inOrder();
-  const svgRoot = box.firstChild;
-  let walked = -1;
-  svgRoot.addEventListener("pointermove", (event) => {
+  pointed(box, (event) => {
     const i = at.find(event.clientX - box.getBoundingClientRect().left, event.clientY - box.getBoundingClientRect().top);
     if (i === null) hush(); else tell(event, describe(i));
+  }, hush);
+  walked(box, at.order.length, (k) => {
+    const i = at.order[k], [x, y] = at.place(k);
+    return { x, y, content: describe(i), words: `${table.names[i]}: ${show(CYCLES, totals[i])} cycles, ${percent(totals[i], whole)}` };
   });
-  svgRoot.addEventListener("pointerleave", hush);
-  box.onkeydown = (event) => {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!step) return;
-    event.preventDefault();
-    walked = Math.min(at.order.length - 1, Math.max(0, walked + step));
-    const i = at.order[walked], [x, y] = at.place(walked), frame = box.getBoundingClientRect();
-    tell({ pageX: frame.left + scrollX + x, pageY: frame.top + scrollY + y, clientY: frame.top + y }, describe(i));
-    say(`${table.names[i]}: ${show(CYCLES, totals[i])} cycles, ${percent(totals[i], whole)}`);
-  };
-  box.onblur = hush;
 
   function inOrder() {
     const count = totals.length;

@@ -32,7 +32,9 @@ function rooflineChart(box, list, { name, macs, bytes, seconds, peak, port, tabl
   legend(list, [{ label: `${name} as a whole`, color: "var(--pin)", round: true }, ...(operators.length ? [{ label: "its operators, area by cycles", color: "var(--accent)", round: true }] : [])]);
   box.setAttribute("aria-label", `Roofline of ${name}: ${show(WORK, own[1])} at ${show(INTENSITY, own[0])} MACs per byte` + (peak ? `, ${percent(own[1], peak)} of its peak of ${show(WORK, peak)}` : ""));
   const whole = { label: name, at: own, share: 1 };
-  box.onpointermove = (event) => {
+  const rows = (o) => [["MACs per byte", show(INTENSITY, o.at[0])], ["rate", show(WORK, o.at[1])], ...(peak ? [["of the peak", percent(o.at[1], peak)]] : []), ["share of cycles", percent(o.share, 1)]];
+  const describe = (o) => [html("b", {}, o.label), pairs(rows(o))];
+  pointed(box, (event) => {
     const frame = box.getBoundingClientRect();
     let found = null, least = 18 ** 2;
     for (const o of [...operators, whole]) {
@@ -40,7 +42,8 @@ function rooflineChart(box, list, { name, macs, bytes, seconds, peak, port, tabl
       if (distance <= least) { least = distance; found = o; }
     }
     if (!found) return hush();
-    tell(event, [html("b", {}, found.label), pairs([["MACs per byte", show(INTENSITY, found.at[0])], ["rate", show(WORK, found.at[1])], ...(peak ? [["of the peak", percent(found.at[1], peak)]] : []), ["share of cycles", percent(found.share, 1)]])]);
-  };
-  box.onpointerleave = hush;
+    tell(event, describe(found));
+  }, hush);
+  const order = [whole, ...operators];
+  walked(box, order.length, (k) => ({ x: xs.map(order[k].at[0]), y: ys.map(order[k].at[1]), content: describe(order[k]), words: `${order[k].label}: ${spoken(rows(order[k]))}` }));
 }

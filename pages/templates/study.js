@@ -4,7 +4,7 @@ const { axes, points, parameters, series } = DATA;
 const FEASIBLE = 0, SURROGATE = 3;
 const count = points.number.length;
 const front = new Set(DATA.front);
-const state = { x: 0, y: 0, logx: true, logy: true, color: "", pinned: DATA.best ?? 0, at: -1 };
+const state = { x: 0, y: 0, logx: true, logy: true, color: "", pinned: DATA.best ?? DATA.nearest ?? 0, at: -1 };
 
 const value = (axis, i) => points.metrics[axis][i];
 const number = (i) => `#${points.number[i]}`;
@@ -78,7 +78,7 @@ function drawScatter() {
   }
   area.rings = svg("g");
   layer.append(area.rings);
-  const entries = [...colors.entries];
+  const entries = visible.some(isFeasible) ? [...colors.entries] : [];
   if (members.length > 1) entries.push({ label: others.length ? "on the front of these two" : "on the front", color: "var(--front)", round: true });
   if (others.length && DATA.terms.length > 1) entries.push({ label: "on the front of the objectives", color: "var(--front)", round: true, hollow: true });
   if (visible.some((i) => !isFeasible(i))) entries.push({ label: "not feasible", color: "var(--out)", round: true });
@@ -124,16 +124,16 @@ function look(i, event) {
   if (i < 0) hush(); else tell(event, summary(i));
 }
 
-scatterBox.addEventListener("pointermove", (event) => { if (area) look(nearest(event), event); });
-scatterBox.addEventListener("pointerleave", () => { if (area) look(-1); });
+pointed(scatterBox, (event) => { if (area) look(nearest(event), event); }, () => { if (area) look(-1); });
 scatterBox.addEventListener("click", (event) => { const i = nearest(event); if (i >= 0) pin(i); });
-scatterBox.addEventListener("blur", () => { if (area) look(-1); });
+scatterBox.addEventListener("blur", () => { if (area) blurred(scatterBox, () => look(-1)); });
 scatterBox.addEventListener("keydown", (event) => {
   if (event.key === "Enter" || event.key === " ") { if (state.at >= 0) pin(state.at); event.preventDefault(); return; }
   const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
   if (!step || !walk.length) return;
   event.preventDefault();
   const here = walk.indexOf(state.at < 0 ? state.pinned : state.at);
+  away = { box: scatterBox, leave: () => look(-1) };
   const i = walk[Math.min(walk.length - 1, Math.max(0, here < 0 ? 0 : here + step))];
   const frame = scatterBox.getBoundingClientRect(), px = area.xs.map(value(state.x, i)), py = area.ys.map(value(state.y, i));
   look(i, { pageX: frame.left + scrollX + px, pageY: frame.top + scrollY + py, clientY: frame.top + py });
@@ -145,7 +145,7 @@ function pin(i) {
   state.pinned = i;
   if (area) drawRings();
   const tags = [];
-  if (i === DATA.best) tags.push(html("span", { class: "tag" }, "best"));
+  if (i === DATA.best) tags.push(html("span", { class: "tag" }, DATA.terms.length > 1 ? "best on balance" : "best"));
   else if (front.has(i)) tags.push(html("span", { class: "tag" }, "on the front"));
   if (points.state[i]) tags.push(html("span", { class: "tag off" }, "not feasible"));
   byId("pinned-name").replaceChildren(html("h2", {}, `Design ${number(i)}`), ...tags);
@@ -168,7 +168,7 @@ function pin(i) {
   for (const row of document.querySelectorAll("#table tbody tr")) row.classList.toggle("on", Number(row.dataset.point) === i);
   if (roofline) roofline();
   const again = DATA.again.findIndex(({ point }) => point === i);
-  if (again >= 0) { byId("op-design").value = again; byId("op-design").dispatchEvent(new Event("change")); }
+  if (again >= 0 && byId("op-design")) { byId("op-design").value = again; byId("op-design").dispatchEvent(new Event("change")); }
   say(`Design ${number(i)} is pinned`);
 }
 
@@ -204,19 +204,29 @@ function drawConvergence() {
   const guide = svg("line", { class: "axisline", y1: inner.y0, y2: inner.y1 });
   guide.setAttribute("visibility", "hidden");
   layer.append(guide);
-  box.onpointermove = (event) => {
+  const rows = (at) => lines.map((line) => {
+    let last = -1;
+    while (last + 1 < line.x.length && line.x[last + 1] <= at) last++;
+    return [line.name, last < 0 ? "none feasible" : show(axis, line.y[last])];
+  });
+  const after = (at) => `after ${integer(at)} design${at === 1 ? "" : "s"}`;
+  const describe = (at, px) => {
+    guide.setAttribute("x1", px); guide.setAttribute("x2", px); guide.setAttribute("visibility", "visible");
+    return [html("b", {}, after(at)), pairs(rows(at))];
+  };
+  const leave = () => { hush(); guide.setAttribute("visibility", "hidden"); };
+  pointed(box, (event) => {
     const px = event.clientX - box.getBoundingClientRect().left;
-    if (px < inner.x0 || px > inner.x1) return box.onpointerleave();
+    if (px < inner.x0 || px > inner.x1) return leave();
     const share = (px - inner.x0) / (inner.x1 - inner.x0);
     const at = Math.max(1, Math.round(xs.log ? xs.low * (xs.high / xs.low) ** share : xs.low + share * (xs.high - xs.low)));
-    guide.setAttribute("x1", px); guide.setAttribute("x2", px); guide.setAttribute("visibility", "visible");
-    tell(event, [html("b", {}, `after ${integer(at)} designs`), pairs(lines.map((line) => {
-      let last = -1;
-      while (last + 1 < line.x.length && line.x[last + 1] <= at) last++;
-      return [line.name, last < 0 ? "none feasible" : show(axis, line.y[last])];
-    }))]);
-  };
-  box.onpointerleave = () => { hush(); guide.setAttribute("visibility", "hidden"); };
+    tell(event, describe(at, px));
+  }, leave);
+  const changes = [...new Set(lines.flatMap((line) => [...line.x, line.tried]))].sort((a, b) => a - b);
+  walked(box, changes.length, (k) => {
+    const px = xs.map(changes[k]);
+    return { x: px, y: inner.y0 + 20, content: describe(changes[k], px), words: `${after(changes[k])}: ${spoken(rows(changes[k]))}` };
+  }, leave);
 }
 
 // --- what matters -------------------------------------------------------------------------------------------------
@@ -228,6 +238,7 @@ function drawEffects() {
   const order = parameters.map((_, k) => k).filter((k) => parameters[k].name in strips);
   if (fit) order.sort((a, b) => fit.importance[parameters[b].name] - fit.importance[parameters[a].name]);
   const bars = byId("importance");
+  bars.parentElement.classList.toggle("only", !fit);
   if (fit) {
     const most = Math.max(...Object.values(fit.importance), 1e-9);
     bars.replaceChildren(...order.map((k) => html("div", {}, html("b", {}, parameters[k].label), html("span", {}, factor(fit.importance[parameters[k].name])),
@@ -242,7 +253,7 @@ function drawEffects() {
   for (let i = 0; i < count; i++) if (points.state[i] !== SURROGATE && value(axisAt, i) > 0) seen.push(i);
   const thin = seen.length > 900 ? seen.filter((_, k) => k % Math.ceil(seen.length / 900) === 0) : seen;
   byId("strips").replaceChildren(...order.map((k) => {
-    const { name, label, unit } = parameters[k], values = parameters[k].groups || parameters[k].values, box = html("div", { class: "chart h-strip", role: "img" });
+    const { name, label, unit } = parameters[k], values = parameters[k].groups || parameters[k].values, box = html("div", { class: "chart h-strip", tabindex: 0, role: "application", "aria-roledescription": "strip chart" });
     const middles = strips[name].map((quartiles, level) => quartiles && `${values[level]}: median ${show(axis, quartiles[1])}`).filter(Boolean).join("; ");
     box.setAttribute("aria-label", `${axis.label} by ${label}. ${middles}`);
     requestAnimationFrame(() => drawn(box, () => drawStrip(box, k, axisAt, thin, strips[name], values)));
@@ -269,27 +280,32 @@ function drawStrip(box, k, axisAt, seen, quartiles, values) {
     layer.append(paint(svg("line", { x1: x, x2: x, y1: ys.map(found[0]), y2: ys.map(found[2]) }), { stroke: "var(--ink)", strokeWidth: 1.2 }),
       paint(svg("line", { x1: x - half, x2: x + half, y1: ys.map(found[1]), y2: ys.map(found[1]) }), { stroke: "var(--ink)", strokeWidth: 2.2 }));
   });
-  box.onpointermove = (event) => {
-    const level = Math.floor((event.clientX - box.getBoundingClientRect().left - xs.map(-0.5)) / width);
-    if (!quartiles[level]) return hush();
+  const rows = (level) => {
     const effect = DATA.effects[DATA.terms.indexOf(axisAt)].fit?.factors[parameters[k].name][level];
-    tell(event, [html("b", {}, `${parameters[k].label} ${withUnit(k, String(values[level]))}`),
-      pairs([["upper quartile", show(axis, quartiles[level][2])], ["median", show(axis, quartiles[level][1])], ["lower quartile", show(axis, quartiles[level][0])],
-        ...(Number.isFinite(effect) ? [["effect in the fit", factor(effect)]] : [])])]);
+    return [["upper quartile", show(axis, quartiles[level][2])], ["median", show(axis, quartiles[level][1])], ["lower quartile", show(axis, quartiles[level][0])],
+      ...(Number.isFinite(effect) ? [["effect in the fit", factor(effect)]] : [])];
   };
-  box.onpointerleave = hush;
+  const name = (level) => `${parameters[k].label} ${withUnit(k, String(values[level]))}`;
+  const describe = (level) => [html("b", {}, name(level)), pairs(rows(level))];
+  pointed(box, (event) => {
+    const level = Math.floor((event.clientX - box.getBoundingClientRect().left - xs.map(-0.5)) / width);
+    if (quartiles[level]) tell(event, describe(level)); else hush();
+  }, hush);
+  const tried = values.map((_, level) => level).filter((level) => quartiles[level]);
+  walked(box, tried.length, (at) => ({ x: xs.map(tried[at]), y: ys.map(quartiles[tried[at]][1]), content: describe(tried[at]), words: `${name(tried[at])}: ${spoken(rows(tried[at]))}` }));
 }
 
 // --- roofline of the pinned design -----------------------------------------------------------------------------------
 let roofline = null;
 
 function drawRoofline() {
-  const { macs, bytes, time, peak_macs: peaks, peak_bytes: ports } = DATA.roofline, i = state.pinned;
-  const again = DATA.again.find(({ point }) => point === i), cycles = DATA.cycles[0];
+  const chosen = DATA.rooflines[Number(byId("roof-workload")?.value ?? 0)], i = state.pinned;
+  const { workload, macs, bytes, time, peak_macs: peaks, peak_bytes: ports } = chosen;
+  const again = DATA.again.find(({ point }) => point === i), cycles = DATA.cycles.find((one) => one.workload === DATA.workloads[workload]);
   const total = cycles ? cycles.columns.reduce((all, column) => all + column[i], 0) : 0;
   rooflineChart(byId("roofline"), byId("roofline-legend"), {
     name: `design ${number(i)}`, macs: value(macs, i), bytes: value(bytes, i), seconds: value(time, i), peak: peaks[i], port: ports[i],
-    table: again ? again.tables[0] : null, cycles: total,
+    table: again ? again.tables[workload] : null, cycles: total,
   });
 }
 
@@ -347,14 +363,14 @@ function start() {
   color.addEventListener("change", () => { state.color = color.value; redraw(); });
   redraw();
   if (byId("convergence")) drawn(byId("convergence"), drawConvergence);
-  if (DATA.roofline) { const again = drawn(byId("roofline"), drawRoofline); roofline = again; }
-  if (parameters.length && DATA.effects.length) {
+  if (byId("roofline")) { roofline = drawn(byId("roofline"), drawRoofline); byId("roof-workload")?.addEventListener("change", roofline); }
+  if (byId("importance") && DATA.effects.length) {
     const term = byId("effect-term");
     if (term) { choices(term, 0, DATA.terms.map((a, k) => [k, capital(axes[a].label)])); term.addEventListener("change", drawEffects); }
     drawEffects();
   }
-  if (DATA.again.length) startOperators();
-  startTable();
+  if (byId("op-design")) startOperators();
+  if (byId("table")) startTable();
   pin(state.pinned);
 }
 

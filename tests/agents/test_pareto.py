@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cyclescape.agents.pareto import adrs, hypervolume, nondominated, reference_point
+from cyclescape.agents.pareto import adrs, front_of, hypervolume, nondominated, reference_point
 
 rows = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12).flatmap(
     lambda shape: hnp.arrays(float, (shape[0], min(shape[1], 4)), elements=st.integers(-3, 3).map(float))
@@ -54,3 +54,15 @@ def test_adrs_is_zero_at_the_truth_and_counts_relative_excess() -> None:
     assert adrs(truth + np.log10([1.2, 1.0]), truth) == pytest.approx(0.2)
     assert adrs(truth[:1], truth) == pytest.approx((0 + 9) / 2)
     assert adrs(np.empty((0, 2)), truth) == float("inf")
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 3)] * 3), max_size=30))
+def test_of_equal_rows_of_a_front_the_first_stands_for_all(rows: list[tuple[int, ...]]) -> None:
+    costs = np.array(rows, float).reshape(-1, 3)
+    members, ties = front_of(costs)
+    ahead = np.flatnonzero(nondominated(costs)) if rows else np.empty(0)
+    assert len(members) + ties.sum() == len(ahead)
+    found = [rows[i] for i in members]
+    assert found == sorted({rows[i] for i in ahead})
+    assert [rows.index(row) for row in found] == members.tolist()
+    assert [rows.count(row) - 1 for row in found] == ties.tolist()

@@ -27,3 +27,14 @@ def test_a_plot_shows_in_a_notebook(roofline, mlp, objective) -> None:
     """Jupyter asks an object for its PNG; a plain figure has none before pyplot has drawn there."""
     study = cs.search(roofline, mlp, objective=objective, agent="random", budget=3)
     assert study.plot()._repr_png_().startswith(b"\x89PNG")
+
+
+def test_ticks_of_a_logarithmic_area_are_plain_numbers(roofline, mlp) -> None:
+    study = cs.search(roofline, mlp, objective="time_s,area_mm2", agent="grid", budget=300)
+    figure = study.plot()
+    figure.canvas.draw()
+    axis = figure.axes[0].yaxis
+    assert axis.get_scale() == "log"
+    assert "mm²" in axis.get_label_text()
+    for tick, text in zip(axis.get_majorticklocs(), axis.get_majorticklabels()):
+        assert float(text.get_text()) == pytest.approx(tick)

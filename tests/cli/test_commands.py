@@ -104,6 +104,7 @@ def test_help_lists_the_parameters_of_a_machine():
         (["sweep", "none.yaml", "--out", "o"], "none.yaml: No such file"),
         (["report", "none"], "none"),
         (["validate", "systolic", "none.csv"], "none.csv: No such file"),
+        (["validate", "network"], "did you mean 'networks'? (accepted: dataflow, "),
         (["bench", "sistolic"], "accelerator 'sistolic'"),
         (["bench", "gpu", "--traces", "none"], "--traces none: no such directory"),
         (["bench", "dram", "--traces", "."], "--traces: dram-controller takes none"),

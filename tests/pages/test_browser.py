@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from page_checks import BROWSER, in_browser
 
+from cyclescape.agents.search import search
 from cyclescape.pages.run_page import write_run_page
 from cyclescape.pages.study_page import write_study_page
 from cyclescape.simulator.registry import accelerator
@@ -63,6 +64,21 @@ choose('op-order', 'the slowest, by name');
 put('slowest', document.getElementById('operators').textContent);
 fire(document.getElementById('operators'), 'keydown', {key: 'ArrowDown'});
 put('operator', document.getElementById('live').textContent);
+for (const id of ['roofline', 'convergence']) {
+  fire(document.getElementById(id), 'keydown', {key: 'ArrowRight'});
+  put(id, [document.getElementById('live').textContent, document.getElementById('tip').textContent]);
+}
+const chart = document.getElementById('convergence');
+const inside = chart.getBoundingClientRect();
+scatter.focus();
+fire(chart, 'pointerdown', {pointerType: 'touch', clientX: inside.right - 40, clientY: inside.top + 60});
+fire(chart, 'pointerleave', {pointerType: 'touch'});
+scatter.blur();
+put('tapped', document.getElementById('tip').hidden ? null : document.getElementById('tip').textContent);
+const edge = document.getElementById('tip').getBoundingClientRect();
+put('tip_edges', [edge.left, edge.right]);
+fire(document.body, 'pointerdown', {pointerType: 'touch'});
+put('untapped', document.getElementById('tip').hidden);
 const keep = async (text) => put(text.startsWith('[') ? 'json' : 'csv', text);
 Object.defineProperty(navigator, 'clipboard', {value: {writeText: keep}});
 document.getElementById('copy-csv').click(); document.getElementById('copy-json').click();
@@ -113,6 +129,45 @@ def test_a_study(two_agents: Path, tmp_path: Path, width: int, page_width: int) 
     assert "conv" in left["slowest"]
     assert "cycles" in left["operator"]
     assert left["themes"][0] != left["themes"][1]
+    assert left["requests"] == []
+    assert left["roofline"][0].startswith("design #")
+    assert "of the peak" in left["roofline"][1]
+    assert left["convergence"][0].startswith("after ")
+    assert left["tapped"].startswith("after ")
+    assert left["tip_edges"][0] >= 0
+    assert left["tip_edges"][1] <= width
+    assert left["untapped"] is True
+
+
+ROOFS = """
+const select = document.getElementById('roof-workload'), chart = document.getElementById('roofline');
+put('labels', [...select.options].map((option) => {
+  select.value = option.value; fire(select, 'change');
+  return [option.textContent, chart.getAttribute('aria-label')];
+}));
+"""
+NEAREST = """
+put('pinned', document.getElementById('pinned-name').textContent);
+put('said', document.querySelector('.words').textContent);
+"""
+
+
+def test_several_workloads_failures_and_an_empty_feasible_set(tmp_path: Path) -> None:
+    study = search("systolic", ["alexnet", "mobilenet-v1"], objective="time_s,area_mm2", agent="random", budget=12,
+                   values={"rows": [4, 256], "cols": [4, 256], "ofmap_sram_kib": [8, 512]}, out=tmp_path)  # fmt: skip
+    assert any(not trial.outcome.ok for trial in study.trials)
+    left = in_browser(write_study_page(tmp_path), tmp_path, ROOFS + COMMON)
+    assert (left["errors"], left["violations"], left["ready"], left["bad"]) == ([], [], "true", 0)
+    assert [name for name, _ in left["labels"]] == ["alexnet", "mobilenet-v1"]
+    assert len({label for _, label in left["labels"]}) == 2
+    page = write_study_page(tmp_path, tmp_path / "none.html", constraints="area_mm2<=0.001")
+    left = in_browser(page, tmp_path, NEAREST + COMMON)
+    assert (left["errors"], left["violations"], left["ready"], left["bad"]) == ([], [], "true", 0)
+    ran = [trial for trial in study.trials if trial.outcome.ok]
+    least = min(ran, key=lambda trial: trial.outcome.values["area_mm2"])
+    assert left["pinned"] == f"Design #{least.number}not feasible"
+    assert left["said"].startswith(f"No design keeps every limit. Nearest comes design #{least.number}, which breaks")
+    assert left["right"] <= 1280
 
 
 def test_hostile_names_do_nothing(front: Path, nasty: Workload, tmp_path: Path) -> None:

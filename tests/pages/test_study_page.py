@@ -88,7 +88,7 @@ def test_operators_are_those_of_the_best_design(two, two_agents: Path) -> None:
     assert np.sum(found["macs"]) == column(two, "macs")[data["best"]]
     assert np.sum(found["bytes"]) == pytest.approx(column(two, "dram_bytes")[data["best"]], rel=1e-3)
     machine = accelerator("systolic")
-    assert data["roofline"]["peak_macs"][data["best"]] == pytest.approx(
+    assert data["rooflines"][0]["peak_macs"][data["best"]] == pytest.approx(
         np.prod([p["values"][v[data["best"]]] for p, v in zip(data["parameters"], data["points"]["values"])
                  if p["name"] in ("rows", "cols")]) * machine.design.make().frequency_mhz * 1e6)  # fmt: skip
 
@@ -113,6 +113,8 @@ def test_front_is_that_of_the_study(fronts, front: Path) -> None:
     assert [column(fronts, "time_s")[i] for i in data["front"]] == rows["time_s"].tolist()
     assert data["ranked"] == data["front"]
     assert f"The front ({len(rows)} designs)" in fronts.shown
+    ties = int(rows["ties"].sum())
+    assert (f"{ties} more have the objectives of one of these." in fronts.shown) == (ties > 0)
     shares = data["convergence"]["series"][0]["y"]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
@@ -226,7 +228,33 @@ def test_several_workloads(machines: None, mlp: Workload, gemv: Workload, tmp_pa
     assert column(page, "time_s@gemv")[page.data["best"]] == study.best()["time_s@gemv"]
     assert [entry["workload"] for entry in page.data["cycles"]] == ["mlp", "gemv"]
     assert "Minimise EDP (the worst over 2 workloads)." in page.shown
-    assert page.data["roofline"] is None
+    assert page.data["rooflines"] == []
+
+
+def test_values_are_found_whether_they_are_written_as_integers_or_not(machines: None, mlp: Workload, tmp_path: Path) -> None:
+    """A study may explore 8 where a design's JSON has 8.0."""
+    machine = accelerator("roofline")
+    with ResultStore(tmp_path) as store:
+        for value in (8, 16.0, True):
+            design = {**machine.design.make({"lanes": 4}).model_dump(), "bandwidth": value}
+            report = Report({"cycles": 1.0, "time_s": 1.0, "area_mm2": float(value)}, {"compute": 1})
+            store.put([Record(machine, design, mlp, {}, report, key_of(machine, design, mlp, {}))])
+    page = check_page(write_study_page(tmp_path))
+    (parameter,) = page.data["parameters"]
+    assert len(parameter["values"]) == 3
+    assert sorted(page.data["points"]["values"][0]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_each_workload_has_a_roofline(tmp_path: Path, count: int) -> None:
+    names = ["alexnet", "resnet18", "mobilenet-v1"][:count]
+    sweep({"accelerator": "systolic", "workloads": names, "grid": {"rows": [16, 32]}}, tmp_path)
+    data = check_page(write_study_page(tmp_path)).data
+    assert [data["workloads"][one["workload"]] for one in data["rooflines"]] == names
+    for one in data["rooflines"]:
+        assert one["peak_macs"] == [16 * 32 * 1e9, 32 * 32 * 1e9]
+        rate = np.array(data["points"]["metrics"][one["macs"]]) / np.array(data["points"]["metrics"][one["time"]])
+        assert (rate <= np.array(one["peak_macs"])).all()
 
 
 def test_another_objective_can_be_asked_of_the_same_results(two_agents: Path, tmp_path: Path) -> None:

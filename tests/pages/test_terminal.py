@@ -111,8 +111,12 @@ def test_progress_as_lines_and_as_a_bar() -> None:
     lines = console()
     with bar("tpe", "designs", console=lines, line_s=0) as update:
         update(10, 40, "best [b]1[/b]")
-    assert text(lines).startswith("tpe: 10/40 designs, ")
-    assert "left, best [b]1[/b]" in text(lines)
+        update(20, 40, "best [b]1[/b]")
+    first, second = text(lines).splitlines()
+    assert first.startswith("tpe: 10/40 designs, ")
+    assert " left" not in first  # it took compiling, too
+    assert second.startswith("tpe: 20/40 designs, ")
+    assert "left, best [b]1[/b]" in second
     quiet = console()
     with bar("tpe", "designs", console=quiet) as update:
         update(10, 40, "")

@@ -122,6 +122,7 @@ def in_browser(path: Path, folder: Path, script: str = "", width: int = 1280) ->
     watch = (
         "window.left = {errors: [], violations: []};"
         "addEventListener('error', (e) => left.errors.push(String(e.message)));"
+        "for (const kind of ['error', 'warn']) console[kind] = (...w) => left.errors.push(kind + ': ' + w.join(' '));"
         "addEventListener('unhandledrejection', (e) => left.errors.push(String(e.reason)));"
         "addEventListener('securitypolicyviolation', (e) => left.violations.push(e.violatedDirective + ' ' + e.sourceFile));"
     )
@@ -134,6 +135,7 @@ def in_browser(path: Path, folder: Path, script: str = "", width: int = 1280) ->
         # By now everything that is drawn in a later frame is there.
         "setTimeout(() => { out.textContent = JSON.stringify({...left, "
         "ready: document.documentElement.dataset.ready ?? null, "
+        "requests: performance.getEntriesByType('resource').map((entry) => entry.name), "
         "right: Math.max(...[...document.querySelectorAll('main *')].filter((n) => !n.closest('.scroll, .unseen'))"
         ".map((n) => n.getBoundingClientRect().right))}); "
         "document.body.append(out); }, 300);"

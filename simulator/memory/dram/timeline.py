@@ -1,74 +1,85 @@
-"""A command trace as a timeline that Perfetto and Chrome open (JSON trace event format)."""
+"""A command trace as a timeline: a track for each bank with its open rows and refreshes, and one for each data bus."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from ....errors import InputError
+from ...timeline import Span, Timeline, in_lanes
 from .results import DramRun
 
-__all__ = ["timeline", "write_timeline"]
+__all__ = ["timeline"]
 
 
-def timeline(run: DramRun) -> dict[str, Any]:
-    """Trace events: a process per channel, a row per bank with its open rows and commands, one per data bus.
+def timeline(run: DramRun, title: str = "") -> Timeline:
+    """Return a run with a command trace as tracks, in controller ticks; raises `InputError` without a trace.
 
-    Times are in microseconds. Raises `InputError` if the run kept no command trace.
+    Of a run with more commands than were kept the first ones are drawn, and a note says so.
     """
     if run.commands is None:
         raise InputError("a timeline needs the command trace: run(..., commands=N)")
-    frame = run.command_frame()
     device = run.device
-    o = device.organisation
-    us = device.tick_ps * 1e-6
+    drawn, sent = len(run.commands), sum(run.counts.values())
+    notes = (f"the first {drawn:,} of {sent:,} commands are drawn",) if drawn < sent else ()
+    order = {name: i for i, name in enumerate(_tracks(run))}
+    spans = sorted(in_lanes(_spans(run)), key=lambda span: order[span.track.partition(" (")[0]])
+    return Timeline(spans, title, frequency_mhz=1e6 / device.tick_ps, notes=notes)
+
+
+def _tracks(run: DramRun) -> list[str]:
+    o, device = run.device.organisation, run.device
+    buses = o.ranks if device.is_hbm else 1
+    return [
+        track for channel in range(run.channels)
+        for track in (*(_bus(channel, bus) for bus in range(buses)),
+                      *(_bank(channel, bank) for bank in range(o.ranks * o.banks_per_rank)))
+    ]  # fmt: skip
+
+
+def _bus(channel: int, bus: int) -> str:
+    return f"channel {channel} data bus {bus}"
+
+
+def _bank(channel: int, bank: int) -> str:
+    return f"channel {channel} bank {bank}"
+
+
+def _spans(run: DramRun) -> Iterator[Span]:
+    device, o = run.device, run.device.organisation
     tpc = device.ticks_per_clock
     data = {"RD": device.timing["nCL"] * tpc, "WR": device.timing["nCWL"] * tpc}
     burst = device.clocks("BL") * tpc
-    events: list[dict[str, Any]] = []
     opened: dict[tuple[int, int], tuple[int, int]] = {}
 
-    def span(channel: int, lane: int, name: str, start: int, ticks: int) -> None:
-        events.append({
-            "ph": "X", "pid": channel, "tid": lane, "name": name, "ts": start * us, "dur": ticks * us, "args": {"clock": start},
-        })
-
-    def close(channel: int, bank: int, clock: int) -> None:
+    def close(channel: int, bank: int, clock: int) -> Iterator[Span]:
         if (channel, bank) in opened:
             since, row = opened.pop((channel, bank))
-            span(channel, bank + 1, f"row {row}", since, clock - since)
+            yield Span(_bank(channel, bank), f"row {row}", since, max(clock - since, 1), {"row": row})
 
-    lines: list[Any] = list(frame.itertuples())
+    last = 0
+    lines: list[Any] = list(run.command_frame().itertuples())
     for line in lines:
-        bank = ((line.rank * o.sids + line.sid) * o.bankgroups + line.group) * o.banks + line.bank
-        mates = range(line.rank * o.banks_per_rank, (line.rank + 1) * o.banks_per_rank)
-        if line.command == "ACT":
-            opened[line.channel, bank] = (line.clock, line.row)
-        elif line.command[:2] in data:
-            start = line.clock + data[line.command[:2]]
-            bus = line.rank if device.is_hbm else 0
-            span(line.channel, 10_000 + bus, f"{line.command} bank {bank}", start, burst)
-        elif line.command == "REFab":
-            span(line.channel, mates[0] + 1, "REFab", line.clock, device.clocks("nRFC") * tpc)
-        elif line.command == "REFpb":
-            span(line.channel, bank + 1, "REFpb", line.clock, device.clocks("nRFCpb") * tpc)
-        if line.command in ("PREpb", "RDA", "WRA"):
-            close(line.channel, bank, line.clock)
-        elif line.command == "PREab":
+        clock, command, channel = int(line.clock), str(line.command), int(line.channel)
+        bank = ((int(line.rank) * o.sids + int(line.sid)) * o.bankgroups + int(line.group)) * o.banks + int(line.bank)
+        mates = range(int(line.rank) * o.banks_per_rank, (int(line.rank) + 1) * o.banks_per_rank)
+        last = clock
+        if command == "ACT":
+            opened[channel, bank] = (clock, int(line.row))
+        elif command[:2] in data:
+            bus = int(line.rank) if device.is_hbm else 0
+            about = {"bank": bank, "command at": clock}
+            yield Span(_bus(channel, bus), f"{command} bank {bank}", clock + data[command[:2]], burst, about)
+        elif command == "REFab":
             for mate in mates:
-                close(line.channel, mate, line.clock)
+                yield Span(_bank(channel, mate), "REFab", clock, device.clocks("nRFC") * tpc)
+        elif command == "REFpb":
+            yield Span(_bank(channel, bank), "REFpb", clock, device.clocks("nRFCpb") * tpc)
+        if command in ("PREpb", "RDA", "WRA"):
+            yield from close(channel, bank, clock)
+        elif command == "PREab":
+            for mate in mates:
+                yield from close(channel, mate, clock)
+    whole = len(run.commands) == sum(run.counts.values()) if run.commands is not None else False
     for channel, bank in list(opened):
-        close(channel, bank, run.cycles)
-    for channel in range(run.channels):
-        events.append({"ph": "M", "pid": channel, "name": "process_name", "args": {"name": f"channel {channel}"}})
-        lanes = {bank + 1: f"bank {bank}" for bank in range(o.ranks * o.banks_per_rank)}
-        lanes |= {10_000 + bus: f"data bus {bus}" for bus in range(o.ranks if device.is_hbm else 1)}
-        for lane, name in lanes.items():
-            events.append({"ph": "M", "pid": channel, "tid": lane, "name": "thread_name", "args": {"name": name}})
-    return {"traceEvents": events, "displayTimeUnit": "ns"}
-
-
-def write_timeline(run: DramRun, path: Path) -> None:
-    """Write the timeline as JSON."""
-    path.write_text(json.dumps(timeline(run), separators=(",", ":")), encoding="utf-8")
+        yield from close(channel, bank, run.cycles if whole else last + 1)
