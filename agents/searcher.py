@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..simulator.objective import Objective, Outcome
+from ..simulator.problem import Problem
 from ..simulator.space import Index, Space
 
 __all__ = ["Point", "Searcher", "make_searcher", "proposed", "register", "searcher_names", "searcher_summary"]
@@ -34,6 +35,7 @@ _BUILT_IN = {
     "random": "model_free:Random",
     "sobol": "model_free:Sobol",
     "tpe": "optuna_searchers:Tpe",
+    "transfer": "transfer.searcher:Transfer",
 }
 _registered: dict[str, Callable[..., Searcher]] = {}
 
@@ -57,6 +59,9 @@ class Searcher(ABC):
         self.rng = np.random.default_rng([seed, *self.name.encode()])
         self.seen: set[Index] = set()
         """Every point that was proposed or told, as indices."""
+
+    def meet(self, problem: Problem) -> None:
+        """Called once before the first `ask`, for who wants to know more of the problem than its space; raises `InputError`."""
 
     @abstractmethod
     def ask(self, n: int) -> list[Point]:
