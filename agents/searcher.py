@@ -60,8 +60,8 @@ class Searcher(ABC):
         self.seen: set[Index] = set()
         """Every point that was proposed or told, as indices."""
 
-    def meet(self, problem: Problem) -> None:
-        """Called once before the first `ask`, for who wants to know more of the problem than its space; raises `InputError`."""
+    def meet(self, problem: Problem) -> None:  # noqa: B027  (most need no more than the space)
+        """Called once before the first `ask`, with workloads and machine; raises `InputError` where that does not fit."""
 
     @abstractmethod
     def ask(self, n: int) -> list[Point]:

@@ -206,7 +206,7 @@ def _add(data: Dataset, flat: dict[str, Any], record: Any) -> None:
     if not isinstance(row["key"], str) or not row["key"]:
         raise ValueError("there is no key")
     data.rows.append({name: row[name] for name in COLUMNS})
-    if by := [Proposal(*told[:7], tuple(told[7])) for told in record["proposals"]]:
+    if by := [Proposal._make((*told[:7], tuple(told[7]))) for told in record["proposals"]]:
         data.proposals[row["key"]] = by
     for study, (asked, created) in record["studies"].items():
         data.studies[study] = (str(asked), created)

@@ -145,7 +145,8 @@ def logged(spec: str, machine: str | None = None) -> Logged:
 
 
 def _options(spec: str) -> tuple[str, dict[str, Any]]:
-    path, options = spec, {"nearest": False}
+    path = spec
+    options: dict[str, Any] = {"nearest": False}
     head, colon, tail = spec.rpartition(":")
     if colon and "=" in tail and "/" not in tail:
         path = head
@@ -182,13 +183,13 @@ def _machine(name: str, path: str, rows: Sequence[Mapping[str, Any]], nearest: b
     start = _start(json.loads(good[0]["design"]), [json.loads(row["design"]) for row in good], tables, logs, known)
     design = create_model(
         f"Logged{name.title().replace('-', '')}Design", __base__=Design,
-        **{p: _field(values, start[p], known.get(p)) for p, values in seen.items()},  # type: ignore[call-overload]
+        **{p: _field(values, start[p], known.get(p)) for p, values in seen.items()},
     )  # fmt: skip
     design.__doc__ = f"Designs of {name} that were logged in {path}."
     metrics = dict.fromkeys(metric for row in good for metric in json.loads(row["metrics"]))
     body = {
         "__doc__": f"What was logged of {name} in {path}.", "__module__": __name__, "name": name, "design": design,
-        "metrics": {metric: "As logged." for metric in metrics}, "accepts": (object,), "data": logs,
+        "metrics": dict.fromkeys(metrics, "As logged."), "accepts": (object,), "data": logs,
         "default_workload": lasting[0]["workload"], "engines": (f"logged-{told[:16]}{'-nearest' if nearest else ''}",),
     }  # fmt: skip
     return type("LoggedMachine", (Logged,), body)()
@@ -225,9 +226,9 @@ def _field(values: tuple[Any, ...], default: Any, known: Parameter | None) -> An
     marks: list[Any] = [Unit(known.unit)] if known is not None and known.unit else []
     if len(values) > 1:
         marks.append(Values(*values) if _ordered(values, known) and all(map(_number, values)) else Choices(*values))
-    kind = Literal[values] if all(isinstance(v, str | int | bool | None) for v in values) else Any  # type: ignore[valid-type]
+    kind: Any = Literal[values] if all(isinstance(v, str | int | bool | None) for v in values) else Any
     text = known.description if known is not None else "As logged."
-    annotation = Annotated[(kind, *marks)] if marks else kind  # type: ignore[valid-type]
+    annotation: Any = Annotated[(kind, *marks)] if marks else kind
     return annotation, Field(default, description=text)
 
 

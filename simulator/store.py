@@ -233,7 +233,7 @@ class ResultStore:
             ).fetchall()
             studies = {row[0]: (row[1], row[2]) for row in self._db.execute("SELECT * FROM studies ORDER BY rowid")}
         for key, study, *rest in trials:
-            proposals.setdefault(key, []).append(Proposal(study, *rest, limits.get(study, ())))
+            proposals.setdefault(key, []).append(Proposal._make((study, *rest, limits.get(study, ()))))
         return Dataset(list(self.rows()), proposals, studies)
 
     def trials(self, study: str | None = None) -> pd.DataFrame:

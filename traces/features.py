@@ -86,5 +86,5 @@ def _weighted(values: np.ndarray, weights: np.ndarray) -> list[float]:
     mean = float(values @ weights)
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order])
-    quarters = [float(values[order[min(np.searchsorted(reached, part), len(order) - 1)]]) for part in _SHARES]
+    quarters = [float(values[order[min(int(np.searchsorted(reached, part)), len(order) - 1)]]) for part in _SHARES]
     return [mean, math.sqrt(max(0.0, float((values - mean) ** 2 @ weights))), *quarters]

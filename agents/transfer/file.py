@@ -30,7 +30,7 @@ class Header(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_name: Literal["cyclescape-policy"] = "cyclescape-policy"
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     kind: Literal["ranking", "network"]
     accelerator: str
     values: dict[str, tuple[Any, ...]]
@@ -85,7 +85,7 @@ class Policy:
                 np.savez_compressed(file, header=text, features=self.features, **self.arrays)  # type: ignore[arg-type]
             os.replace(partial, target)
         except OSError as error:
-            raise InputError(f"{path}: {error.strerror or error} (accepted: a file in a directory that can be written)") from None
+            raise InputError(f"{path}: {error.strerror or error} (accepted: a path that can be written)") from None
         finally:
             partial.unlink(missing_ok=True)
         return target

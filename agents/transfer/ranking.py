@@ -54,7 +54,7 @@ class Ranking:
 
     def __init__(
         self, places: np.ndarray, excess: np.ndarray, known: np.ndarray, here: np.ndarray, *,
-        width: float = 0.5, own: float = 0.05,
+        width: float = 0.3, own: float = 0.05,
     ) -> None:  # fmt: skip
         self.places, self.own = places, own
         apart = ((known - here) ** 2).mean(axis=1)

@@ -74,12 +74,13 @@ def train(
         judge = _Judge(asked, every, evaluator if data is None else Cached(evaluator, stack.enter_context(ResultStore(data))))
         known = np.array([features(workload) for workload in every])
         if kind == "ranking":
-            given = {"fixed": fixed, "values": values, "evaluator": evaluator, "out": data}
+            given: dict[str, Any] = {"objective": wanted, "agent": agent, "budget": budget, "fixed": fixed, "values": values}
+            given |= {"evaluator": evaluator, "out": data}
             best: dict[Index, None] = {}
             for number, workload in enumerate(every):
                 found: dict[Index, float] = {}
                 for s in range(seeds):
-                    study = search(machine, workload, objective=wanted, agent=agent, budget=budget, seed=seed + s, **given)  # type: ignore[arg-type]
+                    study = search(machine, workload, seed=seed + s, **given)
                     found |= {asked.space.index(trial.point): -wanted.reward(trial.outcome) for trial in study.trials}
                 best |= dict.fromkeys(sorted(found, key=lambda index: (found[index], index))[:keep])
                 if progress is not None:
@@ -90,8 +91,8 @@ def train(
                 if progress is not None:
                     progress("updates", update + 1, updates)
 
-            network = reinforce(asked.space.sizes, Standard.of(known)(known), judge.bounded, seed=seed, updates=updates, progress=told)
-            arrays = network.weights
+            here = Standard.of(known)(known)
+            arrays = reinforce(asked.space.sizes, here, judge.bounded, seed=seed, updates=updates, progress=told).weights
     how: dict[str, Any] = {"evaluations": judge.evaluations, "seed": seed}
     how |= {"agent": agent, "budget": budget, "seeds": seeds, "keep": keep} if kind == "ranking" else {"updates": updates}
     header = Header(

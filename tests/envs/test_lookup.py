@@ -32,7 +32,7 @@ GRID = {"lanes": [8, 32, 128, 256], "bandwidth": [4, 16], "frequency_mhz": [500,
 @pytest.fixture
 def data(roofline: Accelerator, mlp: Workload, gemv: Workload, tmp_path: Path) -> Path:
     """Every second design of a grid; some of them break the machine's rule."""
-    points = [dict(zip(GRID, values)) for values in product(*GRID.values())][::2] + [{"fused": True}]
+    points = [*[dict(zip(GRID, values)) for values in product(*GRID.values())][::2], {"fused": True}]
     with make_evaluator(f"cached:{tmp_path / 'runs'}", roofline) as evaluator:
         for workload in (mlp, gemv):
             evaluator.evaluate(points, workload)
@@ -90,7 +90,8 @@ def test_every_form_passes_both_checkers(roofline: Accelerator, mlp: Workload, d
 
 
 def test_an_episode_is_that_of_the_machine_where_all_was_logged(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
-    sweep({"accelerator": "roofline", "workloads": [mlp], "grid": GRID | {"lanes": [16], "bandwidth": [8, 16]}}, tmp_path / "runs")
+    grid = GRID | {"lanes": [16], "bandwidth": [8, 16]}
+    sweep({"accelerator": "roofline", "workloads": [mlp], "grid": grid}, tmp_path / "runs")
     values = {"bandwidth": [8, 16], "frequency_mhz": [500, 1000], "fused": [False, True]}
     arguments = {"workload": mlp, "objective": "edp", "constraints": "area_mm2<=3", "horizon": 6}
     for form, kind in zip(FORMS, (OneShot, Sequential, Refine)):
@@ -108,9 +109,13 @@ def test_an_episode_is_that_of_the_machine_where_all_was_logged(roofline: Accele
             assert said.get("objectives") == other_said.get("objectives")
 
 
-@pytest.mark.parametrize("agent", [name for name in searcher_names() if name not in ("auto", "gp", "sobol", "guided", "transfer")])
+AGENTS = [name for name in searcher_names() if name not in ("auto", "gp", "sobol", "guided", "transfer")]
+
+
+@pytest.mark.parametrize("agent", AGENTS)
 def test_agents_search_it(roofline: Accelerator, mlp: Workload, data: Path, agent: str) -> None:
-    study = search("roofline", [mlp], objective="edp", constraints=["area_mm2<=6"], agent=agent, budget=40, evaluator=f"lookup:{data}")
+    wanted = {"objective": "edp", "constraints": ["area_mm2<=6"]}
+    study = search("roofline", mlp, agent=agent, budget=40, evaluator=f"lookup:{data}", **wanted)
     table = load(data)
     good = table[(table["workload"] == "mlp") & (table["area_mm2"] <= 6)]
     best = study.best()
@@ -119,7 +124,9 @@ def test_agents_search_it(roofline: Accelerator, mlp: Workload, data: Path, agen
     assert not any(trial.note for trial in study.trials)
 
 
-def test_answers_are_kept_apart_from_those_of_the_simulator(roofline: Accelerator, mlp: Workload, data: Path, tmp_path: Path) -> None:
+def test_answers_are_kept_apart_from_the_simulators(
+    roofline: Accelerator, mlp: Workload, data: Path, tmp_path: Path
+) -> None:
     for evaluator in ("direct", f"lookup:{data}"):
         search("roofline", mlp, objective="edp", agent="random", budget=30, seed=1, evaluator=evaluator, out=tmp_path / "both")
     kept = load(tmp_path / "both")

@@ -23,7 +23,7 @@ def logged(roofline: Accelerator, mlp: Workload, gemv: Workload, tmp_path: Path)
     """Two searches, with broken rules and broken constraints, and a sweep that shares some designs."""
     folder = tmp_path / "runs"
     for agent in ("random", "genetic"):
-        search("roofline", [mlp, gemv], objective="edp", constraints=["area_mm2<=3"], agent=agent, budget=12, seed=3, out=folder)
+        search("roofline", [mlp, gemv], constraints=["area_mm2<=3"], agent=agent, budget=12, seed=3, out=folder)
     grid = {"accelerator": "roofline", "workloads": [mlp], "grid": {"lanes": [8, 256], "frequency_mhz": [500, 1000]}}
     sweep(grid, folder)
     return folder
@@ -43,7 +43,8 @@ def test_a_file_loads_as_the_very_table_of_its_store(logged: Path, tmp_path: Pat
 def test_a_row_says_everything(logged: Path) -> None:
     table = load(logged)
     assert {*COLUMNS} - {"design", "metrics", "breakdown", "retry_above_s"} <= {*table}
-    assert {"lanes", "bandwidth", "frequency_mhz", "fused", "cycles", "energy_j", "breakdown.compute", "breakdown.memory"} <= {*table}
+    named = {"lanes", "bandwidth", "frequency_mhz", "fused", "cycles", "energy_j", "breakdown.compute", "breakdown.memory"}
+    assert named <= {*table}
     failed = table[table["reason"].notna()]
     assert len(failed)
     assert failed["cycles"].isna().all()
@@ -75,8 +76,10 @@ def test_studies_survive_a_file(logged: Path, tmp_path: Path) -> None:
 
 def test_shards_of_any_kind_are_their_whole(logged: Path, tmp_path: Path) -> None:
     whole = Dataset.read(logged)
-    parts = [Dataset(whole.rows[i::3], {r["key"]: whole.proposals[r["key"]] for r in whole.rows[i::3] if r["key"] in whole.proposals},
-                     whole.studies) for i in range(3)]  # fmt: skip
+    parts = []
+    for rows in (whole.rows[i::3] for i in range(3)):
+        proposals = {row["key"]: whole.proposals[row["key"]] for row in rows if row["key"] in whole.proposals}
+        parts.append(Dataset(rows, proposals, whole.studies))
     parts[0].write(tmp_path / "a.parquet")
     parts[1].write(tmp_path / "b.csv")
     parts[2].store(tmp_path / "c")
@@ -96,7 +99,7 @@ def _changed(data: Dataset, **metrics: Any) -> Dataset:
 def test_two_numbers_for_one_key_are_refused(logged: Path, tmp_path: Path) -> None:
     data = Dataset.read(logged)
     _changed(data, cycles=5).write(tmp_path / "other.csv")
-    with pytest.raises(StoreError, match=r"other.csv: cycles of key \w{16} \(roofline on .*\) is 5 and elsewhere \d+; nothing was"):
+    with pytest.raises(StoreError, match=r"other.csv: cycles of key \w{16} \(roofline on .*\) is 5 and elsewhere \d+; no"):
         Dataset.merged([logged, tmp_path / "other.csv"])
     size = (logged / FILE_NAME).stat().st_size
     with ResultStore(logged) as store, pytest.raises(StoreError, match="is 5 and elsewhere"):
