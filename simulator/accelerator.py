@@ -81,12 +81,6 @@ class Accelerator(ABC):
             raise InputError(f"workload {workload.name!r} is a {type(workload).__name__}; {self.name} takes a {kinds}")
         return engine
 
-    def load(self, spec: str) -> Any:
-        """Return the workload of a name or file; raises `InputError`."""
-        from ..traces.catalog import load
-
-        return load(spec)
-
     def timeline(self, design: Design, workload: Any) -> Timeline:
         """Return what happened when, as the reference engine sees it; raises `InputError` if there is none."""
         raise InputError(f"{self.name} has no timeline")

@@ -17,6 +17,7 @@ from .accelerator import Accelerator
 from .design import Design
 from .evaluator import Evaluator, answering, make_evaluator
 from .formula import split
+from .lookup import Logged
 from .objective import Aggregate, Objective, Outcome
 from .registry import accelerator as find
 from .space import Space
@@ -80,7 +81,8 @@ class Problem:
         engine: str | None = None,
     ) -> None:
         self.machine = answering(evaluator, find(accelerator) if isinstance(accelerator, str) else accelerator)
-        self.workloads = workloads_of(self.machine.default_workload if workloads is None else workloads, self.machine.load)
+        load = self.machine.load if isinstance(self.machine, Logged) else None
+        self.workloads = workloads_of(self.machine.default_workload if workloads is None else workloads, load)
         self.objective = Objective.parse(objective, constraints, aggregate=aggregate, weights=weights)
         self.objective.check(self.machine.metrics, len(self.workloads))
         for workload in self.workloads:

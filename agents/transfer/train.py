@@ -62,7 +62,7 @@ def train(
     if min(budget, seeds, keep, updates, jobs) < 1:
         raise InputError(f"train: budget={budget}, seeds={seeds}, keep={keep}, updates={updates}, jobs={jobs}: at least 1 each")
     machine = find(accelerator) if isinstance(accelerator, str) else accelerator
-    every = workloads_of(workloads, machine.load)
+    every = workloads_of(workloads)
     if len({workload.digest for workload in every}) < max(2, len(every)):
         raise InputError("train: at least two workloads are wanted, and all different")
     wanted = Objective.parse(objective, constraints)
