@@ -44,8 +44,10 @@ def test_what_cannot_be_used_is_one_line_and_writes_nothing(runs: Path) -> None:
     (runs / "bad.csv").write_text("a,b\n1,2\n")
     before = sorted(runs.iterdir())
     for arguments, says in (
-        (("export", "nowhere", "-o", "x.csv"), "no results here"), (("export", "r0", "-o", "x.txt"), "accepted: .parquet, .csv"),
-        (("merge", "r0", "bad.csv", "-o", "x"), "no data set of evaluations"), (("show", "bad.csv"), "bad.csv: no data set"),
+        (("export", "nowhere", "-o", "x.csv"), "no results here"),
+        (("export", "r0", "-o", "x.txt"), "accepted: .parquet, .csv"),
+        (("merge", "r0", "bad.csv", "-o", "x"), "no data set of evaluations"),
+        (("show", "bad.csv"), "bad.csv: no data set"),
     ):  # fmt: skip
         done = cyclescape("dataset", *arguments, cwd=runs)
         assert done.returncode == 2
@@ -56,8 +58,8 @@ def test_what_cannot_be_used_is_one_line_and_writes_nothing(runs: Path) -> None:
 
 def test_a_search_of_logged_evaluations_makes_its_report(runs: Path) -> None:
     done = cyclescape(
-        "search", "roofline", "-w", "alexnet", "--evaluator", "lookup:r0", "--agent", "genetic", "--budget", "20", "--out", "found",
-        cwd=runs,
+        "search", "roofline", "-w", "alexnet", "--evaluator", "lookup:r0", "--agent", "genetic", "--budget", "20",
+        "--out", "found", cwd=runs,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (runs / "found" / "report.html").stat().st_size > 10_000
