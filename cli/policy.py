@@ -35,7 +35,7 @@ def train(
     budget: int = typer.Option(250, help="A ranking: designs for each search."),
     seeds: int = typer.Option(3, help="A ranking: searches for each workload."),
     keep: int = typer.Option(15, help="A ranking: best designs of each workload that are tried on all."),
-    updates: int = typer.Option(400, help="A network: updates of 256 designs."),
+    updates: int = typer.Option(500, help="A network: updates of 256 designs."),
     seed: int = typer.Option(0, help="The same seed gives the same policy."),
     settings: list[str] = typer.Option([], "--set", "-s", help="Pin a parameter: name=value."),
     jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Processes."),

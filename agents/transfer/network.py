@@ -58,8 +58,8 @@ class PolicyNetwork:
 
 def reinforce(
     sizes: Sequence[int], workloads: np.ndarray, rewards: Callable[[int, list[Index]], np.ndarray], *,
-    seed: int, updates: int = 300, batch: int = 16, designs: int = 16, hidden: int = 96, rate: float = 2e-3,
-    entropy: float = 0.02, progress: Callable[[int, float], None] | None = None,
+    seed: int, updates: int = 500, batch: int = 16, designs: int = 16, hidden: int = 96, rate: float = 2e-3,
+    entropy: float = 0.12, progress: Callable[[int, float], None] | None = None,
 ) -> PolicyNetwork:  # fmt: skip
     """Train a policy by REINFORCE on many workloads.
 

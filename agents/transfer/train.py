@@ -44,7 +44,7 @@ def train(
     budget: int = 250,
     seeds: int = 3,
     keep: int = 15,
-    updates: int = 400,
+    updates: int = 500,
     seed: int = 0,
     fixed: Mapping[str, Any] | None = None,
     values: Mapping[str, Sequence[Any]] | None = None,
