@@ -73,6 +73,7 @@ def train(
         asked = Problem(machine, [every[0]], wanted, fixed=fixed, values=values, evaluator=evaluator)
         judge = _Judge(asked, every, evaluator if data is None else Cached(evaluator, stack.enter_context(ResultStore(data))))
         known = np.array([features(workload) for workload in every])
+        searched = 0
         if kind == "ranking":
             given: dict[str, Any] = {"objective": wanted, "agent": agent, "budget": budget, "fixed": fixed, "values": values}
             given |= {"evaluator": evaluator, "out": data}
@@ -81,6 +82,7 @@ def train(
                 found: dict[Index, float] = {}
                 for s in range(seeds):
                     study = search(machine, workload, seed=seed + s, **given)
+                    searched += len(study.trials)
                     found |= {asked.space.index(trial.point): -wanted.reward(trial.outcome) for trial in study.trials}
                 best |= dict.fromkeys(sorted(found, key=lambda index: (found[index], index))[:keep])
                 if progress is not None:
@@ -93,7 +95,7 @@ def train(
 
             here = Standard.of(known)(known)
             arrays = reinforce(asked.space.sizes, here, judge.bounded, seed=seed, updates=updates, progress=told).weights
-    how: dict[str, Any] = {"evaluations": judge.evaluations, "seed": seed}
+    how: dict[str, Any] = {"evaluations": searched + judge.evaluations, "seed": seed}
     how |= {"agent": agent, "budget": budget, "seeds": seeds, "keep": keep} if kind == "ranking" else {"updates": updates}
     header = Header(
         kind=kind, accelerator=machine.name, values=asked.space.values, fixed=asked.space.fixed, objective=wanted,

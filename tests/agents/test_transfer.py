@@ -206,7 +206,8 @@ def test_reinforce_learns_a_rule_that_depends_on_the_workload() -> None:
         return -np.abs(np.array(designs) - target).sum(axis=1).astype(float)
 
     def trained(updates: int) -> PolicyNetwork:
-        return reinforce((4, 3, 3), workloads, rewards, seed=1, updates=updates, batch=4, designs=16, hidden=16, rate=2e-2, entropy=0.02)
+        how = {"batch": 4, "designs": 16, "hidden": 16, "rate": 2e-2, "entropy": 0.02}
+        return reinforce((4, 3, 3), workloads, rewards, seed=1, updates=updates, **how)
 
     network = trained(60)
     rng = np.random.default_rng(0)
