@@ -69,6 +69,7 @@ def search(
         if not isinstance(evaluator, Evaluator):
             stack.callback(problem.close)
         searcher = make_searcher(agent, problem.space, problem.objective, budget=budget, seed=seed)
+        searcher.meet(problem)
         asked = Asked(
             accelerator=problem.machine.name,
             workloads=tuple(workload.name for workload in problem.workloads),

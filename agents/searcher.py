@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import CyclescapeError, InputError, said
 from ..simulator.objective import Objective, Outcome
+from ..simulator.problem import Problem
 from ..simulator.space import Index, Space
 
 __all__ = ["Point", "Searcher", "make_searcher", "proposed", "register", "searcher_names", "searcher_summary"]
@@ -39,6 +40,7 @@ _BUILT_IN = {
     "sac": "policies:Sac",
     "sobol": "model_free:Sobol",
     "tpe": "optuna_searchers:Tpe",
+    "transfer": "transfer.searcher:Transfer",
 }
 _registered: dict[str, Callable[..., Searcher]] = {}
 
@@ -62,6 +64,9 @@ class Searcher(ABC):
         self.rng = np.random.default_rng([seed, *self.name.encode()])
         self.seen: set[Index] = set()
         """Every point that was proposed or told, as indices."""
+
+    def meet(self, problem: Problem) -> None:  # noqa: B027  (most need no more than the space)
+        """Called once before the first `ask`, with workloads and machine; raises `InputError` where that does not fit."""
 
     @abstractmethod
     def ask(self, n: int) -> list[Point]:

@@ -127,7 +127,7 @@ def _envs(_: str | None) -> Rows:
 
     rows = [
         {"id": env_id(name, form), "accelerator": name, "form": form.lower() or "one-shot"}
-        for name in accelerator_names()
+        for name in (*accelerator_names(), "lookup")
         for form in FORMS
     ]
     return rows, ["id", "accelerator", "form"]

@@ -129,6 +129,8 @@ def cell(value: Any) -> str:
 def documented(name: str) -> Outcome:
     """Return an experiment's outcome; one of many searches in full, of which those kept beside its page are not run again."""
     return run(name, "full", STUDIES / f"{name}.csv") if name in SIZED else run(name)
+
+
 _ENVIRONMENTS = """\
 # Reference: environments
 

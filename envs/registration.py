@@ -25,6 +25,14 @@ FORMS: dict[str, dict[str, Any]] = {
 """Forms of every machine's environment, by what follows the machine in the id; the one-shot form is the plain id."""
 
 
+LOOKUP: dict[str, dict[str, Any]] = {
+    "": {"entry_point": "cyclescape.envs.lookup:one_shot", "vector_entry_point": "cyclescape.envs.lookup:vector"},
+    "Sequential": {"entry_point": "cyclescape.envs.lookup:sequential"},
+    "Refine": {"entry_point": "cyclescape.envs.lookup:refine"},
+}
+"""The same forms over logged evaluations: `cyclescape/Lookup-v0`."""
+
+
 def register_when_imported() -> None:
     """Register every machine's environment now, or when Gymnasium is imported."""
     if "gymnasium.envs.registration" in sys.modules:
@@ -37,23 +45,29 @@ def register_all() -> None:
     """Register every machine that is known by name, and those that are registered later."""
     from ..simulator import registry
 
+    for form, entries in LOOKUP.items():
+        _add("lookup", form, {}, entries)
     for name in registry.accelerator_names():
         _register(name)
     registry.on_register(_register)
 
 
 def _register(name: str) -> None:
+    for form, entries in FORMS.items():
+        _add(name, form, {"accelerator": name}, entries)
+
+
+def _add(name: str, form: str, arguments: dict[str, Any], entries: dict[str, Any]) -> None:
     import gymnasium
 
     from ..simulator.accelerator import env_id
 
-    for form, entries in FORMS.items():
-        if (known := env_id(name, form)) in gymnasium.registry:
-            continue
-        try:
-            gymnasium.register(known, kwargs={"accelerator": name}, **entries)
-        except gymnasium.error.Error as error:
-            warnings.warn(f"accelerator {name!r} has no environment: {error}", stacklevel=2)
+    if (known := env_id(name, form)) in gymnasium.registry:
+        return
+    try:
+        gymnasium.register(known, kwargs=arguments, **entries)
+    except gymnasium.error.Error as error:
+        warnings.warn(f"accelerator {name!r} has no environment: {error}", stacklevel=2)
 
 
 class _Finder(MetaPathFinder):

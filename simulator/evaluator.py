@@ -8,6 +8,7 @@ an environment's specification stays JSON:
     cached:DIR                   from the store in DIR, which keeps what is new
     pool:4                       in four worker processes (`pool` alone: one for each core)
     cached:DIR|pool:4            the store in front of the workers
+    lookup:FILE                  from logged evaluations, and nothing else (`lookup`)
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from typing import Any, Self
 from ..errors import DesignError, InputError, said
 from .accelerator import Accelerator
 from .design import Design
+from .lookup import PREFIX, Logged, logged
 from .record import Record, key_of
 from .report import Report, Table
 from .store import ResultStore
 
-__all__ = ["Cached", "Direct", "Evaluator", "Values", "make_evaluator", "run_batch"]
+__all__ = ["Cached", "Direct", "Evaluator", "Values", "answering", "make_evaluator", "run_batch"]
 
 Values = Design | Mapping[str, Any]
 """A design, or the values of one that is yet to be validated."""
@@ -238,6 +240,16 @@ def resimulated(machine: Accelerator, design: Design, workload: Any, engine: str
     return Table(lambda: machine.run([design], workload, engine=engine)[0].table.columns)
 
 
+def answering(spec: str | Evaluator, machine: Accelerator) -> Accelerator:
+    """The machine that an evaluator asks: the one given, or what was logged of it. Raises `InputError`."""
+    if isinstance(spec, Evaluator):
+        return spec.machine
+    behind = spec.rpartition("|")[2].strip()
+    if behind.startswith(PREFIX) and not isinstance(machine, Logged):
+        return logged(behind.removeprefix(PREFIX), machine.name)
+    return machine
+
+
 def make_evaluator(
     spec: str | Evaluator,
     machine: Accelerator,
@@ -262,6 +274,10 @@ def make_evaluator(
         return Cached(inner, ResultStore(argument), time_limit_s=time_limit_s)
     if bar:
         raise InputError(f"evaluator {spec!r}: only cached:DIR can stand in front of another")
+    if kind == "lookup" or isinstance(machine, Logged):
+        if kind not in ("lookup", "direct"):
+            raise InputError(f"evaluator {spec!r}: what was logged is not simulated (accepted: direct, cached:DIR)")
+        return Direct(answering(spec, machine), engine)
     if kind == "direct" and not argument and time_limit_s is None:
         return Direct(machine, engine)
     if kind == "pool" or (kind == "direct" and not argument):
@@ -271,7 +287,7 @@ def make_evaluator(
         return Pool(machine, workers, time_limit_s=time_limit_s, engine=engine)
     plugins: dict[str, Any] = {point.name: point for point in entry_points(group=GROUP)}
     if kind not in plugins:
-        accepted = ", ".join(["direct", "cached:DIR", "pool:N", *(f"{name}:..." for name in sorted(plugins))])
+        accepted = ", ".join(["direct", "cached:DIR", "pool:N", "lookup:FILE", *(f"{name}:..." for name in sorted(plugins))])
         raise InputError(f"evaluator {spec!r} is not known (accepted: {accepted})")
     factory: Callable[..., Evaluator] = plugins[kind].load()
     return factory(machine, argument, time_limit_s=time_limit_s, engine=engine)

@@ -7,7 +7,7 @@ evaluator -> reports -> outcome.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from pydantic import ValidationError
@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from ..errors import InputError
 from .accelerator import Accelerator
 from .design import Design
-from .evaluator import Evaluator, make_evaluator
+from .evaluator import Evaluator, answering, make_evaluator
 from .formula import split
+from .lookup import Logged
 from .objective import Aggregate, Objective, Outcome
 from .registry import accelerator as find
 from .space import Space
@@ -24,12 +25,16 @@ from .space import Space
 __all__ = ["Problem", "check_values", "workloads_of"]
 
 
-def workloads_of(given: Any) -> tuple[Any, ...]:
-    """Return workloads for a name, several names joined by ";", a workload, or a sequence of those."""
+def workloads_of(given: Any, load: Callable[[str], Any] | None = None) -> tuple[Any, ...]:
+    """Return workloads for a name, several names joined by ";", a workload, or a sequence of those.
+
+    `load` turns a name into a workload; the catalogue, if not given.
+    """
+    load = load or _load
     parts = split(given, ";") if isinstance(given, str) else given if isinstance(given, list | tuple) else (given,)
     if not parts:
         raise InputError("no workload is given (accepted: a name, a file, or a Workload)")
-    return tuple(_load(part) if isinstance(part, str) else part for part in parts)
+    return tuple(load(part) if isinstance(part, str) else part for part in parts)
 
 
 def _load(spec: str) -> Any:
@@ -75,8 +80,9 @@ class Problem:
         time_limit_s: float | None = None,
         engine: str | None = None,
     ) -> None:
-        self.machine = find(accelerator) if isinstance(accelerator, str) else accelerator
-        self.workloads = workloads_of(self.machine.default_workload if workloads is None else workloads)
+        self.machine = answering(evaluator, find(accelerator) if isinstance(accelerator, str) else accelerator)
+        load = self.machine.load if isinstance(self.machine, Logged) else None
+        self.workloads = workloads_of(self.machine.default_workload if workloads is None else workloads, load)
         self.objective = Objective.parse(objective, constraints, aggregate=aggregate, weights=weights)
         self.objective.check(self.machine.metrics, len(self.workloads))
         for workload in self.workloads:

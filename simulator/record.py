@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .accelerator import Accelerator
 from .design import Design
 from .report import Provenance, Report
 from .sources import model_digest
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["COLUMNS", "Record", "TrialRecord", "canonical", "flatten", "key_of", "report_of"]
+__all__ = ["COLUMNS", "Record", "TrialRecord", "canonical", "key_of", "report_of"]
 
 COLUMNS = (
     "key",
@@ -144,53 +141,3 @@ def report_of(row: Mapping[str, Any]) -> Report:
         surrogate=bool(row["surrogate"]),
         retry_above_s=row["retry_above_s"],
     )
-
-
-_FIRST = ("accelerator", "workload")
-_LAST = tuple(name for name in COLUMNS if name not in (*_FIRST, "design", "metrics", "settings", "breakdown", "retry_above_s"))
-
-
-def flatten(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Stored rows as a DataFrame with a column for each parameter and each metric."""
-    import pandas as pd
-
-    fixed: dict[str, list[Any]] = {name: [] for name in (*_FIRST, *_LAST)}
-    designs: list[dict[str, Any]] = []
-    metrics: list[dict[str, Any]] = []
-    for row in rows:
-        for name, column in fixed.items():
-            column.append(row[name])
-        designs.append(json.loads(row["design"]))
-        metrics.append(json.loads(row["metrics"]))
-    measured = {name for row in metrics for name in row}
-    taken = {*fixed, *measured}
-    parameters = {name: f"design.{name}" if name in taken else name for name in _names(designs)}
-    columns: dict[str, Any] = {name: fixed[name] for name in _FIRST}
-    columns |= {shown: _column(designs, name) for name, shown in parameters.items()}
-    columns |= {name: _column(metrics, name) for name in _names(metrics)}
-    columns |= {name: fixed[name] for name in _LAST}
-    frame = pd.DataFrame(columns)
-    frame["surrogate"] = frame["surrogate"].astype(bool)
-    return frame
-
-
-def _names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
-
-
-def _column(rows: Iterable[Mapping[str, Any]], name: str) -> Any:
-    """One column; where machines disagree on a type, text, so that the table can be exported."""
-    import pandas as pd
-
-    values = [row.get(name) for row in rows]
-    kinds = {_kind(value) for value in values if value is not None}
-    if len(kinds) > 1:
-        return [None if value is None else value if isinstance(value, str) else canonical(value) for value in values]
-    series = pd.Series(values, dtype=object)
-    return series.infer_objects() if None not in values or kinds != {"number"} else series.astype(float)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    return "number" if isinstance(value, int | float) else type(value).__name__

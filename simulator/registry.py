@@ -42,8 +42,12 @@ def accelerator_names() -> tuple[str, ...]:
 def accelerator(name: str) -> Accelerator:
     """Return the machine of that name, or the only one whose name goes on after it with "-" ("gpu" for "gpu-core").
 
-    Raises `InputError` if there is none or its plugin is broken.
+    "lookup:FILE" is what was logged of one (`lookup`). Raises `InputError` if there is none or its plugin is broken.
     """
+    if name.startswith("lookup:"):
+        from .lookup import logged
+
+        return logged(name.partition(":")[2])
     machine = _load(name)
     if machine is not None:
         return machine()

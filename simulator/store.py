@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import InputError
-from .record import COLUMNS, Record, TrialRecord, flatten, report_of
+from .record import COLUMNS, Record, TrialRecord, report_of
 from .report import Report
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .dataset import Dataset
 
 __all__ = ["FILE_NAME", "ResultStore", "StoreError", "load"]
 
@@ -214,11 +216,25 @@ class ResultStore:
             return int(self._db.execute("SELECT count(*) FROM evaluations").fetchone()[0])
 
     def frame(self) -> pd.DataFrame:
-        """One row per evaluation: design and metrics as columns of their own, reason, key, provenance.
+        """One row per evaluation: design and metrics as columns of their own, reason, key, who proposed it (`flatten`)."""
+        return self.dataset().frame()
 
-        A parameter that is called as some metric appears as `design.NAME`.
-        """
-        return flatten(self.rows())
+    def dataset(self) -> Dataset:
+        """Everything in the store, as a value that can be merged and written as one file."""
+        from .dataset import Dataset
+        from .frames import Proposal, constraints_of
+
+        limits = {study: constraints_of(asked) for study, asked in self.studies().items()}
+        proposals: dict[str, list[Proposal]] = {}
+        with self._explained():
+            trials = self._db.execute(
+                "SELECT key, study, number, part, agent, seed, note, created_unix_s FROM trials"
+                " ORDER BY created_unix_s, study, number, part"
+            ).fetchall()
+            studies = {row[0]: (row[1], row[2]) for row in self._db.execute("SELECT * FROM studies ORDER BY rowid")}
+        for key, study, *rest in trials:
+            proposals.setdefault(key, []).append(Proposal._make((study, *rest, limits.get(study, ()))))
+        return Dataset(list(self.rows()), proposals, studies)
 
     def trials(self, study: str | None = None) -> pd.DataFrame:
         """Who proposed what: study, number, part (the workload's position), key, agent, seed, note."""
@@ -232,44 +248,35 @@ class ResultStore:
         return pd.DataFrame(rows, columns=names)
 
     def export(self, path: str | Path) -> Path:
-        """Write `frame()` as Parquet (or CSV by the name's ending); whole or not at all."""
-        target = Path(path)
-        if target.suffix not in (".parquet", ".csv"):
-            raise InputError(f"{path}: unknown format {target.suffix!r} (accepted: .parquet, .csv)")
-        frame = self.frame()
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            if target.suffix == ".csv":
-                frame.to_csv(partial, index=False)
-            else:
-                frame.to_parquet(partial, index=False)
-            os.replace(partial, target)
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror or error}") from None
-        finally:
-            partial.unlink(missing_ok=True)
-        return target
+        """Write everything as one Parquet or CSV file (by the name's ending); whole or not at all."""
+        return self.dataset().write(path)
 
     def merge(self, other: str | Path) -> int:
-        """Take over the rows of another store that are new here; return how many."""
-        source = store_path(other)
-        if source.resolve() == self.path.resolve():
+        """Take over what a store or an exported file has that is new here; return how many evaluations.
+
+        Raises `StoreError`, and takes nothing, where the same key has other numbers in both.
+        """
+        from .dataset import Dataset
+
+        if store_path(other).resolve() == self.path.resolve():
             raise StoreError(f"{other}: a store cannot be merged with itself")
-        with ResultStore(source, readonly=True) as shard:  # says what is wrong with it, if anything
-            before = len(self)
-            batch: list[tuple[Any, ...]] = []
-            with self._explained(), self._transaction():
-                for row in shard.rows():
-                    batch.append(tuple(row.values()))
-                    if len(batch) == 2000:
-                        self._db.executemany(_UPSERT, batch)
-                        batch.clear()
-                self._db.executemany(_UPSERT, batch)
-                trials = shard._db.execute("SELECT * FROM trials")
-                self._db.executemany("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", trials)
-                studies = shard._db.execute("SELECT * FROM studies ORDER BY rowid")
-                self._db.executemany("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", studies)
-            return len(self) - before
+        return self.take(Dataset.read(other), str(other))
+
+    def take(self, data: Dataset, named: str) -> int:
+        """Take over a data set in one transaction; `named` is what an error calls it."""
+        from .dataset import conflict, refuse
+
+        before = len(self)
+        with self._explained(), self._transaction():
+            keys = [row["key"] for row in data.rows]
+            known = {row["key"]: row for row in self._among(keys)}
+            both = [(known[row["key"]], row) for row in data.rows if row["key"] in known]
+            refuse([f"{named}: {what}" for there, row in both if (what := conflict(there, row))])
+            self._db.executemany(_UPSERT, [tuple(row[name] for name in COLUMNS) for row in data.rows])
+            self._db.executemany("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", data.trials())
+            studies = [(study, *told) for study, told in data.studies.items()]
+            self._db.executemany("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", studies)
+        return len(self) - before
 
     def close(self) -> None:
         """Close the file; the log is folded in."""
@@ -291,6 +298,10 @@ def store_path(path: str | Path) -> Path:
 
 
 def load(path: str | Path) -> pd.DataFrame:
-    """Return every evaluation of a store as a DataFrame; raises `StoreError` if there is none."""
-    with ResultStore(path, readonly=True) as store:
-        return store.frame()
+    """Return every evaluation of a store, or of a file exported from one, as a DataFrame (`flatten`).
+
+    Raises `StoreError` for what is neither.
+    """
+    from .dataset import Dataset
+
+    return Dataset.read(path).frame()

@@ -46,10 +46,11 @@ def test_the_examples_of_the_systolic_page_run():
         exec(compile(block, "systolic.md", "exec", dont_inherit=True), {})
 
 
-def test_the_examples_of_the_page_of_environments_run():
+def test_the_examples_of_the_page_of_environments_run(tmp_path, monkeypatch):
     pytest.importorskip("pettingzoo")
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/environments.md").read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     scope = {}
     for block in blocks:
         exec(compile(block, "environments.md", "exec", dont_inherit=True), scope)

@@ -1,0 +1,1 @@
+"""Learning across workloads: what was found on some networks proposes designs for networks never seen."""

@@ -1,0 +1,149 @@
+"""A trained policy as a file: numbers and one JSON header in an .npz, which holds no code and runs none when read."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ...errors import InputError, explain
+from ...simulator.objective import Objective
+from .network import PolicyNetwork
+from .ranking import Standard
+
+__all__ = ["VERSION", "Header", "Policy"]
+
+VERSION = 1
+_LARGEST = 2**30  # bytes of all arrays together
+_ACCEPTED = "accepted: a file of `cyclescape policy train`"
+
+
+class Header(BaseModel):
+    """What a policy was trained on and for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_name: Literal["cyclescape-policy"] = "cyclescape-policy"
+    version: Literal[1] = 1
+    kind: Literal["ranking", "network"]
+    accelerator: str
+    values: dict[str, tuple[Any, ...]]
+    """Explored values of each parameter; the columns of `designs` are places among them."""
+    fixed: dict[str, Any]
+    objective: Objective
+    features: tuple[str, ...]
+    workloads: Annotated[tuple[str, ...], Field(min_length=1)]
+    digests: tuple[str, ...]
+    model: str
+    """Digest of the simulator's sources."""
+    made_by: str
+    """Version of the package."""
+    trained: dict[str, Any]
+    """How: agents, budgets, seeds, numbers of evaluations."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A header, the training workloads' features float64[w, f], and what was learned, by kind.
+
+    ranking: `designs` int16[d, axes] and `excess` float32[d, w] (decades beyond the best design of each workload,
+    broken constraints charged). network: the weights of a `PolicyNetwork`.
+    """
+
+    header: Header
+    features: np.ndarray
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of values of each parameter."""
+        return tuple(len(listed) for listed in self.header.values.values())
+
+    @property
+    def standard(self) -> Standard:
+        """How features are standardised."""
+        return Standard.of(self.features)
+
+    @property
+    def network(self) -> PolicyNetwork:
+        """The policy network, of a policy of that kind."""
+        return PolicyNetwork(self.sizes, self.arrays)
+
+    def write(self, path: str | Path) -> Path:
+        """Write the file, whole or not at all; raises `InputError`."""
+        target = Path(path)
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        text = np.frombuffer(self.header.model_dump_json().encode(), dtype=np.uint8)
+        try:
+            with partial.open("wb") as file:
+                np.savez_compressed(file, header=text, features=self.features, **self.arrays)  # type: ignore[arg-type]
+            os.replace(partial, target)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror or error} (accepted: a path that can be written)") from None
+        finally:
+            partial.unlink(missing_ok=True)
+        return target
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read and check a file; raises `InputError` in one line for one that is damaged or something else."""
+        if not Path(path).is_file():
+            raise InputError(f"{path}: no such file ({_ACCEPTED})")
+        try:
+            with zipfile.ZipFile(path) as inside:
+                if sum(item.file_size for item in inside.infolist()) > _LARGEST:
+                    raise InputError(f"{path}: larger than {_LARGEST >> 20} MiB, which no policy is ({_ACCEPTED})")
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: np.array(stored[name]) for name in stored.files}
+            told = json.loads(arrays.pop("header").tobytes())
+            features = arrays.pop("features")
+        except InputError:
+            raise
+        except Exception as error:  # what a damaged archive makes of zipfile and numpy is not to be foreseen
+            raise InputError(f"{path}: no policy, or a damaged one: {type(error).__name__} ({_ACCEPTED})") from None
+        version = told.get("version") if isinstance(told, dict) else None
+        if isinstance(version, int) and version > VERSION:
+            raise InputError(f"{path}: version {version} of the format; this cyclescape reads up to {VERSION}")
+        try:
+            policy = cls(Header.model_validate(told), features, arrays)
+        except ValidationError as error:
+            raise InputError(f"{path}: header: {explain(error)} ({_ACCEPTED})") from None
+        if what := policy._wrong():
+            raise InputError(f"{path}: {what} ({_ACCEPTED})")
+        return policy
+
+    def _wrong(self) -> str:
+        """What does not fit together; "" if everything does."""
+        header, sizes = self.header, self.sizes
+        count, wide = len(header.workloads), len(header.features)
+        if not sizes or min(sizes) < 1 or len(header.digests) != count:
+            return "header: values or digests are missing"
+        wanted: dict[str, tuple[int, ...]]
+        if header.kind == "ranking":
+            shape = self.arrays["designs"].shape if "designs" in self.arrays else ()
+            designs = shape[0] if shape else 0
+            if not designs:
+                return "designs: there are none"
+            wanted = {"designs": (designs, len(sizes)), "excess": (designs, count)}
+        else:
+            hidden = self.arrays["b1"].shape[0] if self.arrays.get("b1", np.empty(())).ndim == 1 else 0
+            wanted = PolicyNetwork.shapes(sizes, wide, hidden)
+        for name, shape in {"features": (count, wide), **wanted}.items():
+            array = self.features if name == "features" else self.arrays.get(name)
+            if array is None or array.shape != shape:
+                return f"{name}: shape {None if array is None else array.shape}, where {shape} is wanted"
+            if array.dtype.kind not in "fi" or not np.isfinite(array).all():
+                return f"{name}: not all are numbers"
+        if header.kind == "ranking":
+            designs_ = self.arrays["designs"]
+            if designs_.dtype.kind != "i" or (designs_ < 0).any() or (designs_ >= np.array(sizes)).any():
+                return "designs: a place beyond the values of its parameter"
+        return ""
+
+
