@@ -155,3 +155,19 @@ class Merged:
             indices = np.stack(np.unravel_index(ranks, sizes), axis=1)
             found.append(ranks[(self.firsts(indices) == indices).all(axis=1)])
         return np.concatenate(found)
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """int64[distinct]: how many points of the space each of `ranks` stands for, itself included."""
+        sizes = self.space.sizes
+        counts = np.zeros(len(self.space), dtype=np.int32)
+        for start in range(0, len(self.space), 1 << 18):
+            ranks = np.arange(start, min(start + (1 << 18), len(self.space)))
+            firsts = self.firsts(np.stack(np.unravel_index(ranks, sizes), axis=1))
+            np.add.at(counts, np.ravel_multi_index(tuple(firsts.T), sizes), 1)
+        return counts[self.ranks].astype(np.int64)
+
+    def place(self, index: Index) -> int:
+        """The position in `ranks` of the point that is the same as this one."""
+        rank = int(np.ravel_multi_index(self.first(index), self.space.sizes))
+        return int(np.searchsorted(self.ranks, rank))
