@@ -20,7 +20,7 @@ from .draws import draws_of
 from .problem import ContestProblem, problem_names
 from .scores import differences, scores, summary
 from .studies import Arena, Kept, Task, agent_digest, checkpoints
-from .truth import Truth, truth_path
+from .truth import Truth, best_known, truth_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,16 +120,17 @@ def compare(
         if name not in searcher_names():
             raise InputError(f"without {name!r}: no such agent (accepted: {', '.join(searcher_names())})")
     entered = [spec for spec in entered if spec.partition(":")[0] not in without]
-    truths, remarks, keys = {}, [], {}
+    truths: dict[str, Truth] = {}
+    remarks = []
     for name, problem in asked.items():
-        truths[name], remark = _truth(problem, tables)
-        remarks += remark
+        truth, remark = _truth(problem, tables)
+        truths |= {name: truth} if truth is not None else {}
+        remarks += [remark] if remark else []
     with _Runs(Path(out), asked, tables, jobs) as runs:
-        keys = {name: arena.key for name, arena in runs.arenas.items()}
         fits = {}
         for spec in entered:
-            fits[spec], remark = _fits(spec, runs.arenas, budget)
-            remarks += remark
+            fits[spec], left_out = _fits(spec, runs.arenas, budget)
+            remarks += left_out
         entered = [spec for spec in entered if fits[spec]]
         if not entered:
             raise InputError(f"no agent is left to compare ({'; '.join(remarks) or 'none is given'})")
@@ -143,7 +144,7 @@ def compare(
                 if draw < len(settings[spec]) and name in fits[spec]
             ]  # fmt: skip
 
-        runs.begin(keys, codes, sum(len(tasks(draw, entered)) for draw in range(draws)), progress)
+        runs.begin(codes, sum(len(tasks(draw, entered)) for draw in range(draws)), progress)
         runs.run(tasks(0, entered))
         for spec in entered:
             spent = sum(max(k.agent_cpu_s.values(), default=0.0) for t, k in runs.kept.items() if t.agent == spec)
@@ -156,23 +157,28 @@ def compare(
                 settings[spec] = settings[spec][:most]
         runs.total = sum(len(tasks(draw, entered)) for draw in range(draws))
         runs.run([task for draw in range(1, draws) for task in tasks(draw, entered)])
+        for name, arena in runs.arenas.items():
+            if name not in truths:
+                mine = [kept for task, kept in runs.kept.items() if task.problem == name]
+                truths[name] = best_known(arena.asked, arena.problem, arena.merged, mine)
         drawn = {spec: len(settings[spec]) for spec in entered}
         return Contest(Path(out), budget, asked, truths, entered, drawn, seeds, runs.kept, remarks)
 
 
-def _truth(problem: ContestProblem, tables: str | Path | None) -> tuple[Truth, list[str]]:
+def _truth(problem: ContestProblem, tables: str | Path | None) -> tuple[Truth | None, str]:
+    """The truth of a problem, if there is one, and what is to be said of it."""
     path = truth_path(problem, tables)
     if path is None:
-        raise InputError(
-            f"problem {problem.name!r}: there is no {problem.name}.truth.json beside it "
-            f"(accepted: what `cyclescape compare enumerate {problem.name} --out DIR` writes, then --tables DIR)"
+        return None, (
+            f"{problem.name}: nobody enumerated it, so that it is held against the best of all designs of this contest "
+            f"(`cyclescape compare enumerate {problem.name} --out DIR`, then --tables DIR)"
         )
     truth = Truth.read(path)
     with problem.open() as opened:
         reason = truth.stale(opened)
         if reason and reason != "the model's sources changed since":
             raise InputError(f"{path}: not the truth of this problem: {reason} (accepted: enumerate it again)")
-    return truth, [f"{path.name} may be stale: {reason}; `cyclescape compare check {problem.name}` tells"] if reason else []
+    return truth, f"{path.name} may be stale: {reason}; `cyclescape compare check {problem.name}` tells" if reason else ""
 
 
 def _fits(spec: str, arenas: dict[str, Arena], budget: int) -> tuple[set[str], list[str]]:
@@ -200,20 +206,17 @@ class _Runs:
         self.kept: dict[Task, Kept] = {}
         self.total = self.fresh = 0
         self.codes: dict[str, str] = {}
-        self.keys: dict[str, str] = {}
         self.progress: Callable[[int, int, str], None] | None = None
 
-    def begin(
-        self, keys: dict[str, str], codes: dict[str, str], total: int, progress: Callable[[int, int, str], None] | None
-    ) -> None:
-        """Take what a study is checked by when it is read back."""
-        self.keys, self.codes, self.total, self.progress = keys, codes, total, progress
+    def begin(self, codes: dict[str, str], total: int, progress: Callable[[int, int, str], None] | None) -> None:
+        """Take what a study is checked by when it is read back, and how many there will be."""
+        self.codes, self.total, self.progress = codes, total, progress
 
     def run(self, tasks: list[Task]) -> None:
         """Run those that are not kept yet; raises `Interrupted` on Ctrl-C."""
         left = []
         for task in tasks:
-            known = Kept.read(task, self.out, self.keys[task.problem], self.codes[task.agent])
+            known = Kept.read(task, self.out, self.arenas[task.problem].key, self.codes[task.agent])
             if known is None:
                 left.append(task)
             else:

@@ -19,7 +19,8 @@ from ..searcher import searcher_options
 __all__ = ["draws_of", "ranges_of"]
 
 _EVOLUTION = {
-    "population": Values(8, 12, 20, 32, 48), "crossover": Values(0.5, 0.7, 0.9, 1.0), "mutation": Values(0.5, 1.0, 1.5, 2.0, 3.0),
+    "population": Values(8, 12, 20, 32, 48), "crossover": Values(0.5, 0.7, 0.9, 1.0),
+    "mutation": Values(0.5, 1.0, 1.5, 2.0, 3.0),
 }  # fmt: skip
 _RANGES: dict[str, dict[str, Values]] = {
     "annealing": {"hot": Values(0.03, 0.1, 0.2, 0.3, 0.5, 1.0), "cold": Values(0.001, 0.003, 0.01, 0.03)},

@@ -19,10 +19,11 @@ from ...simulator.objective import Outcome
 from ...simulator.problem import Problem
 from ...simulator.sources import model_digest
 from ..pareto import hypervolume, nondominated, reference_point
-from .problem import ContestProblem
+from .problem import ContestProblem, Merged
+from .studies import Kept
 from .table import Table, written
 
-__all__ = ["Truth", "Vertex", "sampled", "truth_of", "truth_path"]
+__all__ = ["Truth", "Vertex", "best_known", "sampled", "truth_of", "truth_path"]
 
 _LARGEST = 16 * 2**20
 
@@ -67,6 +68,8 @@ class Truth(BaseModel):
     """log10 costs: the worst on the front plus a tenth of its extent."""
     hypervolume: Annotated[float, Field(gt=0)]
     """Decades (to the power of the number of objectives) that the front covers up to the reference."""
+    enumerated: bool = True
+    """Whether every point was simulated; else this is the best of what a contest tried, and no truth."""
 
     @property
     def costs(self) -> np.ndarray:
@@ -171,6 +174,35 @@ def truth_of(asked: ContestProblem, table: Table) -> Truth:
         points=len(problem.space), distinct=len(weights),
         feasible_share=feasible / len(problem.space), failing_share=failing / len(problem.space),
         front=tuple(front), reference=tuple(corner.tolist()), hypervolume=hypervolume(costs, corner),
+    )  # fmt: skip
+
+
+def best_known(asked: ContestProblem, problem: Problem, merged: Merged, studies: Sequence[Kept]) -> Truth:
+    """What stands in for a truth that nobody enumerated: the front of all designs that these studies tried."""
+    tried: dict[int, tuple[float, ...] | None] = {}
+    for kept in studies:
+        tried |= dict(zip(kept.places, kept.costs, strict=True))
+    tried.pop(-1, None)
+    places = np.array(sorted(place for place, cost in tried.items() if cost is not None), dtype=np.int64)
+    if not len(places):
+        raise InputError(f"problem {asked.name!r}: no agent found a feasible design (accepted: looser constraints)")
+    costs = np.array([tried[place] for place in places.tolist()])
+    kept_rows = nondominated(costs)
+    costs, places = costs[kept_rows], places[kept_rows]
+    front = []
+    for cost in np.unique(costs, axis=0):
+        twins = places[(costs == cost).all(axis=1)]
+        point = problem.space.point(problem.space.unrank(int(merged.ranks[twins.min()])))
+        values = tuple(problem.evaluate([point])[0].values.values())
+        front.append(Vertex(values=values, costs=tuple(cost.tolist()), design=point, designs=len(twins)))
+    corner = reference_point(costs)
+    return Truth(
+        problem=asked.name, model=model_digest(type(problem.machine)),
+        workloads=tuple(workload.digest for workload in problem.workloads),
+        objective=problem.objective.terms, constraints=problem.objective.constraints,
+        points=len(problem.space), distinct=len(merged.ranks), failing_share=0.0,
+        feasible_share=sum(cost is not None for cost in tried.values()) / len(tried),
+        front=tuple(front), reference=tuple(corner.tolist()), hypervolume=hypervolume(costs, corner), enumerated=False,
     )  # fmt: skip
 
 

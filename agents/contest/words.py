@@ -37,9 +37,10 @@ def method(contest: Contest) -> str:
     return (
         f"{_count(len(contest.agents), 'agent')}, each with {settings} setting{'s' if draws[-1] > 1 else ''} of its "
         f"hyper-parameters (the first its defaults) and {_count(contest.seeds, 'seed')}, on "
-        f"{_count(len(contest.problems), 'problem')} whose every design was simulated beforehand: "
-        f"{len(contest.kept):,} studies of {contest.budget} designs. Repeated proposals are free. The share is that of "
-        "the true hypervolume (log10 of the objectives; reference: the worst values on the true front plus a tenth of its extent)."
+        f"{_count(len(contest.problems), 'problem')}{_known(contest)}: "
+        f"{len(contest.kept):,} studies of {contest.budget} designs. Repeated proposals are free. The share "
+        "is that of the true hypervolume (log10 of the objectives; reference: the worst values on the true front plus a "
+        "tenth of its extent)."
     )
 
 
@@ -61,7 +62,7 @@ def _leader(contest: Contest, designs: int) -> str:
     mean, low, high = table[second]
     text += f"; {second} is next, {mean:.3f} behind (95 % interval {low:.3f} to {high:.3f})"
     if not level:
-        return text + f". It is ahead of all {len(ahead)} others beyond chance."
+        return text + f". It is ahead of {'it' if len(ahead) == 1 else f'all {len(ahead)} others'} beyond chance."
     return text + f". These seeds cannot tell it from {_listed(level)}."
 
 
@@ -133,6 +134,13 @@ def _goal(contest: Contest, problem: str) -> str:
 
 def _excess(value: float) -> str:
     return f"{100 * value:.2g} %" if np.isfinite(value) else "nowhere near (nothing feasible)"
+
+
+def _known(contest: Contest) -> str:
+    unknown = [contest.problems[name].name for name, truth in contest.truths.items() if not truth.enumerated]
+    if not unknown:
+        return ", every design of which was simulated beforehand"
+    return f" ({_listed(unknown)} without a known truth)"
 
 
 def _count(n: int, what: str) -> str:
