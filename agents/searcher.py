@@ -158,7 +158,8 @@ def searcher_options(name: str) -> dict[str, Any]:
     """Hyper-parameters of a searcher: its further keyword arguments, each with its annotation and marks."""
     factory = _find(name)
     try:
-        hints = get_type_hints(factory.__init__ if isinstance(factory, type) else factory, include_extras=True)
+        called = getattr(factory, "__init__") if isinstance(factory, type) else factory  # noqa: B009
+        hints = get_type_hints(called, include_extras=True)
     except (NameError, TypeError):  # names that only a type checker imports
         hints = {}
     given = [p for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]

@@ -88,11 +88,13 @@ def check(
     n: int = typer.Option(1000, help="Random designs to simulate."),
     seed: int = typer.Option(0, help="Which random designs."),
     tables: Path = typer.Option(None, help="Where `compare enumerate` wrote the truth; beside the problem if not given."),
+    sign: bool = typer.Option(False, "--sign", help="If it holds, write the digest of today's sources into it."),
     json: bool = JsonOption,
 ) -> None:
     """Simulate a truth's front and a random sample again, and say whether the truth still holds; exit 1 if not."""
     from ..agents.contest.problem import ContestProblem
-    from ..agents.contest.truth import Truth, sampled, truth_path
+    from ..agents.contest.truth import CHANGED, Truth, sampled, truth_path
+    from ..simulator.sources import model_digest
 
     asked = ContestProblem.read(problem)
     path = truth_path(asked, tables)
@@ -100,8 +102,10 @@ def check(
         raise InputError(f"problem {asked.name!r}: no truth to check (accepted: one that `compare enumerate` wrote)")
     truth = Truth.read(path)
     with asked.open() as opened:
-        stale = truth.stale(opened)
+        stale, model = truth.stale(opened), model_digest(type(opened.machine))
     wrong = sampled(asked, truth, n, seed)
+    if sign and stale == CHANGED and not wrong:
+        truth.model_copy(update={"model": model}).write(path)
     if json:
         print_json({"truth": str(path), "stale": stale, "sampled": n, "wrong": wrong})
     else:

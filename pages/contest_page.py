@@ -87,23 +87,21 @@ def _matrices(contest: Contest) -> list[dict[str, Any]]:
     found = []
     for designs in contest.counts:
         order = [str(agent) for agent in standings(contest, designs).index]
-        table = contest.differences(designs).set_index(["agent", "than"]) if len(order) > 1 else None
+        pairs = {(r["agent"], r["than"]): r for r in contest.differences(designs).to_dict("records")}
         rows = []
         for one in order:
             cells = []
             for other in order:
-                if one == other or table is None:
-                    cells.append(("", False))
-                    continue
-                row = table.loc[(one, other)]
-                cells.append((f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]", bool(row["low"] > 0)))
+                row = pairs.get((one, other))
+                text = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]" if row else ""
+                cells.append((text, row is not None and row["low"] > 0))
             rows.append((one, cells))
         found.append({"designs": designs, "agents": order, "rows": rows})
     return found
 
 
 def _problems(contest: Contest) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, problem in contest.problems.items():
         truth = contest.truths[name]
         rows.append((

@@ -20,7 +20,7 @@ from .draws import draws_of
 from .problem import ContestProblem, problem_names
 from .scores import differences, scores, summary
 from .studies import Arena, Kept, Task, agent_digest, checkpoints
-from .truth import Truth, best_known, truth_path
+from .truth import CHANGED, Truth, best_known, truth_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +176,7 @@ def _truth(problem: ContestProblem, tables: str | Path | None) -> tuple[Truth | 
     truth = Truth.read(path)
     with problem.open() as opened:
         reason = truth.stale(opened)
-        if reason and reason != "the model's sources changed since":
+        if reason and reason != CHANGED:
             raise InputError(f"{path}: not the truth of this problem: {reason} (accepted: enumerate it again)")
     return truth, f"{path.name} may be stale: {reason}; `cyclescape compare check {problem.name}` tells" if reason else ""
 

@@ -34,7 +34,7 @@ def lottery_figure(contest: Contest) -> Figure:
             values, color = tickets[count][agent], COLORS[contest.agents.index(agent) % len(COLORS)]
             if len(values) > 2 and np.ptp(values) > 1e-9:
                 body = axes.violinplot([values], positions=[row], orientation="horizontal", widths=0.8, showextrema=False)
-                for part in body["bodies"]:  # type: ignore[attr-defined]
+                for part in body["bodies"]:
                     part.set(facecolor=color, alpha=0.18, linewidth=0)
             beside = row + rng.uniform(-0.13, 0.13, len(values) - 1)
             axes.scatter(values[1:], beside, s=15, color=color, alpha=0.7, linewidths=0)

@@ -23,8 +23,10 @@ from .problem import ContestProblem, Merged
 from .studies import Kept
 from .table import Table, written
 
-__all__ = ["Truth", "Vertex", "best_known", "sampled", "truth_of", "truth_path"]
+__all__ = ["CHANGED", "Truth", "Vertex", "best_known", "sampled", "truth_of", "truth_path"]
 
+CHANGED = "the model's sources changed since"
+"""The one reason for which a truth may be stale, but need not be."""
 _LARGEST = 16 * 2**20
 
 
@@ -104,7 +106,7 @@ class Truth(BaseModel):
         if self.points != len(problem.space):
             return f"the space has {len(problem.space)} points, not {self.points}"
         if self.model != model_digest(type(problem.machine)):
-            return "the model's sources changed since"
+            return CHANGED
         return ""
 
     @classmethod

@@ -43,6 +43,16 @@ def test_a_truth_that_does_not_hold_is_exit_code_1(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["wrong"]
 
 
+def test_a_truth_that_holds_can_be_signed_again(tmp_path: Path) -> None:
+    path, file = tiny(tmp_path), tmp_path / "tiny.truth.json"
+    before = file.read_text()
+    file.write_text(json.dumps(json.loads(before) | {"model": "0" * 64}))
+    said = cyclescape("compare", "check", str(path), "--n", "50")
+    assert "(the model's sources changed since)" in said.stdout
+    assert cyclescape("compare", "check", str(path), "--n", "50", "--sign").returncode == 0
+    assert json.loads(file.read_text()) == json.loads(before)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -105,7 +105,8 @@ def frame(rows: list[tuple[str, int, int, float]]) -> pd.DataFrame:
     base = {"problem": "p", "designs": 50, "best_ratio": 1.0, "adrs": 0.0, "feasible_share": 1.0, "unique_share": 1.0,
             "cpu_s_per_suggestion": 0.0, "to_1pct": np.nan}  # fmt: skip
     return pd.DataFrame([
-        {**base, "agent": a, "draw": d, "seed": s, "hv_share": v, "to_10pct": 10.0 if v > 0.5 else np.nan} for a, d, s, v in rows
+        {**base, "agent": a, "draw": d, "seed": s, "hv_share": v, "to_10pct": 10.0 if v > 0.5 else np.nan}
+        for a, d, s, v in rows
     ])  # fmt: skip
 
 
@@ -136,3 +137,14 @@ def test_differences_by_defaults_and_over_all_draws() -> None:
     assert by[True].loc[("a", "b"), "difference"] == pytest.approx(-0.3)
     assert by[True].loc[("b", "a"), "difference"] == pytest.approx(0.3)
     assert by[True].loc[("a", "b"), "pairs"] == 2
+
+
+def test_the_example_of_the_docs() -> None:
+    truth = by_hand((0.0, 1.0), (1.0, 0.0), reference=(1.1, 1.1), hypervolume=0.21)
+    assert truth.shares(truth.costs, [2]) == pytest.approx(1.0)
+    (row,) = scores("p", truth, kept([(np.log10(2.0), 1.0)]))
+    assert row["hv_share"] == pytest.approx(0.380, abs=5e-4)
+    assert row["adrs"] == pytest.approx(5.0)
+    assert row["best_ratio"] == pytest.approx(2**0.5)
+    one, other = {("p", 0): 0.4, ("p", 1): 0.8}, {("p", 0): 0.4, ("p", 1): 0.6}
+    assert interval(one, other) == pytest.approx((0.1, 0.0, 0.2))

@@ -125,7 +125,8 @@ def test_a_wrong_truth_is_found_out(tmp_path: Path) -> None:
     missing = truth.model_copy(update={"front": tuple(others)})
     assert any("is beaten by no design" in text for text in sampled(asked, missing, 600))
     better = first.model_copy(update={"costs": (first.costs[0] - 0.1, first.costs[1])})
-    assert any("where the truth has" in text for text in sampled(asked, truth.model_copy(update={"front": (better, *others)}), 5))
+    too_good = truth.model_copy(update={"front": (better, *others)})
+    assert any("where the truth has" in text for text in sampled(asked, too_good, 5))
     assert any("are feasible" in t for t in sampled(asked, truth.model_copy(update={"feasible_share": 0.05}), 400))
 
 
