@@ -20,6 +20,9 @@ group = typer.Typer(
 )
 app.add_typer(group, name="compare")
 
+_SHOWN = ("agent", "designs", "best_ratio", "hv_share", "adrs", "to_10pct", "to_1pct", "cpu_ms")
+"""Columns of the table in a terminal; the page has them all."""
+
 
 @group.callback()
 def compare(
@@ -121,13 +124,13 @@ def _show(contest: Contest, page: Path) -> None:
     from ..agents.contest.words import method, verdict
     from ..pages.contest_page import COLUMNS, shown
 
-    table = contest.table()
+    table, titles = contest.table(), {name: title for name, title in COLUMNS.items() if name in _SHOWN}
     for problem in table["problem"].unique():
         part = table[(table["problem"] == problem)].sort_values(
             ["designs", "hv_share", "agent"], ascending=[True, False, True], kind="stable"
         )
-        rows = [{title: shown(row, name) for name, title in COLUMNS.items()} for _, row in part.iterrows()]
-        print_table(problem, rows, list(COLUMNS.values()))
+        rows = [{title: shown(row, name) for name, title in titles.items()} for _, row in part.iterrows()]
+        print_table(problem, rows, list(titles.values()))
         print()
     print(method(contest))
     for text in [*verdict(contest), *contest.remarks]:

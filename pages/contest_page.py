@@ -21,9 +21,9 @@ __all__ = ["COLUMNS", "FILE_NAME", "write_contest"]
 FILE_NAME = "report.html"
 
 COLUMNS = {
-    "agent": "agent", "designs": "designs", "best_ratio": "best / true best", "hv_share": "hypervolume share",
-    "adrs": "ADRS", "to_10pct": "designs to 10 %", "to_1pct": "to 1 %", "feasible_share": "feasible",
-    "unique_share": "unique", "cpu_ms": "CPU ms / design", "luck_settings": "sd settings", "luck_seeds": "sd seeds",
+    "agent": "agent", "designs": "designs", "best_ratio": "best by true", "hv_share": "hypervolume",
+    "adrs": "ADRS", "to_10pct": "to 10 %", "to_1pct": "to 1 %", "feasible_share": "feasible",
+    "unique_share": "unique", "cpu_ms": "CPU ms", "luck_settings": "sd settings", "luck_seeds": "sd seeds",
     "studies": "studies",
 }  # fmt: skip
 """Columns of the table, and what people read above them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -101,7 +102,8 @@ def compare(
     `problems` names or files (all that ship). Each agent runs with its defaults and `draws - 1` other settings,
     with `seeds` seeds, for `budget` designs. An agent whose draws would cost more than `allowance_s` CPU seconds
     beyond its defaults gets fewer, and the contest says so. `tables` is where enumerations were kept: what they
-    hold is not simulated again. Equal arguments give equal studies in any number of processes.
+    hold is not simulated again. Equal arguments give equal studies in any number of processes; only how many
+    settings an allowance cuts off depends on measured time. Agents that a notebook registers need `jobs=1`.
     Raises `InputError` for a wrong argument and `Interrupted` on Ctrl-C; what is finished is kept.
     """
     for name, value in (("budget", budget), ("draws", draws), ("seeds", seeds), ("jobs", jobs)):
@@ -243,7 +245,7 @@ class _Runs:
         if not tasks:
             return
         with _one_thread_each():
-            pool = ProcessPoolExecutor(self.jobs, get_context(start_methods()[0]), initializer=end_with_parent)
+            pool = ProcessPoolExecutor(self.jobs, get_context(start_methods()[0]), initializer=_enter)
         try:
             queue = iter(tasks)
             running: dict[Future[Kept], Task] = {}
@@ -286,6 +288,12 @@ def _one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _enter() -> None:
+    """Leave Ctrl-C to the process that started this one, and end with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 _arenas: dict[tuple[str, str, str], Arena] = {}
