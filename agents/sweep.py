@@ -16,7 +16,9 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -190,12 +192,14 @@ def sweep(
 
         try:
             for workload in workloads:
-                for report in evaluator.stream(({**space.fixed, **p} for p in points(space, asked.sample)), workload):
-                    done += 1
-                    failed += not report.ok
-                    if progress is not None and time.monotonic() - last >= _REPORT_S:
-                        last = time.monotonic()
-                        progress(state())
+                designs = ({**space.fixed, **point} for point in points(space, asked.sample))
+                with closing(evaluator.batches(designs, workload, ordered=False)) as batches:
+                    for _, report in chain.from_iterable(batches):
+                        done += 1
+                        failed += not report.ok
+                        if progress is not None and time.monotonic() - last >= _REPORT_S:
+                            last = time.monotonic()
+                            progress(state())
         except KeyboardInterrupt:
             raise Interrupted(
                 f"interrupted after {done} of {count * len(workloads)} rows; they are kept in {out}: "
