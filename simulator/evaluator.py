@@ -8,6 +8,7 @@ an environment's specification stays JSON:
     cached:DIR                   from the store in DIR, which keeps what is new
     pool:4                       in four worker processes (`pool` alone: one for each core)
     cached:DIR|pool:4            the store in front of the workers
+    dask:tcp://host:8786         on a Dask cluster; also dask:4, and slurm:FILE (see `cluster`)
 """
 
 from __future__ import annotations
@@ -333,9 +334,14 @@ def make_evaluator(
 
         workers = 1 if kind == "direct" else workers_of(argument)
         return Pool(machine, workers, time_limit_s=time_limit_s, engine=engine)
+    if kind in ("dask", "slurm", "lsf", "pbs", "sge"):
+        from .cluster import Cluster
+
+        queue = "" if kind == "dask" else kind
+        return Cluster(machine, argument, queue=queue, time_limit_s=time_limit_s, engine=engine)
     plugins: dict[str, Any] = {point.name: point for point in entry_points(group=GROUP)}
     if kind not in plugins:
-        accepted = ", ".join(["direct", "cached:DIR", "pool:N", *(f"{name}:..." for name in sorted(plugins))])
+        accepted = ", ".join(["direct", "cached:DIR", "pool:N", "dask:ADDRESS", "slurm:FILE", *(f"{name}:..." for name in sorted(plugins))])
         raise InputError(f"evaluator {spec!r} is not known (accepted: {accepted})")
     factory: Callable[..., Evaluator] = plugins[kind].load()
     return factory(machine, argument, time_limit_s=time_limit_s, engine=engine)
