@@ -35,7 +35,7 @@ class Chunk:
     future: Any = None
 
 
-class Lost(Exception):  # noqa: N818  (no error: the evaluator goes on)
+class Lost(Exception):
     """All workers are gone at once; everything on its way must be sent again."""
 
 
@@ -77,7 +77,7 @@ class Chunked(Batching):
     def _restart(self, error: Lost, fruitless: int) -> None:
         """Start again after `Lost`, the `fruitless`-th time without any result in between; raises if that is hopeless."""
 
-    def _look(self) -> None:  # noqa: B027  (a pool of processes needs none)
+    def _look(self) -> None:
         """Called now and then while nothing comes."""
 
     def batches(self, designs: Iterable[Values], workload: Any, *, ordered: bool = True) -> Generator[Batch]:

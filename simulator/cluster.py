@@ -154,8 +154,8 @@ class Cluster(Chunked):
         mine = model_digest(type(self.machine))
         if type(self.machine).__module__ != "__main__" and answer.model != mine:
             raise CyclescapeError(
-                f"{self.name}: the worker on {answer.host} has other sources of {self.machine.name} (cyclescape {answer.version}); "
-                "install the same on all, or let them share one installation"
+                f"{self.name}: the worker on {answer.host} (cyclescape {answer.version}) has other sources of "
+                f"{self.machine.name}: install the same on all, or let them share one installation"
             )
         self._pace.note(len(answer.reports), answer.seconds)
         reports: list[Report] = answer.reports

@@ -26,7 +26,7 @@ _limited: dict[Any, Any] = {}
 _one_at_a_time = threading.Lock()
 
 
-class Carrier(WorkerPlugin):  # type: ignore[misc]
+class Carrier(WorkerPlugin):
     """Brings a workload to every worker, those that come later included."""
 
     def __init__(self, digest: str, workload: bytes) -> None:

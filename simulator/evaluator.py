@@ -341,7 +341,8 @@ def make_evaluator(
         return Cluster(machine, argument, queue=queue, time_limit_s=time_limit_s, engine=engine)
     plugins: dict[str, Any] = {point.name: point for point in entry_points(group=GROUP)}
     if kind not in plugins:
-        accepted = ", ".join(["direct", "cached:DIR", "pool:N", "dask:ADDRESS", "slurm:FILE", *(f"{name}:..." for name in sorted(plugins))])
+        built_in = ["direct", "cached:DIR", "pool:N", "dask:ADDRESS", "slurm:FILE"]
+        accepted = ", ".join([*built_in, *(f"{name}:..." for name in sorted(plugins))])
         raise InputError(f"evaluator {spec!r} is not known (accepted: {accepted})")
     factory: Callable[..., Evaluator] = plugins[kind].load()
     return factory(machine, argument, time_limit_s=time_limit_s, engine=engine)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cyclescape.agents.sweep import Progress, Sample, SweepSpec, points, sweep
+from cyclescape.agents.sweep import Points, Progress, Sample, SweepSpec, sweep
 from cyclescape.errors import InputError, Interrupted
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.space import Space
@@ -79,11 +79,11 @@ def test_a_sweep_without_processes_gives_the_same_rows(jobs: int, roofline: Acce
 @pytest.mark.parametrize("n", [1, 60, 200, 294, 1000])
 def test_a_sample_has_no_repeats_and_a_seed(n: int, roofline: Accelerator) -> None:
     space = Space(roofline.design)
-    drawn = [space.index(point) for point in points(space, Sample(n=n, seed=1))]
+    drawn = [space.index(point) for point in Points(space, Sample(n=n, seed=1))]
     assert len(set(drawn)) == len(drawn) == min(n, 294)
-    assert drawn == [space.index(point) for point in points(space, Sample(n=n, seed=1))]
+    assert drawn == [space.index(point) for point in Points(space, Sample(n=n, seed=1))]
     if n < 294:
-        assert drawn != [space.index(point) for point in points(space, Sample(n=n, seed=2))]
+        assert drawn != [space.index(point) for point in Points(space, Sample(n=n, seed=2))]
 
 
 @pytest.mark.parametrize(
