@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -57,7 +57,7 @@ class Design(BaseModel):
         except ValidationError as error:
             raise DesignError(explain(error)) from None
 
-    @property
+    @cached_property
     def canonical(self) -> str:
         """The design as JSON with sorted keys: equal designs give equal text."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

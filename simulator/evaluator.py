@@ -287,7 +287,7 @@ def checked(report: Report) -> Report:
         return report
     metrics: dict[str, float] = {}
     for name, value in report.metrics.items():
-        plain = value.item() if hasattr(value, "item") else value
+        plain = value if type(value) in (int, float) else value.item() if hasattr(value, "item") else value
         if isinstance(plain, bool) or not isinstance(plain, int | float) or not math.isfinite(plain):
             return Report.failed(f"metric {name} is {plain}, not a finite number")
         metrics[name] = plain

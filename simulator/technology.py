@@ -66,8 +66,21 @@ class Curve:
         slopes = np.diff(np.log(values)) / np.diff(np.log(sizes))
         return sizes, values, np.append(slopes, slopes[-1])
 
+    @cached_property
+    def _known(self) -> dict[int, float]:
+        """Values at whole sizes that were asked for one by one: bits, again and again for every design."""
+        return {}
+
     def __call__(self, size: ArrayLike) -> Numbers:
         """Return the value at each size."""
+        if not isinstance(size, int):
+            return self._values(size)
+        value = self._known.get(size)
+        if value is None:
+            value = self._known[size] = float(self._values(size))
+        return value
+
+    def _values(self, size: ArrayLike) -> Numbers:
         given = np.asarray(size, dtype=np.float64)
         low, high = (self.points[0][0], self.points[-1][0]) if self.bounded else (0.0, np.inf)
         if not np.all((given > 0) & (given >= low) & (given <= high)):
