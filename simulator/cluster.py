@@ -40,6 +40,7 @@ _CHUNK_S = 0.25
 _SCHEDULER_S = 0.004
 """A scheduler takes about 1 ms for a task, so that chunks get longer by this for each worker, and it idles most of the time."""
 _ANSWER_S = 15.0
+_STARTS = 3
 _ALONE_S = 30.0
 
 
@@ -89,9 +90,7 @@ class Cluster(Chunked):
 
             self._own = submitted(queue, where)
         elif not where or where.isdecimal():
-            self._own = distributed.LocalCluster(
-                n_workers=workers_of(where), threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
-            )
+            self._own = self._here(distributed, workers_of(where))
         try:
             client: Client = distributed.Client(self._own or where, timeout=_ANSWER_S, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
@@ -99,6 +98,18 @@ class Cluster(Chunked):
                 f"evaluator {self.name!r}: no Dask scheduler answers there: {said(error)} (accepted: dask, dask:N, dask:tcp://HOST:PORT)"
             ) from None
         return client
+
+    def _here(self, distributed: Any, workers: int) -> Any:
+        """A scheduler and workers on this machine; tried again, since one worker that dies while it starts ends the start."""
+        for attempt in range(_STARTS):
+            try:
+                return distributed.LocalCluster(
+                    n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                )
+            except (RuntimeError, OSError, TimeoutError) as error:
+                if attempt == _STARTS - 1:
+                    raise CyclescapeError(f"{self.name}: the workers do not start: {said(error)}") from None
+        raise AssertionError
 
     def _look(self) -> None:
         """See how many workers there are; warn where there have been none for a while."""
