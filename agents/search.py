@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import InputError, Interrupted, said
 from ..simulator.accelerator import Accelerator
 from ..simulator.evaluator import Cached, Evaluator, Pace
-from ..simulator.files import write_whole
+from ..simulator.files import only_one, write_whole
 from ..simulator.objective import Aggregate, Objective, Outcome
 from ..simulator.problem import Problem
 from ..simulator.record import TrialRecord, canonical
@@ -54,8 +54,9 @@ def search(
     `workload` is a name, a `Workload`, or several (a list, or names joined by ";"); `budget` counts
     distinct designs, each of which runs on every workload. `batch` designs are asked for at once: one,
     or one for each worker. With `out` everything is kept there, and the same call goes on where an
-    interrupted one stopped: known designs are answered from the store. `progress` is called with the
-    study after each batch.
+    interrupted one stopped: known designs are answered from the store. Searches that differ in agent, seed or budget may
+    run at once on one `out`, and what one has simulated the others need not; the same one is refused while it runs.
+    `progress` is called with the study after each batch.
     """
     if budget < 1:
         raise InputError(f"budget {budget}: must be at least 1")
@@ -80,6 +81,9 @@ def search(
         store = None
         if out is not None:
             store = stack.enter_context(ResultStore(out))
+            # Two courses of one study would write each other's trials; other seeds and agents may share the store.
+            lock = Path(out) / f".study-{asked.digest}.lock"
+            stack.enter_context(only_one(lock, f"{out}: this very search (wait for it, or give another seed)"))
             problem.evaluator = Cached(problem.evaluator, store, time_limit_s=time_limit_s)
             store.put_study(asked.digest, asked.model_dump_json())
             write_whole(Path(out) / "study.json", json.dumps(asked.model_dump(mode="json"), indent=2) + "\n")

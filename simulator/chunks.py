@@ -55,6 +55,8 @@ class Chunked(Batching):
     """Chunks on their way for each worker."""
     attempts = 2
     """Workers that a design may end, alone, before it is called guilty."""
+    together = 1
+    """Workers that a chunk may end before its designs go one by one."""
 
     def __init__(self, machine: Accelerator, workers: int, pace: Pace, engine: str | None) -> None:
         super().__init__(machine, engine)
@@ -158,12 +160,13 @@ class Chunked(Batching):
     def _settled(self, chunk: Chunk, outcome: list[Report] | Dead, workload: Any, launch: Any) -> Batch:
         """Return the reports of a chunk; of one that failed none, and send its designs again, one by one."""
         if isinstance(outcome, Dead):
-            if len(chunk.designs) > 1:
+            alone = len(chunk.designs) == 1
+            if outcome.again and chunk.deaths + 1 < (self.attempts if alone else self.together):
+                launch(Chunk(chunk.positions, chunk.designs, chunk.deaths + 1))
+                return []
+            if not alone:
                 for position, design in zip(chunk.positions, chunk.designs, strict=True):
                     launch(Chunk([position], [design]))
-                return []
-            if outcome.again and chunk.deaths + 1 < self.attempts:
-                launch(Chunk(chunk.positions, chunk.designs, chunk.deaths + 1))
                 return []
             outcome = [outcome.report]
         for design, report in zip(chunk.designs, outcome, strict=True):

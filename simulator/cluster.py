@@ -39,6 +39,12 @@ QUEUES = ("slurm", "lsf", "pbs", "sge")
 _CHUNK_S = 0.25
 _SCHEDULER_S = 0.004
 """A scheduler takes about 1 ms for a task, so that chunks get longer by this for each worker, and it idles most of the time."""
+_OWN = {
+    "distributed.worker.daemon": False,  # daemons could not start the process that a time limit ends
+    "distributed.scheduler.allowed-failures": 0,  # we count
+    "distributed.scheduler.worker-saturation": 1.0,  # nothing waits in a worker, to be taken for what killed it
+}
+"""Settings of clusters that are started here."""
 _ANSWER_S = 15.0
 _STARTS = 3
 _ALONE_S = 30.0
@@ -65,6 +71,8 @@ class Cluster(Chunked):
         self.name = f"{queue or 'dask'}{':' if where else ''}{where}"
         self.time_limit_s = time_limit_s
         self._own: Any = None
+        self._asked: dict[str, int] = {}
+        """How many workers or jobs to keep, as the cluster that was started here takes it."""
         self._sent: set[str] = set()
         self._looked = self._alone = time.monotonic()
         try:
@@ -73,24 +81,25 @@ class Cluster(Chunked):
         except ImportError:
             raise MissingExtraError(f"evaluator {self.name!r}", "cluster") from None
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what ends a worker ends up in a row or an error
-        # Workers whose processes are daemons could not start the process that a time limit ends.
         self._configured = contextlib.ExitStack()
-        own = {"distributed.worker.daemon": False, "distributed.scheduler.allowed-failures": 1}
-        self._configured.enter_context(dask.config.set(own))
+        self._configured.enter_context(dask.config.set(_OWN))
         try:
             self._client = self._connected(distributed, where, queue)
         except BaseException:
             self.close()
             raise
+        # Another's scheduler has tried a chunk on several workers (four, by default) before it says that it killed them.
+        self.attempts, self.together = (1, 1) if self._own is None else (2, 2)
         self._look()
 
     def _connected(self, distributed: Any, where: str, queue: str) -> Client:
         if queue:
             from .jobqueue import submitted
 
-            self._own = submitted(queue, where)
+            self._own, self._asked = submitted(queue, where)
         elif not where or where.isdecimal():
-            self._own = self._here(distributed, workers_of(where))
+            self._asked = {"n": workers_of(where)}
+            self._own = self._here(distributed, self._asked["n"])
         try:
             client: Client = distributed.Client(self._own or where, timeout=_ANSWER_S, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
@@ -121,6 +130,8 @@ class Cluster(Chunked):
             workers = len(self._client.nthreads())
         except (OSError, ValueError) as error:
             raise CyclescapeError(f"{self.name}: the scheduler is gone ({said(error)}); run the same again to go on") from None
+        if self._own is not None and len(self._own.workers) < sum(self._asked.values()):
+            self._own.scale(**self._asked)  # it gives up workers that stay away for long, and jobs come to their end
         if workers:
             self._alone = now
         elif now - self._alone > _ALONE_S:

@@ -24,8 +24,8 @@ __all__ = ["submitted"]
 _CLASSES = {"slurm": "SLURMCluster", "lsf": "LSFCluster", "pbs": "PBSCluster", "sge": "SGECluster"}
 
 
-def submitted(queue: str, file: str) -> Any:
-    """Start a scheduler here, submit its workers, and return the cluster; raises `InputError`."""
+def submitted(queue: str, file: str) -> tuple[Any, dict[str, int]]:
+    """Start a scheduler here, submit its workers; return the cluster and what `scale` was called with. Raises `InputError`."""
     jobs, options = read(queue, file)
     cluster = prepared(queue, file, options)
     try:
@@ -33,7 +33,7 @@ def submitted(queue: str, file: str) -> Any:
     except Exception as error:
         cluster.close()
         raise InputError(f"{file}: {queue} did not take the jobs: {said(error)}") from None
-    return cluster
+    return cluster, {"jobs": jobs}
 
 
 def prepared(queue: str, file: str, options: dict[str, Any]) -> Any:
