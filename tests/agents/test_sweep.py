@@ -225,6 +225,18 @@ def test_killed_at_any_instant_and_resumed_it_ends_with_the_same_rows(
         time.sleep(0.1)
 
 
+def test_two_sweeps_at_once_into_one_store(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
+    both = [start(tmp_path, mlp, jobs) for jobs in (1, 2)]
+    for process in both:
+        out, _ = process.communicate(timeout=120)
+        assert process.returncode == 0
+        assert out.split()[-1] == "8400"
+    grid = {"lanes": "all", "fused": "all", "bandwidth": list(range(1, 601))}
+    spec = {"accelerator": "roofline", "workloads": [mlp], "grid": grid, "set": {"frequency_mhz": 1000}}
+    sweep(spec, tmp_path / "undisturbed")
+    assert rows(tmp_path / "out") == rows(tmp_path / "undisturbed")
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs (one that has ended and waits to be reaped does not)."""
     try:
