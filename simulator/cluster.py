@@ -37,8 +37,8 @@ QUEUES = ("slurm", "lsf", "pbs", "sge")
 """Batch systems that dask-jobqueue submits to."""
 
 _CHUNK_S = 0.25
-_SCHEDULER_S = 0.004
-"""A scheduler takes about 1 ms for a task, so that chunks get longer by this for each worker, and it idles most of the time."""
+_SCHEDULER_S = 0.02
+"""Client and scheduler take some milliseconds for a task: chunks get longer by this for each worker, so that those keep up."""
 _OWN = {
     "distributed.worker.daemon": False,  # daemons could not start the process that a time limit ends
     "distributed.scheduler.allowed-failures": 0,  # we count
@@ -117,7 +117,10 @@ class Cluster(Chunked):
                 )
             except (RuntimeError, OSError, TimeoutError) as error:
                 if attempt == _STARTS - 1:
-                    raise CyclescapeError(f"{self.name}: the workers do not start: {said(error)}") from None
+                    raise CyclescapeError(
+                        f"{self.name}: the workers do not start: {said(error)} (a script must be a file, and guarded by "
+                        "if __name__ == '__main__')"
+                    ) from None
         raise AssertionError
 
     def _look(self) -> None:

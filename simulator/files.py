@@ -1,4 +1,4 @@
-"""Small files that are there whole or not at all, whoever is killed while writing them; and locks that end with their process."""
+"""Small files that are there whole or not at all, and locks that end with their process, however that ends."""
 
 from __future__ import annotations
 
