@@ -42,6 +42,7 @@ def prepared(queue: str, file: str, options: dict[str, Any]) -> Any:
         import dask_jobqueue
     except ImportError:
         raise MissingExtraError(f"evaluator '{queue}:{file}'", "cluster") from None
+    options.setdefault("scheduler_options", {"dashboard_address": ":0"})  # several people on one login node
     prologue = ["export DASK_DISTRIBUTED__WORKER__DAEMON=False", *options.pop("job_script_prologue", [])]
     try:
         return getattr(dask_jobqueue, _CLASSES[queue])(job_script_prologue=prologue, **options)
@@ -84,5 +85,8 @@ def _accepted(queue: str, file: str) -> list[str]:
     kind = getattr(dask_jobqueue, _CLASSES[queue])
     names = {*inspect.signature(kind.__init__).parameters, *inspect.signature(kind.job_cls.__init__).parameters}
     names |= {*inspect.signature(Job.__init__).parameters}
-    private = {"self", "job_kwargs", "base_class_kwargs", "n_workers", "job_cls", "loop", "asynchronous", "scheduler"}
+    private = {
+        "self", "job_kwargs", "base_class_kwargs", "n_workers", "job_cls", "loop", "asynchronous", "scheduler",
+        "dashboard_address",
+    }  # fmt: skip
     return sorted(names - private)
