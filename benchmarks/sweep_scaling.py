@@ -136,16 +136,21 @@ def workers_cpu_s(seen):
 
 
 def sweeps(points, folder):
-    """The same sweep in this process, in two, and on two Dask workers: wall, CPU here, CPU there (startup included)."""
+    """The same sweep in this process, in two, and on two Dask workers, at two sizes: the difference has no startup in it."""
     out = {}
-    spec = {"accelerator": "systolic", "workloads": ["alexnet"], "sample": {"n": points, "seed": 9}}
     for name, how in (("direct", {}), ("pool:2", {"jobs": 2}), ("dask:2", {"cluster": "dask:2"})):
-        before, seen = set(workers_cpu_s({})), {}
-        start = time.perf_counter()
-        run = partial(sweep, spec, folder / name, progress=lambda _, seen=seen: workers_cpu_s(seen), **how)
-        here, _ = cpu(run)
-        there = sum(seconds for pid, seconds in seen.items() if pid not in before)
-        out[name] = {"wall_s": time.perf_counter() - start, "driver_cpu_s": here, "workers_cpu_s": there}
+        walls, heres, theres = [], [], []
+        for size in (points, 3 * points):
+            before, seen = set(workers_cpu_s({})), {}
+            spec = {"accelerator": "systolic", "workloads": ["alexnet"], "sample": {"n": size, "seed": 9}}
+            run = partial(sweep, spec, folder / f"{name}{size}", progress=lambda _, seen=seen: workers_cpu_s(seen), **how)
+            start = time.perf_counter()
+            heres.append(cpu(run)[0])
+            walls.append(time.perf_counter() - start)
+            theres.append(sum(seconds for pid, seconds in seen.items() if pid not in before))
+        wall, here, there = ((two[1] - two[0]) / (2 * points) * 1e6 for two in (walls, heres, theres))
+        out[name] = {"wall_us_a_point": wall, "driver_us_a_point": here, "workers_us_a_point": there,
+                     "startup_cpu_s": heres[0] + theres[0] - (here + there) * points / 1e6}  # fmt: skip
     return out
 
 
@@ -191,10 +196,9 @@ def main():
     alone = found["sweeps"]["direct"]
     for which in ("pool:2", "dask:2"):
         entry = found["sweeps"][which]
-        entry["driver_us_a_point"] = entry["driver_cpu_s"] / given.points * 1e6
-        entry["speedup_wall"] = alone["wall_s"] / entry["wall_s"]
-        # The share of all CPU time that the work itself would have taken: what two cores of one's own can reach at most.
-        entry["cpu_of_direct"] = alone["driver_cpu_s"] / (entry["driver_cpu_s"] + entry["workers_cpu_s"])
+        entry["speedup_wall"] = alone["wall_us_a_point"] / entry["wall_us_a_point"]
+        # What two cores of one's own can reach, by CPU time: the work of one process over all that two and the driver do.
+        entry["efficiency_by_cpu"] = alone["driver_us_a_point"] / (entry["driver_us_a_point"] + entry["workers_us_a_point"])
     found["driver_us_a_point"] = found["sweeps"]["pool:2"]["driver_us_a_point"]
     found["projection"] = projected(found)
     print(json.dumps(found, indent=1))
