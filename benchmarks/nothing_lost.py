@@ -3,7 +3,7 @@
     python benchmarks/nothing_lost.py --points 100000 --kills 20          # the long form: some 15 minutes on two cores
     python benchmarks/nothing_lost.py --points 600 --kills 2 --ways local,shards
 
-`local`: a sweep in two processes, whose whole process group is killed (SIGKILL) and which is started again.
+`local`: a sweep in `--jobs` processes, whose whole process group is killed (SIGKILL) and which is started again.
 `dask`: a sweep on a Dask cluster of two workers on this machine, whose workers are killed.
 `shards`: the script of a job array, each index run as a batch system would, some killed and run again, then merged.
 Rows are equal if key, design, metrics, breakdown and reason are. Prints one JSON document; exit 1 if anything differs.
@@ -196,6 +196,7 @@ def main():
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--ways", default="local,dask,shards")
     parser.add_argument("--shards", type=int, default=8)
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--fewer", type=int, default=0, help="points for dask and shards; 0: as many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=None)
@@ -209,7 +210,7 @@ def main():
         spec = f"spec{points}.yaml"
         (folder / spec).write_text(SPEC.format(points=points, seed=given.seed))
         out = folder / f"undisturbed{points}"
-        running = Running([*COMMAND, "sweep", spec, "--out", out.name, "--jobs", "2"], folder)
+        running = Running([*COMMAND, "sweep", spec, "--out", out.name, "--jobs", str(given.jobs)], folder)
         seconds = running.finish()
         return spec, out, seconds, running.peak_mb
 
@@ -226,17 +227,17 @@ def main():
     ways = given.ways.split(",")
     if "local" in ways:
         out = folder / "killed"
-        sweep = [*COMMAND, "sweep", spec, "--out", out.name, "--jobs", "2"]
+        sweep = [*COMMAND, "sweep", spec, "--out", out.name, "--jobs", str(given.jobs)]
         found["local"] = killed(sweep, folder, out, given.kills, rng, given.points, seconds)
         compare("local", out, reference, given.points)
     points = given.fewer or given.points
     if points != given.points:
         spec, reference, seconds, _ = undisturbed(points)
     if "dask" in ways:
-        found["dask"] = on_dask(folder, folder / "dask", spec, given.kills // 2, rng, seconds)
+        found["dask"] = on_dask(folder, folder / "dask", spec, (given.kills + 1) // 2, rng, seconds)
         compare("dask", folder / "dask", reference, points)
     if "shards" in ways:
-        found["shards"] = in_shards(folder, folder / "array", spec, given.shards, given.kills // 2, rng)
+        found["shards"] = in_shards(folder, folder / "array", spec, given.shards, (given.kills + 1) // 2, rng)
         compare("shards", folder / "array", reference, points)
     found["faults"] = faults
     print(json.dumps(found, indent=1))
