@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ __all__ = ["only_one", "write_whole"]
 
 def write_whole(target: Path, text: str) -> None:
     """Write a text file in one step, beside others who may do the same; raises `StoreError`."""
-    partial = target.with_name(f".{target.name}.{platform.node()}.{os.getpid()}")
+    partial = target.with_name(f".{target.name}.{platform.node()}.{os.getpid()}.{threading.get_ident()}")
     try:
         partial.write_text(text)
         os.replace(partial, target)
