@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +12,11 @@ from typing import Any
 from ..errors import InputError, Interrupted, said
 from ..simulator.accelerator import Accelerator
 from ..simulator.evaluator import Cached, Evaluator, Pace
+from ..simulator.files import only_one, write_whole
 from ..simulator.objective import Aggregate, Objective, Outcome
 from ..simulator.problem import Problem
 from ..simulator.record import TrialRecord, canonical
-from ..simulator.store import ResultStore, StoreError
+from ..simulator.store import ResultStore
 from .model_free import Random
 from .searcher import Point, Searcher, make_searcher, proposed
 from .study import Asked, Study, Trial
@@ -54,8 +54,9 @@ def search(
     `workload` is a name, a `Workload`, or several (a list, or names joined by ";"); `budget` counts
     distinct designs, each of which runs on every workload. `batch` designs are asked for at once: one,
     or one for each worker. With `out` everything is kept there, and the same call goes on where an
-    interrupted one stopped: known designs are answered from the store. `progress` is called with the
-    study after each batch.
+    interrupted one stopped: known designs are answered from the store. Searches that differ in agent, seed or budget may
+    run at once on one `out`, and what one has simulated the others need not; the same one is refused while it runs.
+    `progress` is called with the study after each batch.
     """
     if budget < 1:
         raise InputError(f"budget {budget}: must be at least 1")
@@ -81,9 +82,12 @@ def search(
         store = None
         if out is not None:
             store = stack.enter_context(ResultStore(out))
+            # Two courses of one study would write each other's trials; other seeds and agents may share the store.
+            lock = Path(out) / f".study-{asked.digest}.lock"
+            stack.enter_context(only_one(lock, f"{out}: this very search (wait for it, or give another seed)"))
             problem.evaluator = Cached(problem.evaluator, store, time_limit_s=time_limit_s)
             store.put_study(asked.digest, asked.model_dump_json())
-            _write_asked(Path(out), asked)
+            write_whole(Path(out) / "study.json", json.dumps(asked.model_dump(mode="json"), indent=2) + "\n")
         return _Run(problem, searcher, Study(asked), store, progress).run()
 
 
@@ -194,14 +198,3 @@ class _Run:
                 self.study.trials[-1] = Trial(last.number, last.point, last.outcome, last.agent, note, last.keys)
                 if self.store is not None:
                     self.store.put_trials(self.records(self.study.trials[-1]))
-
-
-def _write_asked(folder: Path, asked: Asked) -> None:
-    """Keep what was asked beside the store, for people to read; whole or not at all."""
-    target = folder / "study.json"
-    partial = target.with_name(f".study.json.{os.getpid()}")
-    try:
-        partial.write_text(json.dumps(asked.model_dump(mode="json"), indent=2) + "\n")
-        os.replace(partial, target)
-    except OSError as error:
-        raise StoreError(f"{target}: {error.strerror} (accepted: a directory that can be written)") from None

@@ -7,42 +7,47 @@
     sample: {n: 1000, seed: 0}             # instead of every combination so many, without repeats
     time_limit_s: 60
 
-A sweep resumes by itself: what the store holds is not simulated again.
+A sweep resumes by itself: what the store holds is not simulated again. It runs in this process, in several, on a
+cluster, or as one of many shards (`shards`), with the same rows.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import InputError, Interrupted, explain
 from ..simulator.accelerator import Accelerator
+from ..simulator.cluster import QUEUES
 from ..simulator.evaluator import Cached, make_evaluator
+from ..simulator.files import write_whole
+from ..simulator.permutation import Permutation
 from ..simulator.problem import check_values, workloads_of
 from ..simulator.registry import accelerator as find
 from ..simulator.space import Space
-from ..simulator.store import ResultStore, StoreError
+from ..simulator.store import ResultStore
+from .shards import Shard, digest_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Progress", "Sample", "Sweep", "SweepSpec", "sweep"]
+__all__ = ["Points", "Progress", "Sample", "Sweep", "SweepSpec", "sweep"]
 
 _LARGEST = 4 * 2**20  # bytes of a specification file
 _REPORT_S = 0.2
 
 
 class Sample(BaseModel):
-    """So many points, drawn uniformly without repeats."""
+    """So many points, drawn uniformly without repeats; a larger sample of the same seed begins with a smaller one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -155,15 +160,19 @@ def sweep(
     out: str | Path,
     *,
     jobs: int = 1,
+    cluster: str | None = None,
+    shard: str | Shard | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Sweep:
-    """Run a sweep in `jobs` processes into the store in `out`; resumes by itself, safe to kill.
+    """Run a sweep into the store in `out`: in `jobs` processes, or on a `cluster` (`dask:ADDRESS`, `slurm:FILE`, ...).
 
-    Raises `InputError` for a wrong specification, and `Interrupted` on Ctrl-C with what is kept.
+    With `shard` ("3/100") only every 100th point runs, into a file of its own; `merge_shards` brings them together.
+    Resumes by itself, safe to kill. Raises `InputError` for a wrong specification, and `Interrupted` on Ctrl-C with
+    what is kept.
     """
     asked = SweepSpec.read(spec)
-    if jobs < 1:
-        raise InputError(f"jobs {jobs}: must be at least 1")
+    mine = Shard.read(shard)
+    evaluator_name = _executor(jobs, cluster)
     machine = find(asked.accelerator)
     workloads = workloads_of(asked.workloads)
     for workload in workloads:
@@ -172,56 +181,75 @@ def sweep(
         space = asked.space(machine)
     except InputError as error:
         raise InputError(f"{spec}: {error}" if isinstance(spec, str | Path) else str(error)) from None
-    count = min(len(space), asked.sample.n) if asked.sample else len(space)
-    inner = make_evaluator(
-        "direct" if jobs == 1 else f"pool:{jobs}",
-        machine,
-        time_limit_s=asked.time_limit_s,
-        engine=asked.engine,
-    )
-    with inner, ResultStore(out) as store:
+    chosen = Points(space, asked.sample, mine)
+    total = len(chosen) * len(workloads)
+    folder = Path(out)
+    place = folder if mine.whole else mine.path(folder)
+    inner = make_evaluator(evaluator_name, machine, time_limit_s=asked.time_limit_s, engine=asked.engine)
+    # The rollback journal of a shard needs no memory shared between hosts, which network file systems do not have.
+    with inner, ResultStore(place, log=mine.whole) as store:
         evaluator = Cached(inner, store, time_limit_s=asked.time_limit_s)
-        _write_asked(Path(out), asked, workloads)
+        shown = asked.model_copy(update={"workloads": tuple(workload.name for workload in workloads)})
+        write_whole(folder / "sweep.json", json.dumps(shown.model_dump(mode="json"), indent=2) + "\n")
         done = failed = 0
         start = last = time.monotonic()
 
         def state() -> Progress:
-            return Progress(count * len(workloads), done, evaluator.hits, failed, time.monotonic() - start)
+            return Progress(total, done, evaluator.hits, failed, time.monotonic() - start)
 
         try:
             for workload in workloads:
-                for report in evaluator.stream(({**space.fixed, **p} for p in points(space, asked.sample)), workload):
-                    done += 1
-                    failed += not report.ok
-                    if progress is not None and time.monotonic() - last >= _REPORT_S:
-                        last = time.monotonic()
-                        progress(state())
+                designs = ({**space.fixed, **point} for point in chosen)
+                with closing(evaluator.batches(designs, workload, ordered=False)) as batches:
+                    for _, report in chain.from_iterable(batches):
+                        done += 1
+                        failed += not report.ok
+                        if progress is not None and time.monotonic() - last >= _REPORT_S:
+                            last = time.monotonic()
+                            progress(state())
         except KeyboardInterrupt:
             raise Interrupted(
-                f"interrupted after {done} of {count * len(workloads)} rows; they are kept in {out}: "
-                "run the same sweep again to go on"
+                f"interrupted after {done} of {total} rows; they are kept in {place}: run the same sweep again to go on"
             ) from None
         if progress is not None:
             progress(state())
-        return Sweep(Path(out), state())
+        if not mine.whole:
+            mine.mark(folder, digest_of(asked, machine, workloads), done, failed)
+        return Sweep(place, state())
 
 
-def points(space: Space, sample: Sample | None) -> Iterator[dict[str, Any]]:
-    """Every point of the space, or a sample of it, one by one."""
-    size = len(space)
-    if sample is None or sample.n >= size:
-        yield from space.grid()
-        return
-    rng = np.random.default_rng(sample.seed)
-    if size <= 4 * sample.n:
-        yield from (space.point(space.unrank(int(rank))) for rank in rng.permutation(size)[: sample.n])
-        return
-    drawn: set[tuple[int, ...]] = set()
-    while len(drawn) < sample.n:
-        index = tuple(int(i) for i in rng.integers(0, np.array(space.sizes)))
-        if index not in drawn:
-            drawn.add(index)
-            yield space.point(index)
+def _executor(jobs: int, cluster: str | None) -> str:
+    """The name of the evaluator that simulates."""
+    if jobs < 1:
+        raise InputError(f"jobs {jobs}: must be at least 1")
+    if cluster is None:
+        return "direct" if jobs == 1 else f"pool:{jobs}"
+    if jobs != 1:
+        raise InputError("jobs and cluster: one of them (a cluster has its own number of workers)")
+    kind = cluster.partition(":")[0]
+    if kind not in ("dask", *QUEUES):
+        accepted = ["dask", "dask:N", "dask:ADDRESS", *(f"{queue}:FILE" for queue in QUEUES)]
+        raise InputError(f"cluster {cluster!r} is not known (accepted: {', '.join(accepted)})")
+    return cluster
+
+
+class Points:
+    """The points of a sweep, or of one shard of it, computed one by one as they are asked for."""
+
+    def __init__(self, space: Space, sample: Sample | None = None, shard: Shard | None = None) -> None:
+        self._space, shard = space, shard or Shard()
+        size = len(space)
+        everything = sample is None or sample.n >= size
+        self._order = None if everything or sample is None else Permutation(size, sample.seed)
+        self._places = range(shard.index - 1, size if everything or sample is None else sample.n, shard.count)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        space, order = self._space, self._order
+        for place in self._places:
+            yield space.point(space.unrank(place if order is None else order(place)))
 
 
 def _yaml(path: Path) -> Any:
@@ -239,15 +267,3 @@ def _yaml(path: Path) -> Any:
         line = f", line {mark.line + 1}" if mark else ""
         cause = " ".join(str(getattr(error, "problem", None) or error).split())
         raise InputError(f"{path}{line}: not YAML: {cause}") from None
-
-
-def _write_asked(folder: Path, asked: SweepSpec, workloads: tuple[Any, ...]) -> None:
-    """Keep what was asked beside the store, for people to read; whole or not at all."""
-    target = folder / "sweep.json"
-    partial = target.with_name(f".sweep.json.{os.getpid()}")
-    shown = asked.model_copy(update={"workloads": tuple(workload.name for workload in workloads)})
-    try:
-        partial.write_text(json.dumps(shown.model_dump(mode="json"), indent=2) + "\n")
-        os.replace(partial, target)
-    except OSError as error:
-        raise StoreError(f"{target}: {error.strerror} (accepted: a directory that can be written)") from None

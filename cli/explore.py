@@ -1,4 +1,4 @@
-"""`cyclescape search`, `sweep` and `report`."""
+"""`cyclescape search` and `report`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from .settings import parameter_values
 
 if TYPE_CHECKING:
     from ..agents.study import Study
-    from ..agents.sweep import Progress
 
 class Aggregation(StrEnum):
     """How one number is made of several workloads' numbers."""
@@ -41,7 +40,7 @@ def search(
     seed: int = typer.Option(0, help="The same seed gives the same search."),
     settings: list[str] = typer.Option([], "--set", "-s", help="Pin a parameter: name=value; --name value too."),
     aggregate: Aggregation = typer.Option(None, help="Over several workloads: sum, geomean or worst."),
-    evaluator: str = typer.Option("direct", help="direct, pool:N, cached:DIR or lookup:FILE."),
+    evaluator: str = typer.Option("direct", help="direct, pool:N, cached:DIR, lookup:FILE, dask:ADDRESS or slurm:FILE."),
     time_limit: float = typer.Option(None, "--time-limit", help="Seconds for one evaluation."),
     out: Path = typer.Option(None, help="Keep everything here; the same command then goes on where it stopped."),
     json: bool = JsonOption,
@@ -83,36 +82,6 @@ def _best(study: Study) -> str:
         return "nothing feasible yet"
     known = [(quantity(name), float(best[name])) for name in study.objective.names]
     return ", ".join(f"{q.label} {q.show(value)}" for q, value in known)
-
-
-@app.command()
-def sweep(
-    spec: Path = typer.Argument(..., help="A YAML file: accelerator, workloads, set, grid or sample."),
-    out: Path = typer.Option(..., help="Folder for the store; a sweep that was stopped goes on there."),
-    jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Processes."),
-    json: bool = JsonOption,
-) -> None:
-    """Simulate every point of a grid or sample; resumes by itself and is safe to kill."""
-    from ..agents.sweep import SweepSpec
-    from ..agents.sweep import sweep as run_sweep
-
-    with resumable(), bar(f"sweep of {SweepSpec.read(spec).accelerator}", "rows") as update:
-
-        def progress(state: Progress) -> None:
-            update(state.done, state.total, f"{state.failed} failed" if state.failed else "")
-
-        done = run_sweep(spec, out, jobs=jobs, progress=progress)
-    state = done.progress
-    summary = {
-        "out": str(out), "rows": state.done, "reused": state.reused, "failed": state.failed, "seconds": state.seconds,
-    }
-    if json:
-        print_json(summary)
-    else:
-        print(
-            f"{state.done} rows in {out} ({state.reused} were there already, {state.failed} have a reason instead of "
-            f"numbers); {state.seconds:.1f} s"
-        )
 
 
 @app.command()

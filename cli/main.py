@@ -13,7 +13,17 @@ from typing import Any, NoReturn
 import typer
 
 from ..errors import CyclescapeError
-from . import checks, compare, dataset, experiment, explore, listing, policy, run  # noqa: F401  (each adds its commands)
+from . import (  # each adds its commands
+    checks,  # noqa: F401
+    compare,  # noqa: F401
+    dataset,  # noqa: F401
+    experiment,  # noqa: F401
+    explore,  # noqa: F401
+    listing,  # noqa: F401
+    policy,  # noqa: F401
+    run,  # noqa: F401
+    sweeps,  # noqa: F401
+)
 from .app import Halted, app
 
 __all__ = ["main"]

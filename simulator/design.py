@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -42,25 +42,32 @@ class Design(BaseModel):
         merged: dict[str, Any] = {}
         if preset is not None:
             if preset not in cls.presets:
-                known = ", ".join(sorted(cls.presets)) or "none"
-                raise DesignError(f"preset {preset!r} is not known; accepted: {known}")
+                presets = ", ".join(sorted(cls.presets)) or "none"
+                raise DesignError(f"preset {preset!r} is not known; accepted: {presets}")
             merged.update(cls.presets[preset])
         merged.update(values or {})
+        known = cls.model_fields
         for name in merged:
-            if name not in cls.model_fields:
-                close = difflib.get_close_matches(name, cls.model_fields, n=1)
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
-                accepted = ", ".join(cls.model_fields)
+                accepted = ", ".join(known)
                 raise DesignError(f"{name}: unknown parameter{hint} (accepted: {accepted})")
         try:
             return cls.model_validate(merged)
         except ValidationError as error:
             raise DesignError(explain(error)) from None
 
-    @property
+    @cached_property
     def canonical(self) -> str:
         """The design as JSON with sorted keys: equal designs give equal text."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some values replaced, unchecked; the text of the original does not go with it."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("canonical", None)
+        return copied
 
     @property
     def digest(self) -> str:

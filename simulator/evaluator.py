@@ -9,6 +9,7 @@ an environment's specification stays JSON:
     pool:4                       in four worker processes (`pool` alone: one for each core)
     cached:DIR|pool:4            the store in front of the workers
     lookup:FILE                  from logged evaluations, and nothing else (`lookup`)
+    dask:tcp://host:8786         on a Dask cluster; also dask:4, and slurm:FILE (see `cluster`)
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from importlib.metadata import entry_points
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Self
 
 from ..errors import DesignError, InputError, said
@@ -29,7 +31,10 @@ from .record import Record, key_of
 from .report import Report, Table
 from .store import ResultStore
 
-__all__ = ["Cached", "Direct", "Evaluator", "Values", "answering", "make_evaluator", "run_batch"]
+__all__ = [
+    "Batch", "Batching", "Cached", "Direct", "Evaluator", "Pace", "Values", "answering", "in_order", "make_evaluator",
+    "run_batch",
+]  # fmt: skip
 
 Values = Design | Mapping[str, Any]
 """A design, or the values of one that is yet to be validated."""
@@ -37,13 +42,15 @@ Values = Design | Mapping[str, Any]
 GROUP = "cyclescape.evaluators"
 """Entry points of further evaluators: callables (machine, argument, *, time_limit_s, engine) -> Evaluator."""
 
+Batch = list[tuple[int, Report]]
+"""Reports that came together, each with the position of its design."""
+
 _BLOCK = 2048  # designs that are looked up in a store at once
-_COMMIT_S = 0.5  # results wait no longer than this before they are safe in the store
-_COMMIT_ROWS = 500
+_HELD = 8192  # stored reports that may wait for something that is simulated
 
 
 class Evaluator(ABC):
-    """Base of all evaluators of one machine. Reports come in the order of the designs."""
+    """Base of all evaluators of one machine."""
 
     width: int = 1
     """How many designs it works on at once; an agent that asks for fewer leaves workers idle."""
@@ -63,6 +70,14 @@ class Evaluator(ABC):
         Raises `InputError` if the machine cannot run such a workload or engine at all.
         """
 
+    def batches(self, designs: Iterable[Values], workload: Any, *, ordered: bool = True) -> Generator[Batch]:
+        """Yield the same reports as they come, several at once, each with its design's position.
+
+        If they need not be `ordered`, a slow design holds up no other.
+        """
+        for answered in enumerate(self.stream(designs, workload)):
+            yield [answered]
+
     def evaluate(self, designs: Sequence[Values], workload: Any) -> list[Report]:
         """Return one report for each design."""
         return list(self.stream(designs, workload))
@@ -75,6 +90,21 @@ class Evaluator(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Batching(Evaluator):
+    """An evaluator that says in `batches` what it does."""
+
+    @abstractmethod
+    def batches(self, designs: Iterable[Values], workload: Any, *, ordered: bool = True) -> Generator[Batch]:
+        """Yield reports as they come, several at once, each with its design's position."""
+
+    def stream(self, designs: Iterable[Values], workload: Any) -> Generator[Report]:
+        """Yield one report for each design, in order."""
+        with closing(self.batches(designs, workload)) as batches:
+            for batch in batches:
+                for _, report in batch:
+                    yield report
 
 
 class Pace:
@@ -90,26 +120,26 @@ class Pace:
             self.size = max(1, min(fitting, 2 * self.size, self.most))
 
 
-class Direct(Evaluator):
-    """Simulates in this process."""
+class Direct(Batching):
+    """Simulates in this process. Tables of operators are there as the machine made them."""
 
     def __init__(self, machine: Accelerator, engine: str | None = None) -> None:
         super().__init__(machine, engine)
         self._pace = Pace(target_s=0.25)
 
-    def stream(self, designs: Iterable[Values], workload: Any) -> Generator[Report]:
-        """Yield reports, whose tables of operators are there as the machine made them."""
+    def batches(self, designs: Iterable[Values], workload: Any, *, ordered: bool = True) -> Generator[Batch]:
+        """Yield reports, always in order."""
         engine = self.machine.check(workload, self.engine)
-        source = iter(designs)
+        source = enumerate(designs)
         while batch := list(islice(source, self._pace.size)):
             start = time.perf_counter()
-            reports = run_batch(self.machine, batch, workload, engine)
+            reports = run_batch(self.machine, [design for _, design in batch], workload, engine)
             self._pace.note(len(batch), time.perf_counter() - start)
-            yield from reports
+            yield [(position, report) for (position, _), report in zip(batch, reports, strict=True)]
 
 
-class Cached(Evaluator):
-    """A store in front of another evaluator. What is new is in the store within about half a second."""
+class Cached(Batching):
+    """A store in front of another evaluator. What comes back from that is in the store before anybody sees it."""
 
     def __init__(self, inner: Evaluator, store: ResultStore, *, time_limit_s: float | None = None) -> None:
         super().__init__(inner.machine, inner.engine)
@@ -128,44 +158,67 @@ class Cached(Evaluator):
         valid = validated(self.machine, design)
         return key_of(self.machine, _identity(self.machine, design, valid), workload, self.settings)
 
-    def stream(self, designs: Iterable[Values], workload: Any) -> Generator[Report]:
-        """Yield stored reports where there are, and simulate the rest; a design given twice runs once."""
+    def batches(self, designs: Iterable[Values], workload: Any, *, ordered: bool = True) -> Generator[Batch]:
+        """Yield stored reports where there are, and simulate the rest; a design that comes twice runs once."""
         self.machine.check(workload, self.engine)
-        source = iter(designs)
-        while block := list(islice(source, _BLOCK)):
-            yield from self._block(block, workload)
+        answers = self._answers(enumerate(designs), workload, ordered)
+        return in_order(answers) if ordered else answers
 
-    def _block(self, block: list[Values], workload: Any) -> Generator[Report]:
-        valid = [validated(self.machine, design) for design in block]
-        asked = [_identity(self.machine, d, v) for d, v in zip(block, valid, strict=True)]
+    def _answers(self, source: Iterator[tuple[int, Values]], workload: Any, ordered: bool) -> Generator[Batch]:
+        """Answer as results come. Rows that are known are held until something new has been simulated, but not for ever."""
+        known: Batch = []
+        waiting: dict[str, list[int]] = {}
+        sent: dict[int, tuple[Values, str]] = {}
+        ended = False
+
+        def unknown() -> Iterator[Values]:
+            nonlocal ended
+            while len(known) < _HELD:
+                block = list(islice(source, _BLOCK))
+                if not block:
+                    ended = True
+                    return
+                for design, key in self._sorted_out(block, workload, known, waiting):
+                    sent[next(numbers)] = (design, key)
+                    yield design
+
+        while not ended:
+            numbers = count()
+            with closing(self.inner.batches(unknown(), workload, ordered=ordered)) as batches:
+                for batch in batches:
+                    answered, records = known[:], []
+                    known.clear()
+                    for number, report in batch:
+                        design, key = sent.pop(number)
+                        records.append(Record(self.machine, design, workload, self.settings, report, key))
+                        answered += [(position, report) for position in waiting.pop(key)]
+                    self.store.put(records)
+                    yield answered
+            if known:
+                yield known[:]
+                known.clear()
+
+    def _sorted_out(
+        self, block: list[tuple[int, Values]], workload: Any, known: Batch, waiting: dict[str, list[int]]
+    ) -> list[tuple[Values, str]]:
+        """Put what the store answers into `known`, whoever else waits into `waiting`; return what nobody simulates yet."""
+        asked = [_identity(self.machine, design, validated(self.machine, design)) for _, design in block]
         keys = [key_of(self.machine, design, workload, self.settings) for design in asked]
-        known = {key: r for key, r in self.store.reports(list(dict.fromkeys(keys))).items() if self._lasting(r)}
-        missing = {key: i for i, key in reversed(list(enumerate(keys))) if key not in known}
-        order = sorted(missing.values())
-        fresh = self.inner.stream([asked[i] for i in order], workload)
-        new: list[Record] = []
-        committed = time.monotonic()
-        try:
-            for i, key in enumerate(keys):
-                if missing.get(key) == i:
-                    known[key] = next(fresh)
-                    new.append(Record(self.machine, asked[i], workload, self.settings, known[key], key))
-                    if len(new) >= _COMMIT_ROWS or time.monotonic() - committed > _COMMIT_S:
-                        self._commit(new)
-                        committed = time.monotonic()
-                else:
-                    self.hits += 1
-                    design = asked[i]
-                    if known[key].ok and key not in missing and isinstance(design, Design):
-                        known[key].table = resimulated(self.machine, design, workload, self.engine)
-                yield known[key]
-        finally:
-            fresh.close()
-            self._commit(new)
-
-    def _commit(self, new: list[Record]) -> None:
-        self.store.put(new)
-        new.clear()
+        stored = {key: r for key, r in self.store.reports(list(dict.fromkeys(keys))).items() if self._lasting(r)}
+        missing = []
+        for (position, _), design, key in zip(block, asked, keys, strict=True):
+            if key in stored:
+                report = stored[key]
+                if report.ok and isinstance(design, Design):
+                    report.table = resimulated(self.machine, design, workload, self.engine)
+                known.append((position, report))
+            elif key in waiting:
+                waiting[key].append(position)
+            else:
+                waiting[key] = [position]
+                missing.append((design, key))
+        self.hits += len(block) - len(missing)
+        return missing
 
     def _lasting(self, report: Report) -> bool:
         limit = report.retry_above_s
@@ -175,6 +228,21 @@ class Cached(Evaluator):
         """Close the store and what is behind it."""
         self.inner.close()
         self.store.close()
+
+
+def in_order(batches: Generator[Batch]) -> Generator[Batch]:
+    """Hold back what comes before its turn."""
+    held: dict[int, Report] = {}
+    following = 0
+    with closing(batches):
+        for batch in batches:
+            held.update(batch)
+            ready = []
+            while following in held:
+                ready.append((following, held.pop(following)))
+                following += 1
+            if ready:
+                yield ready
 
 
 def validated(machine: Accelerator, design: Values) -> Design | Report:
@@ -224,7 +292,7 @@ def checked(report: Report) -> Report:
         return report
     metrics: dict[str, float] = {}
     for name, value in report.metrics.items():
-        plain = value.item() if hasattr(value, "item") else value
+        plain = value if type(value) in (int, float) else value.item() if hasattr(value, "item") else value
         if isinstance(plain, bool) or not isinstance(plain, int | float) or not math.isfinite(plain):
             return Report.failed(f"metric {name} is {plain}, not a finite number")
         metrics[name] = plain
@@ -285,9 +353,15 @@ def make_evaluator(
 
         workers = 1 if kind == "direct" else workers_of(argument)
         return Pool(machine, workers, time_limit_s=time_limit_s, engine=engine)
+    if kind in ("dask", "slurm", "lsf", "pbs", "sge"):
+        from .cluster import Cluster
+
+        queue = "" if kind == "dask" else kind
+        return Cluster(machine, argument, queue=queue, time_limit_s=time_limit_s, engine=engine)
     plugins: dict[str, Any] = {point.name: point for point in entry_points(group=GROUP)}
     if kind not in plugins:
-        accepted = ", ".join(["direct", "cached:DIR", "pool:N", "lookup:FILE", *(f"{name}:..." for name in sorted(plugins))])
+        built_in = ["direct", "cached:DIR", "pool:N", "lookup:FILE", "dask:ADDRESS", "slurm:FILE"]
+        accepted = ", ".join([*built_in, *(f"{name}:..." for name in sorted(plugins))])
         raise InputError(f"evaluator {spec!r} is not known (accepted: {accepted})")
     factory: Callable[..., Evaluator] = plugins[kind].load()
     return factory(machine, argument, time_limit_s=time_limit_s, engine=engine)

@@ -1,8 +1,4 @@
-"""Evaluation in worker processes, with a time limit, where one bad design harms no other.
-
-Designs travel in chunks of about a quarter of a second. A chunk whose worker dies or takes too long is
-run again design by design, so that only the guilty one fails.
-"""
+"""Evaluation in worker processes, with a time limit, where one bad design harms no other."""
 
 from __future__ import annotations
 
@@ -13,14 +9,12 @@ import signal
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as TaskTimeout
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -29,14 +23,14 @@ from pebble import ProcessExpired, ProcessPool
 
 from ..errors import CyclescapeError, InputError, said
 from .accelerator import Accelerator
+from .chunks import Chunked, Dead, Lost
 from .design import Design
-from .evaluator import Evaluator, Pace, Values, resimulated, run_batch, validated
+from .evaluator import Pace, run_batch
 from .report import Report, Table
 
 __all__ = ["Pool", "end_with_parent", "start_methods", "workers_of"]
 
-_CHUNK_S = 0.25
-_AHEAD = 8  # chunks in flight for each worker: a slow one at the head does not starve the others
+_CHUNK_S = 0.25  # how long a chunk lasts; its way costs about 3 ms
 _START_S = 60.0
 _RESTARTS = 3
 
@@ -50,19 +44,7 @@ def workers_of(text: str) -> int:
     return int(text)
 
 
-@dataclass
-class _Chunk:
-    """Designs on their way: those that broke a rule are already reports."""
-
-    designs: list[Design | Report]
-    future: Any = None
-
-    @property
-    def ready(self) -> list[Design]:
-        return [design for design in self.designs if isinstance(design, Design)]
-
-
-class Pool(Evaluator):
+class Pool(Chunked):
     """Simulates in `workers` processes. With `time_limit_s` (wall clock) a design that takes longer fails."""
 
     def __init__(
@@ -73,50 +55,16 @@ class Pool(Evaluator):
         time_limit_s: float | None = None,
         engine: str | None = None,
     ) -> None:
-        super().__init__(machine, engine)
-        self.width, self.time_limit_s = workers, time_limit_s
-        self._pool: ProcessPool | None = None
         # A chunk may last a quarter of the limit, so that one which exceeds it is a rare event.
-        self._pace = Pace(_CHUNK_S if time_limit_s is None else min(_CHUNK_S, time_limit_s / 4))
+        pace = Pace(_CHUNK_S if time_limit_s is None else min(_CHUNK_S, time_limit_s / 4))
+        super().__init__(machine, workers, pace, engine)
+        self.time_limit_s = time_limit_s
+        self._pool: ProcessPool | None = None
         self._grace_s = 1.0
         self._warm: dict[str, bool] = {}
 
-    def stream(self, designs: Iterable[Values], workload: Any) -> Generator[Report]:
-        """Yield reports in order; their tables of operators are simulated again when they are read."""
-        engine = self.machine.check(workload, self.engine)
-        task = self._warmed(_Task(workload.digest, pickle.dumps(workload), engine, warm=False))
-        source = iter(designs)
-        pending: deque[_Chunk] = deque()
-        restarts = 0
-        try:
-            while True:
-                while len(pending) < _AHEAD * self.width and (batch := list(islice(source, self._pace.size))):
-                    pending.append(_Chunk([validated(self.machine, design) for design in batch]))
-                    self._submit(pending[-1], task)
-                if not pending:
-                    return
-                try:
-                    reports = self._collect(pending[0], task)
-                except BrokenProcessPool as error:
-                    restarts += 1
-                    if restarts > _RESTARTS:
-                        raise CyclescapeError(f"the worker processes keep ending: {error}") from None
-                    self.close()
-                    for chunk in pending:
-                        self._submit(chunk, task)
-                    continue
-                restarts = 0
-                chunk = pending.popleft()
-                simulated = iter(reports)
-                for design in chunk.designs:
-                    report = design if isinstance(design, Report) else next(simulated)
-                    if report.ok and isinstance(design, Design):
-                        report.table = resimulated(self.machine, design, workload, self.engine)
-                    yield report
-        finally:
-            for chunk in pending:
-                if chunk.future is not None:
-                    chunk.future.cancel()
+    def _prepare(self, workload: Any, engine: str) -> _Task:
+        return self._warmed(_Task(workload.digest, pickle.dumps(workload), engine, warm=False))
 
     def _warmed(self, task: _Task) -> _Task:
         """Under a time limit let workers run the default design first, if that does not hang or crash.
@@ -138,11 +86,7 @@ class Pool(Evaluator):
                 self._warm[task.digest] = False
         return warm if self._warm[task.digest] else task
 
-    def _submit(self, chunk: _Chunk, task: _Task) -> None:
-        if chunk.ready:
-            chunk.future = self._schedule(chunk.ready, task)
-
-    def _schedule(self, designs: Sequence[Design], task: _Task) -> Any:
+    def _send(self, designs: list[Design], task: _Task) -> Any:
         timeout = None if self.time_limit_s is None else self.time_limit_s + self._grace_s
         values = [design.model_dump() for design in designs]
         with _uninterrupted():
@@ -152,40 +96,28 @@ class Pool(Evaluator):
                 self.close()
                 return self._started().schedule(_simulate, (values, task), timeout=timeout)
 
-    def _collect(self, chunk: _Chunk, task: _Task) -> list[Report]:
-        """Wait for a chunk; if it failed as a whole, run its designs one by one."""
-        designs = chunk.ready
-        if not designs:
-            return []
-        outcome = self._result(chunk.future)
-        if not isinstance(outcome, Report):
-            return outcome
-        if len(designs) == 1:
-            return [outcome]
-        singles = [self._schedule([design], task) for design in designs]
-        reports: list[Report] = []
-        for single in singles:
-            alone = self._result(single)
-            reports += [alone] if isinstance(alone, Report) else alone
-        return reports
-
-    def _result(self, future: Any) -> list[Report] | Report:
-        """The reports of one task, or why there are none."""
+    def _received(self, future: Any) -> list[Report] | Dead:
         limit = self.time_limit_s
         try:
             reports, seconds = future.result()
         except TaskTimeout:
-            return Report.failed(f"time limit of {limit:g} s exceeded", retry_above_s=limit)
+            return Dead(Report.failed(f"time limit of {limit:g} s exceeded", retry_above_s=limit), again=False)
         except ProcessExpired as error:
-            return Report.failed(f"the worker process died ({_cause(error.exitcode)})", retry_above_s=0.0)
-        except (BrokenProcessPool, CancelledError):
-            raise
+            report = Report.failed(f"the worker process died ({_cause(error.exitcode)})", retry_above_s=0.0)
+            return Dead(report, again=True)
+        except (BrokenProcessPool, CancelledError) as error:
+            raise Lost(said(error)) from None
         except Exception as error:  # designs or reports that do not survive the way between processes
-            return Report.failed(f"the worker process could not answer: {said(error)}")
+            return Dead(Report.failed(f"the worker process could not answer: {said(error)}"), again=False)
         if limit is not None and seconds > limit:
-            return Report.failed(f"time limit of {limit:g} s exceeded", retry_above_s=limit)
+            return Dead(Report.failed(f"time limit of {limit:g} s exceeded", retry_above_s=limit), again=False)
         self._pace.note(len(reports), seconds)
         return list(reports)
+
+    def _restart(self, error: Lost, fruitless: int) -> None:
+        if fruitless > _RESTARTS:
+            raise CyclescapeError(f"the worker processes keep ending: {error}")
+        self.close()
 
     def _started(self) -> ProcessPool:
         """The pool, started if need be: by a clean server process, else by forking this one."""

@@ -54,16 +54,21 @@ class TrialRecord(NamedTuple):
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces; numpy scalars become numbers, anything else its text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+    return _CANONICAL(value)
 
 
 def _ordered(value: Mapping[str, Any]) -> str:
     """JSON in the order given: metrics keep the order in which their machine declares them."""
-    return json.dumps(value, separators=(",", ":"), default=_plain)
+    return _ORDERED(value)
 
 
 def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
+
+
+# `json.dumps` would build an encoder for every row.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain).encode
+_ORDERED = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
 
 
 def design_text(design: Design | Mapping[str, Any]) -> str:

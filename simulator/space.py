@@ -82,8 +82,8 @@ class Space:
     def unrank(self, rank: int) -> Index:
         """Return the index of the rank-th point of the grid; the last parameter varies fastest."""
         index = []
-        for size in reversed(self.sizes):
-            rank, digit = divmod(rank, size)
+        for listed in reversed(self.values.values()):
+            rank, digit = divmod(rank, len(listed))
             index.append(digit)
         return tuple(reversed(index))
 

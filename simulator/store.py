@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -48,8 +49,11 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (study, number, part)) WITHOUT ROWID""",
         "CREATE TABLE studies (study TEXT PRIMARY KEY NOT NULL, asked TEXT NOT NULL, created_unix_s REAL)",
     ),
+    ("CREATE TABLE workloads (digest TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, operators TEXT NOT NULL)",),
 )
 """Statements that lead from each schema version to the next; an empty file is version 0."""
+_READABLE = 1
+"""The oldest version that can be read as it is: rows, trials and studies have not changed since."""
 
 _UPSERT = f"""INSERT INTO evaluations ({_EVALUATION_COLUMNS}) VALUES ({", ".join("?" * len(COLUMNS))})
     ON CONFLICT(key) DO UPDATE SET {", ".join(f"{name}=excluded.{name}" for name in COLUMNS[1:])}
@@ -65,12 +69,14 @@ class ResultStore:
     """The store in a directory (`DIR/store.sqlite`) or at a file path; made if it is not there.
 
     Raises `StoreError` for a place that cannot be written, a file that is no store, and a store of a
-    newer version. With `readonly` nothing is made or changed. Use as a context manager, or `close`.
+    newer version. With `readonly` nothing is made or changed. Without `log` a rollback journal takes the
+    place of the write-ahead log: slower, and fit for network file systems. Use as a context manager, or `close`.
     """
 
-    def __init__(self, path: str | Path, *, readonly: bool = False) -> None:
+    def __init__(self, path: str | Path, *, readonly: bool = False, log: bool = True) -> None:
         self.path = store_path(path)
-        self.readonly = readonly
+        self.readonly, self._log = readonly, log
+        self._described: set[str] = set()
         if readonly and not self.path.is_file():
             raise StoreError(f"{path}: no results here (accepted: a directory with a {FILE_NAME}, or such a file)")
         with self._explained():
@@ -85,6 +91,12 @@ class ResultStore:
         if not self.readonly:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             return sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
+        journal = self.path.with_name(self.path.name + "-journal")
+        if journal.exists() and os.access(self.path.parent, os.W_OK):
+            # Its writer was killed in the middle of a batch (or is at it): take the half batch back first.
+            with sqlite3.connect(self.path, timeout=_BUSY_S) as db:
+                db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            db.close()
         # Reading beside a writer needs the log's index file; where the directory is not writable it
         # cannot be made, and then nobody writes here, so that the file may be taken as unchanging.
         log = self.path.with_name(self.path.name + "-wal")
@@ -105,11 +117,11 @@ class ResultStore:
                 f"{len(_MIGRATIONS)}): upgrade with pip install -U cyclescape"
             )
         if self.readonly:
-            if version < len(_MIGRATIONS):
+            if version < _READABLE:
                 raise StoreError(f"{self.path}: store version {version} must be upgraded: open it once for writing")
             return
         self._use_log()
-        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute(f"PRAGMA synchronous={'NORMAL' if self._log else 'FULL'}")
         if version < len(_MIGRATIONS):
             self._migrate()
 
@@ -117,11 +129,11 @@ class ResultStore:
         return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
 
     def _use_log(self) -> None:
-        """Switch to the write-ahead log; SQLite does not wait for a lock here, so that we do."""
+        """Switch to the write-ahead log (or from it); SQLite does not wait for a lock here, so that we do."""
         end = time.monotonic() + _BUSY_S
         while True:
             try:
-                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute(f"PRAGMA journal_mode={'WAL' if self._log else 'DELETE'}")
                 return
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() > end:
@@ -129,7 +141,7 @@ class ResultStore:
                 time.sleep(0.02)
 
     def _migrate(self) -> None:
-        with self._transaction():
+        with self._transaction():  # another process may have been faster: look again inside
             for version in range(self._pragma("user_version"), len(_MIGRATIONS)):
                 for statement in _MIGRATIONS[version]:
                     self._db.execute(statement)
@@ -147,6 +159,8 @@ class ResultStore:
                 cause += "; what was written before is safe"
             elif "malformed" in cause or "not a database" in cause:
                 cause += f"; move it aside, or save what can be read: sqlite3 {self.path.name} .recover"
+            elif "I/O" in cause:
+                cause += " (a full or failing disk, or a limit on file sizes); what was written before is safe"
             elif "unable to open" in cause or "readonly" in cause:
                 cause += " (accepted: a directory that can be written)"
             raise StoreError(f"{self.path}: {cause}") from None
@@ -167,10 +181,25 @@ class ResultStore:
 
     def put(self, records: Iterable[Record]) -> None:
         """Write evaluations in one transaction; keys that are there already stay as they are."""
-        rows = [record.row() for record in records]
+        rows, workloads = [], {}
+        for record in records:
+            rows.append(record.row())
+            if record.workload.digest not in self._described:
+                workloads[record.workload.digest] = record.workload
         if rows:
+            texts = [(digest, work.name, work.model_dump_json()) for digest, work in workloads.items() if _has_text(work)]
             with self._explained(), self._transaction():
                 self._db.executemany(_UPSERT, rows)
+                self._db.executemany("INSERT OR IGNORE INTO workloads VALUES (?, ?, ?)", texts)
+            self._described |= workloads.keys()
+
+    def workload(self, digest: str) -> str | None:
+        """The operators of a workload as JSON, as `Workload` reads them; None for traces, and rows of older versions."""
+        with self._explained():
+            if self._pragma("user_version") < 2:
+                return None
+            found = self._db.execute("SELECT operators FROM workloads WHERE digest = ?", (digest,)).fetchone()
+        return found and str(found[0])
 
     def put_trials(self, trials: Iterable[TrialRecord]) -> None:
         """Write who proposed what in one transaction; writing a trial again changes nothing else."""
@@ -205,15 +234,28 @@ class ResultStore:
             for row in found:
                 yield dict(zip(COLUMNS, row, strict=True))
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Every evaluation as stored (JSON columns as text), in the order in which they came."""
+    def rows(self, *, by_key: bool = False) -> Iterator[dict[str, Any]]:
+        """Every evaluation as stored (JSON columns as text), in the order in which they came, or by key."""
+        order = "key" if by_key else "rowid"
         with self._explained():
-            for row in self._db.execute(f"SELECT {_EVALUATION_COLUMNS} FROM evaluations ORDER BY rowid"):
+            for row in self._db.execute(f"SELECT {_EVALUATION_COLUMNS} FROM evaluations ORDER BY {order}"):
                 yield dict(zip(COLUMNS, row, strict=True))
 
     def __len__(self) -> int:
         with self._explained():
             return int(self._db.execute("SELECT count(*) FROM evaluations").fetchone()[0])
+
+    def integrity(self) -> list[str]:
+        """What SQLite finds wrong with the file, the first twenty things; nothing if it is whole."""
+        with self._explained():
+            lines = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check(20)")]
+        return [] if lines == ["ok"] else lines
+
+    def orphans(self) -> int:
+        """Trials whose evaluation is not here."""
+        query = "SELECT count(*) FROM trials WHERE key NOT IN (SELECT key FROM evaluations)"
+        with self._explained():
+            return int(self._db.execute(query).fetchone()[0])
 
     def frame(self) -> pd.DataFrame:
         """One row per evaluation: design and metrics as columns of their own, reason, key, who proposed it (`flatten`)."""
@@ -260,22 +302,45 @@ class ResultStore:
 
         if store_path(other).resolve() == self.path.resolve():
             raise StoreError(f"{other}: a store cannot be merged with itself")
-        return self.take(Dataset.read(other), str(other))
+        source = Path(other)
+        if source.suffix in (".parquet", ".csv") and not source.is_dir():
+            return self.take(Dataset.read(source), str(other))
+        with ResultStore(other, readonly=True) as shard:  # says what is wrong with it, if anything
+            with shard._explained():
+                trials = shard._db.execute("SELECT * FROM trials").fetchall()
+                studies = shard._db.execute("SELECT * FROM studies ORDER BY rowid").fetchall()
+                described = shard._pragma("user_version") >= 2
+                workloads = shard._db.execute("SELECT * FROM workloads").fetchall() if described else []
+            return self._take(shard.rows(), trials, studies, workloads, str(other))
 
     def take(self, data: Dataset, named: str) -> int:
         """Take over a data set in one transaction; `named` is what an error calls it."""
+        studies = [(study, *told) for study, told in data.studies.items()]
+        return self._take(iter(data.rows), data.trials(), studies, (), named)
+
+    def _take(
+        self,
+        rows: Iterator[dict[str, Any]],
+        trials: Iterable[Any],
+        studies: Iterable[Any],
+        workloads: Iterable[Any],
+        named: str,
+    ) -> int:
+        """Take over what is new, in one transaction and some thousand rows at a time; all or nothing."""
         from .dataset import conflict, refuse
 
         before = len(self)
+        differ: list[str] = []
         with self._explained(), self._transaction():
-            keys = [row["key"] for row in data.rows]
-            known = {row["key"]: row for row in self._among(keys)}
-            both = [(known[row["key"]], row) for row in data.rows if row["key"] in known]
-            refuse([f"{named}: {what}" for there, row in both if (what := conflict(there, row))])
-            self._db.executemany(_UPSERT, [tuple(row[name] for name in COLUMNS) for row in data.rows])
-            self._db.executemany("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", data.trials())
-            studies = [(study, *told) for study, told in data.studies.items()]
+            while batch := list(islice(rows, 2000)):
+                known = {row["key"]: row for row in self._among([row["key"] for row in batch])}
+                both = [(known[row["key"]], row) for row in batch if row["key"] in known]
+                differ += [f"{named}: {what}" for there, row in both if (what := conflict(there, row))]
+                self._db.executemany(_UPSERT, [tuple(row[name] for name in COLUMNS) for row in batch])
+            refuse(differ)
+            self._db.executemany("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", trials)
             self._db.executemany("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", studies)
+            self._db.executemany("INSERT OR IGNORE INTO workloads VALUES (?, ?, ?)", workloads)
         return len(self) - before
 
     def close(self) -> None:
@@ -287,6 +352,11 @@ class ResultStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _has_text(workload: Any) -> bool:
+    """Whether a workload is a graph of operators, which is small; a trace is known by its name and digest only."""
+    return hasattr(workload, "model_dump_json")
 
 
 def store_path(path: str | Path) -> Path:

@@ -316,3 +316,31 @@ def test_plots(objective: str, roofline: Accelerator, mlp: Workload, tmp_path: P
         texts = [text.get_text() for text in axes.get_legend().get_texts()]
         assert texts[0] == "breaks a limit"
         assert texts[1].startswith("front of random")
+
+
+def test_the_same_search_twice_at_once_is_refused_and_others_share_what_they_simulate(
+    roofline: Accelerator, mlp: Workload, tmp_path: Path
+) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from cyclescape.simulator.files import only_one
+    from cyclescape.simulator.store import ResultStore, StoreError
+
+    def run(seed: int) -> Any:
+        return search(roofline, mlp, agent="random", budget=60, seed=seed, out=tmp_path)
+
+    alone = [search(roofline, mlp, agent="random", budget=60, seed=seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(run, range(4)))
+    for one, other in zip(alone, together, strict=True):
+        assert [trial.point for trial in one.trials] == [trial.point for trial in other.trials]
+        assert [trial.outcome.values for trial in one.trials] == [trial.outcome.values for trial in other.trials]
+    with ResultStore(tmp_path, readonly=True) as store:
+        assert len(store.trials()) == 240
+        assert store.orphans() == 0
+        assert len(store) == len({key for study in together for trial in study.trials for key in trial.keys}) < 240
+    lock = tmp_path / f".study-{together[0].asked.digest}.lock"
+    with only_one(lock, "held"), pytest.raises(StoreError, match="this very search .* is running already: process") as error:
+        run(0)
+    assert "\n" not in str(error.value)
+    assert len(run(0).trials) == 60

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cyclescape.agents.sweep import Progress, Sample, SweepSpec, points, sweep
+from cyclescape.agents.sweep import Points, Progress, Sample, SweepSpec, sweep
 from cyclescape.errors import InputError, Interrupted
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.space import Space
@@ -79,11 +79,11 @@ def test_a_sweep_without_processes_gives_the_same_rows(jobs: int, roofline: Acce
 @pytest.mark.parametrize("n", [1, 60, 200, 294, 1000])
 def test_a_sample_has_no_repeats_and_a_seed(n: int, roofline: Accelerator) -> None:
     space = Space(roofline.design)
-    drawn = [space.index(point) for point in points(space, Sample(n=n, seed=1))]
+    drawn = [space.index(point) for point in Points(space, Sample(n=n, seed=1))]
     assert len(set(drawn)) == len(drawn) == min(n, 294)
-    assert drawn == [space.index(point) for point in points(space, Sample(n=n, seed=1))]
+    assert drawn == [space.index(point) for point in Points(space, Sample(n=n, seed=1))]
     if n < 294:
-        assert drawn != [space.index(point) for point in points(space, Sample(n=n, seed=2))]
+        assert drawn != [space.index(point) for point in Points(space, Sample(n=n, seed=2))]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +223,18 @@ def test_killed_at_any_instant_and_resumed_it_ends_with_the_same_rows(
     while any(alive(pid) for pid in workers):
         assert time.monotonic() < end, "a killed sweep left workers behind"
         time.sleep(0.1)
+
+
+def test_two_sweeps_at_once_into_one_store(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
+    both = [start(tmp_path, mlp, jobs) for jobs in (1, 2)]
+    for process in both:
+        out, _ = process.communicate(timeout=120)
+        assert process.returncode == 0
+        assert out.split()[-1] == "8400"
+    grid = {"lanes": "all", "fused": "all", "bandwidth": list(range(1, 601))}
+    spec = {"accelerator": "roofline", "workloads": [mlp], "grid": grid, "set": {"frequency_mhz": 1000}}
+    sweep(spec, tmp_path / "undisturbed")
+    assert rows(tmp_path / "out") == rows(tmp_path / "undisturbed")
 
 
 def alive(pid: int) -> bool:

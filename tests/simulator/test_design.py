@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from typing import Annotated, Literal
 
 import numpy as np
@@ -173,3 +174,13 @@ def test_listed_values_are_read_from_the_command_line(text, value):
     assert parameter.valid == "8 | 16 | None"
     with pytest.raises(DesignError, match=r"bits='7'.*accepted: 8 \| 16 \| None"):
         parameter.parse("7")
+
+
+def test_a_copy_has_a_text_of_its_own(roofline):
+    design = roofline.design.make({"lanes": 8})
+    text, digest = design.canonical, design.digest
+    copied = design.model_copy(update={"lanes": 16})
+    assert copied.canonical == roofline.design.make({"lanes": 16}).canonical != text
+    assert copied.digest != digest == design.digest
+    assert copied == roofline.design.make({"lanes": 16})
+    assert pickle.loads(pickle.dumps(design)) == design == roofline.design.make({"lanes": 8})

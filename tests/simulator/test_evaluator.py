@@ -108,7 +108,7 @@ def test_what_is_done_is_stored_even_if_the_reader_stops(roofline: Accelerator, 
         for _ in range(10):
             next(stream)
         stream.close()
-    assert len(load(tmp_path)) == 10
+    assert 10 <= len(load(tmp_path)) < 99
 
 
 def test_streaming_reads_no_further_than_useful(roofline: Accelerator, mlp: Workload) -> None:
@@ -130,10 +130,10 @@ def test_a_design_that_comes_twice_runs_once(faulty: Accelerator, mlp: Workload,
     class Counting(Direct):
         asked = 0
 
-        def stream(self, designs: Any, workload: Any) -> Any:
+        def batches(self, designs: Any, workload: Any, *, ordered: bool = True) -> Any:
             designs = list(designs)
             self.asked += len(designs)
-            return super().stream(designs, workload)
+            return super().batches(designs, workload, ordered=ordered)
 
     inner = Counting(faulty)
     with Cached(inner, ResultStore(tmp_path)) as evaluator:

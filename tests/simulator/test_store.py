@@ -162,23 +162,67 @@ def test_what_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert text.read_text().startswith("a,b")
 
 
-def test_a_newer_store_is_refused_and_an_older_one_upgraded(
+def made_by_version_1(folder: Path) -> None:
+    """Turn a store into what the first schema was: it had no table of workloads."""
+    with sqlite3.connect(folder / FILE_NAME) as db:
+        db.execute("DROP TABLE workloads")
+        db.execute("PRAGMA user_version=1")
+    db.close()
+
+
+def test_an_older_store_is_read_as_it_is_and_upgraded_when_it_is_written(
+    roofline: Accelerator, mlp: Workload, tmp_path: Path
+) -> None:
+    with ResultStore(tmp_path / "old") as store:
+        store.put([record(roofline, mlp, 8)])
+        expected = store.frame()
+    made_by_version_1(tmp_path / "old")
+    before = (tmp_path / "old" / FILE_NAME).read_bytes()
+    pd.testing.assert_frame_equal(load(tmp_path / "old"), expected)
+    with ResultStore(tmp_path / "old", readonly=True) as store:
+        assert store.workload(mlp.digest) is None
+    with ResultStore(tmp_path / "new") as new:
+        assert new.merge(tmp_path / "old") == 1
+    assert (tmp_path / "old" / FILE_NAME).read_bytes() == before
+    with ResultStore(tmp_path / "old") as store:
+        store.put([record(roofline, mlp, 16)])
+        assert Workload.model_validate_json(str(store.workload(mlp.digest))) == mlp
+        assert len(store) == 2
+
+
+def test_an_upgrade_is_whole_or_not_at_all(
     roofline: Accelerator, mlp: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cyclescape.simulator import store as module
 
     with ResultStore(tmp_path) as store:
         store.put([record(roofline, mlp, 8)])
-    later = (*module._MIGRATIONS, ("ALTER TABLE trials ADD COLUMN mood TEXT",))
-    monkeypatch.setattr(module, "_MIGRATIONS", later)
+    made_by_version_1(tmp_path)
+    with monkeypatch.context() as patch:
+        broken = ("CREATE TABLE half (x)", "CREATE TABLE trials (x)")
+        patch.setattr(module, "_MIGRATIONS", (module._MIGRATIONS[0], broken))
+        with pytest.raises(StoreError, match="trials already exists"):
+            ResultStore(tmp_path)
+    assert len(load(tmp_path)) == 1
+    with ResultStore(tmp_path) as store:
+        tables = {row[0] for row in store._db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    assert tables == {"evaluations", "trials", "studies", "workloads"}
+
+
+def test_a_newer_store_and_one_too_old_are_refused(
+    roofline: Accelerator, mlp: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cyclescape.simulator import store as module
+
+    with ResultStore(tmp_path) as store:
+        store.put([record(roofline, mlp, 8)])
+    monkeypatch.setattr(module, "_READABLE", 3)
     with pytest.raises(StoreError, match="must be upgraded"):
         ResultStore(tmp_path, readonly=True)
-    with ResultStore(tmp_path) as store:
-        assert "mood" in [row[1] for row in store._db.execute("PRAGMA table_info(trials)")]
-        assert len(store) == 1
-    monkeypatch.setattr(module, "_MIGRATIONS", later[:1])
-    with pytest.raises(StoreError, match=r"made by a newer cyclescape \(store version 2; this one reads up to 1\)"):
-        ResultStore(tmp_path)
+    monkeypatch.setattr(module, "_MIGRATIONS", module._MIGRATIONS[:1])
+    for readonly in (True, False):
+        with pytest.raises(StoreError, match=r"made by a newer cyclescape \(store version 2; this one reads up to 1\)"):
+            ResultStore(tmp_path, readonly=readonly)
 
 
 def test_an_unwritable_place_is_one_line(tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""Small files that are there whole or not at all, and locks that end with their process, however that ends."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .store import StoreError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["only_one", "write_whole"]
+
+
+def write_whole(target: Path, text: str) -> None:
+    """Write a text file in one step, beside others who may do the same; raises `StoreError`."""
+    partial = target.with_name(f".{target.name}.{platform.node()}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        partial.write_text(text)
+        os.replace(partial, target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(f"{target}: {error.strerror} (accepted: a directory that can be written)") from None
+
+
+@contextmanager
+def only_one(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock as long as the block runs; raises `StoreError` if another process holds it, saying who that is.
+
+    The system releases it when the process ends, however it ends; the file stays, and means nothing by itself.
+    """
+    if fcntl is None:
+        yield
+        return
+    try:
+        file = path.open("a+")
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror} (accepted: a directory that can be written)") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = " ".join(file.read(200).split()) or "another process"
+            raise StoreError(f"{what} is running already: {holder}") from None
+        except OSError:  # a file system without locks
+            yield
+            return
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}\n")
+        file.flush()
+        yield
