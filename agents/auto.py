@@ -1,9 +1,9 @@
-"""The default agent: Gaussian processes of what is asked for, and local search on them; needs numpy alone."""
+"""The default agent: local search on Gaussian processes of costs, constraints and failures. Needs numpy alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 
@@ -11,182 +11,203 @@ from ..errors import DesignError, InputError
 from ..simulator.objective import Objective, Outcome
 from ..simulator.space import Index, Space
 from .forecast import Forecast
-from .pareto import nondominated, reference_point
+from .gain import Gain
 from .remembering import Remembering
 from .searcher import Point
 
 __all__ = ["Auto"]
 
-DIRECTIONS = 64
-SAMPLES = 16
+_WHOLE = 1024
+"""Spaces of so many points are looked at as a whole."""
+_DRAWN, _BRED = 200, 100
+"""Candidates drawn at random, and children of the best designs, that a look at the forecast begins with."""
+_ELITES = 6
+"""Best designs (twice as many of a front) whose surroundings are looked at."""
+_CLIMBS, _STEPS = 5, 4
+"""Candidates from which it goes on to their surroundings, and how often."""
+_MOVES = 64
+"""If all changes of a single parameter are no more than this, the surroundings are all of them, else near ones."""
+_QUEUE = 8
+"""Proposals that one look gives when more designs are known than are remembered."""
+_REFUSED = 1000
+"""Draws in a row that break the machine's rules before one is proposed all the same."""
 
 
 class Auto(Remembering):
-    """TODO."""
+    """Bayesian optimisation on the grid: proposes what is expected to gain most, by a local search on forecasts.
+
+    After `startup` designs (the default and random ones) each cost, each constraint and failing is forecast
+    by a Gaussian process, and the candidates are random designs, the surroundings and children of the best
+    ones, and what a climb from the most promising of those comes by. Every second proposal takes forecasts to
+    be `caution` times less certain than they say, which keeps a search from settling where a wrong forecast
+    sees no better. Designs that break a machine's declared rules are recognised and not proposed. Of more
+    than `memory` designs the best ones and some others are learnt from, and one look at the forecast gives
+    several proposals, so that a suggestion costs no more after thousands.
+    """
 
     name: ClassVar[str] = "auto"
 
     def __init__(
-        self, space: Space, objective: Objective, *, budget: int, seed: int, startup: int = 10,
-        draws: int = 200, elites: int = 6, climbs: int = 5, steps: int = 5, margin: float = 0.2, soft: float = 0.01,
-        cap: int = 300, c1: float = 1.0, c2: float = 1.0, lhs: int = 0,
-    ) -> None:
+        self, space: Space, objective: Objective, *, budget: int, seed: int,
+        startup: int = 10, caution: float = 3.0, memory: int = 300, cycle: int = 2,
+    ) -> None:  # fmt: skip
+        if startup < 2 or caution < 1 or memory < 10:
+            raise InputError(
+                f"agent 'auto': startup={startup}, caution={caution}, memory={memory}: "
+                "accepted: startup >= 2, caution >= 1, memory >= 10"
+            )
         super().__init__(space, objective, budget=budget, seed=seed)
-        self.startup = startup
-        self.o = dict(draws=draws, elites=elites, climbs=climbs, steps=steps, margin=margin, soft=soft, c1=c1, c2=c2, lhs=lhs)
-        self.turn = 0
-        self.forecast = Forecast(space, cap)
-        self.sizes = np.array(space.sizes)
-        self.moves = moves(space)
-        self.pending: dict[Index, None] = {}
-        self.barred: set[Index] = set()
+        self.startup, self.caution, self.memory = min(startup, max(3, budget // 3)), caution, memory
+        self._sizes = np.array(space.sizes)
+        self._moves = _moves(space)
+        self._forecast = Forecast(space, self.rng)
+        self._pending: dict[Index, None] = {}
+        self._refused: dict[Index, None] = {}
+        self._queue: list[Index] = []
+        self._looks = 0
+        self._cycle = cycle
+        self._beginning = self._spread()
 
     def ask(self, n: int) -> list[Point]:
+        """The n most promising designs, each in the light of those before it."""
         return self.points(n, self._next)
 
     def learn(self, index: Index, outcome: Outcome) -> None:
-        self.pending.pop(index, None)
+        """An outcome that was waited for is there."""
+        self._pending.pop(index, None)
 
     def _next(self) -> Index | None:
-        if (default := self.space.default()) not in self.seen and self._valid(default):
-            self.seen.add(default)
-            self.pending[default] = None
-            return default
-        good = sum(outcome.ok for outcome in self.known.values())
-        index = None
-        if len(self.seen) - len(self.barred) >= self.startup and good >= 2:
-            index = self._promising()
-        while index is None:
-            index = self.unseen()
-            if index is None:
-                return None
-            if not self._valid(index):
-                index = None
-        self.seen.add(index)
-        self.pending[index] = None
+        index = self._chosen()
+        if index is not None:
+            self.seen.add(index)
+            self._pending[index] = None
         return index
 
-    def _valid(self, index: Index) -> bool:
+    def _chosen(self) -> Index | None:
+        default = self.space.default()
+        if default not in self.seen and self._allowed(default):
+            return default
+        if len(self.seen) - len(self._refused) >= self.startup and sum(o.ok for o in self.known.values()) >= 2:
+            if not any(index not in self.seen for index in self._queue):
+                self._queue = list(self._look())
+            for index in self._queue:
+                if index not in self.seen:
+                    return index
+        while self._beginning:
+            index = self._beginning.pop()
+            if index not in self.seen and self._allowed(index):
+                return index
+        return self._drawn()
+
+    def _spread(self) -> list[Index]:
+        """Random points that together have all values of every parameter about equally often (a Latin hypercube)."""
+        count = self.startup
+        order = np.argsort(self.rng.random((count, len(self._sizes))), axis=0)
+        places = ((order + self.rng.random(order.shape)) / count * self._sizes).astype(int)
+        return [tuple(row) for row in places.tolist()]
+
+    def _drawn(self) -> Index | None:
+        for _ in range(_REFUSED):
+            index = self.unseen()
+            if index is None or self._allowed(index):
+                return index
+        return self.unseen()
+
+    def _allowed(self, index: Index) -> bool:
+        """Whether a point breaks no rule that its machine declares; that takes no simulation to see."""
         try:
             self.space.design(self.space.point(index))
         except DesignError:
             self.seen.add(index)
-            self.barred.add(index)
+            self._refused[index] = None
             return False
         return True
 
-    def _promising(self) -> Index | None:
-        self.forecast.learn(self.known, self.barred, self.pending, self)
-        self._aim()
-        self.turn += 1
-        self.caution = (1.0, self.o['c1'], 1.0, self.o['c2'])[self.turn % 4]
-        scores: dict[Index, float] = {}
-        ring = self._starts()
-        for _ in range(self.o["steps"]):
-            fresh = [i for i in dict.fromkeys(map(tuple, ring.tolist())) if i not in scores and i not in self.barred]
-            if not fresh:
+    def _look(self) -> Iterator[Index]:
+        """The most promising points that were not seen, best first: one, or a few if much is known."""
+        good = [index for index, outcome in self.known.items() if outcome.ok]
+        outcomes = [self.known[index] for index in good]
+        costs = np.array([outcome.costs for outcome in outcomes])
+        self._gain = Gain(costs, np.array([outcome.feasible for outcome in outcomes]), self.rng)
+        broken = np.array([np.maximum(outcome.violations, 0.0).sum() for outcome in outcomes])
+        order = [good[i] for i in np.lexsort((self._gain.shortfall(costs), broken))]
+        failed = [*(index for index, outcome in self.known.items() if not outcome.ok), *self._refused]
+        learnt = {index: self.known[index] for index in self._remembered(order)}
+        self._forecast.learn(learnt, failed, self._pending, len(self.known))
+        self._looks += 1
+        self._trust = self.caution if self._looks % self._cycle == 0 else 1.0
+        count = 1 if len(self.known) <= self.memory else _QUEUE
+        promises = self._promises(order)
+        for index in sorted((index for index in promises if index not in self.seen), key=promises.__getitem__, reverse=True):
+            if count and self._allowed(index):
+                count -= 1
+                yield index
+            elif not count:
+                return
+
+    def _remembered(self, order: list[Index]) -> list[Index]:
+        """All known points if they are not too many, else two thirds of the best and some others."""
+        if len(order) <= self.memory:
+            return order
+        best = 2 * self.memory // 3
+        others = self.rng.permutation(len(order) - best)[: self.memory - best]
+        return [*order[:best], *(order[best + int(i)] for i in others)]
+
+    def _promises(self, order: list[Index]) -> dict[Index, float]:
+        """Candidates, and what is to be maximised."""
+        if len(self.space) <= _WHOLE:
+            every = np.array([self.space.unrank(rank) for rank in range(len(self.space))])
+            return self._scored(every, {})
+        promises = self._scored(self._beginnings(order), {})
+        for _ in range(_STEPS):
+            tops = sorted(promises, key=promises.__getitem__, reverse=True)[:_CLIMBS]
+            around = np.vstack([self._around(top) for top in tops])
+            if not (fresh := self._scored(around, promises)):
                 break
-            arr = np.array(fresh)
-            scores.update(zip(fresh, self._score(arr).tolist()))
-            top = sorted(scores, key=scores.__getitem__, reverse=True)[: self.o["climbs"]]
-            ring = np.vstack([self._around(np.array(i)) for i in top])
-        for index in sorted((i for i in scores if i not in self.seen), key=scores.__getitem__, reverse=True):
-            if self._valid(index):
-                return index
-        return None
+            promises |= fresh
+        return promises
 
-    def _around(self, here):
-        out = np.repeat(here[None], len(self.moves), axis=0)
-        axis, kind, to = self.moves.T
-        rows = np.arange(len(out))
-        out[rows, axis] = np.where(kind == 1, out[rows, axis] + to, to)
-        ok = (out[rows, axis] >= 0) & (out[rows, axis] < self.sizes[axis])
-        return out[ok]
+    def _scored(self, places: np.ndarray, known: dict[Index, float]) -> dict[Index, float]:
+        """Scores of those points that are not known yet."""
+        rows = [row for row in dict.fromkeys(map(tuple, places.tolist())) if row not in known and row not in self._refused]
+        if not rows:
+            return {}
+        fresh = np.array(rows)
+        means, deviations = self._forecast.costs(fresh)
+        scores = self._gain.of(means, self._trust * deviations) + self._forecast.feasible(fresh)
+        return dict(zip(rows, scores.tolist(), strict=True))
 
-    def _starts(self):
-        rows = [self.rng.integers(0, self.sizes, size=(self.o["draws"], len(self.sizes)))]
-        best = np.array(self.front_or_elites())
-        rows.append(best)
-        rows += [self._around(i) for i in best]
-        a, b = best[self.rng.integers(len(best), size=(2, 100))]
-        kids = np.where(self.rng.random(a.shape) < 0.5, a, b)
-        mutate = self.rng.random(a.shape) < 1.5 / len(self.axes)
-        kids = np.where(mutate, self.rng.integers(0, self.sizes, size=a.shape), kids)
-        rows.append(kids)
-        return np.vstack(rows)
+    def _beginnings(self, order: list[Index]) -> np.ndarray:
+        """int[n, axes]: random points, the best ones with their surroundings, and their children."""
+        best = self._elites(order)
+        parents = np.array(best)
+        one, two = parents[self.rng.integers(len(best), size=(2, _BRED))]
+        drawn = self.rng.integers(0, self._sizes, size=(_DRAWN + _BRED, len(self._sizes)))
+        children = np.where(self.rng.random(one.shape) < 0.5, one, two)
+        children = np.where(self.rng.random(one.shape) < 1.5 / max(1, len(self.axes)), drawn[_DRAWN:], children)
+        return np.vstack([drawn[:_DRAWN], parents, children, *(self._around(index) for index in best)])
 
-    def front_or_elites(self):
-        n = self.o["elites"]
-        order = sorted((i for i in self.known if self.known[i].ok), key=lambda i: self.key(self.known[i]))
+    def _elites(self, order: list[Index]) -> list[Index]:
+        """The best points; with several objectives some of the front."""
         if not self.objective.multi:
-            return order[:n]
-        feas = [i for i in order if self.known[i].feasible]
-        if len(feas) < 2:
-            return order[:n]
-        front = [i for i, k in zip(feas, nondominated(np.array([self.known[i].costs for i in feas]))) if k]
-        pick = self.rng.permutation(len(front))[: 2 * n]
-        return [front[int(i)] for i in pick]
+            return order[:_ELITES]
+        front = [order[i] for i in range(len(order)) if self.known[order[i]].feasible][: 4 * _ELITES] or order[:_ELITES]
+        return [front[int(i)] for i in self.rng.permutation(len(front))[: 2 * _ELITES]]
 
-    def _aim(self):
-        ok = np.array([o.costs for o in self.known.values() if o.ok])
-        feas = np.array([o.costs for o in self.known.values() if o.feasible])
-        k = ok.shape[1]
-        if k == 1:
-            self.lam = np.ones((1, 1))
-            self.ref = ok.max(axis=0)
-            self.scale = 1.0
-            self.best = self._scalar(feas).max(axis=0) if len(feas) else np.zeros(1)
-            self.tau = self.o["soft"]
-        else:
-            base = feas[nondominated(feas)] if len(feas) else ok
-            extent = np.ptp(base, axis=0)
-            self.ref = base.max(axis=0) + self.o["margin"] * np.maximum(extent, 0.1)
-            lam = np.abs(self.rng.normal(size=(DIRECTIONS, k)))
-            self.lam = lam / np.linalg.norm(lam, axis=1, keepdims=True)
-            self.low = base.min(axis=0)
-            self.best = self._scalar(feas).max(axis=0) if len(feas) else np.zeros(len(self.lam))
-            self.tau = self.o["soft"] ** 1
-        self.z = self.rng.normal(size=(SAMPLES // 2, k))
-        if k == 1:
-            q = (np.arange(SAMPLES) + 0.5) / SAMPLES
-            self.z = _ppf(q)[:, None]
-        else:
-            self.z = np.vstack([self.z, -self.z])
-
-    def _scalar(self, costs):
-        """[..., K] -> [..., L]"""
-        k = costs.shape[-1]
-        if k == 1:
-            return self.ref - costs
-        ext = self.ref - getattr(self, "low", self.ref - 1)
-        room = (self.ref - costs) / ext
-        out = np.min(np.maximum(room[..., None, :], 0) / self.lam, axis=-1)
-        return out**k
-
-    def _score(self, places):
-        (mean, sd), logp = self.forecast.predict(places)
-        total = 0.0
-        for z in self.z:
-            gain = self._scalar(mean + self.caution * sd * z) - self.best
-            total = total + np.logaddexp(0.0, gain / self.tau).mean(axis=-1)
-        return np.log(total) + logp
+    def _around(self, index: Index) -> np.ndarray:
+        """int[n, axes]: points that differ in one parameter."""
+        axes, steps = self._moves.T
+        rows = np.arange(len(axes))
+        there = np.repeat(np.array([index]), len(rows), axis=0)
+        there[rows, axes] += steps
+        return there[(there[rows, axes] >= 0) & (there[rows, axes] < self._sizes[axes])]
 
 
-def _ppf(q):
-    from statistics import NormalDist
-    return np.array([NormalDist().inv_cdf(x) for x in q])
-
-
-def moves(space):
-    out = []
-    every = sum(s - 1 for s in space.sizes)
-    for axis, (name, size) in enumerate(zip(space.names, space.sizes)):
-        if size == 1:
-            continue
-        if not space.parameters[name].ordered:
-            out += [(axis, 0, v) for v in range(size)]
-        elif every <= 64:
-            out += [(axis, 1, d) for d in range(-size + 1, size) if d]
-        else:
-            out += [(axis, 1, d) for d in (-2, -1, 1, 2)]
-    return np.array(out)
+def _moves(space: Space) -> np.ndarray:
+    """int[n, 2]: axis and step of every change to one parameter; of long ordered ones short steps, if that is too many."""
+    every = sum(space.sizes) - len(space.sizes)
+    moves = []
+    for axis, (name, size) in enumerate(zip(space.names, space.sizes, strict=True)):
+        reach = size - 1 if every <= _MOVES or not space.parameters[name].ordered else min(2, size - 1)
+        moves += [(axis, step) for step in range(-reach, reach + 1) if step]
+    return np.array(moves, dtype=int).reshape(-1, 2)

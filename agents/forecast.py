@@ -1,86 +1,102 @@
-"""What outcomes told so far say about points that were not tried."""
+"""What the designs that are known say about those that are not: costs, constraints, and whether they fail."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 import numpy as np
 
+from ..simulator.objective import Outcome
+from ..simulator.space import Index, Space
 from .gaussian import Gaussian
+
+__all__ = ["Forecast", "log_normal_cdf"]
+
+_FITTED = 200
+"""Length scales are fitted on so many designs at most."""
+_GROWTH = 1.15
+"""They are fitted again when there are so many times as many designs."""
+_FAILURES = 100
+"""So many failures, the latest, and as many successes teach where designs fail."""
+_SUREST = 0.1
+"""Least standard deviation of a forecast of failure."""
 
 
 class Forecast:
-    def __init__(self, space, cap=300) -> None:
-        self.space, self.cap = space, cap
-        self.columns = [_columns(space, axis) for axis in range(len(space.sizes))]
-        self.width = sum(c.shape[1] for c in self.columns)
-        self.models = None
-        self.fitted = 0
-        self.valid = None
+    """A Gaussian process for each cost and each violation, all in decades, and one for failing (-1) or not (1)."""
 
-    def features(self, places):
-        places = np.asarray(places)
-        return np.hstack([c[places[:, a]] for a, c in enumerate(self.columns)])
+    def __init__(self, space: Space, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._columns = [_columns(space, axis) for axis in range(len(space.sizes))]
+        self._width = sum(column.shape[1] for column in self._columns)
+        self._models: list[Gaussian] = []
+        self._valid = Gaussian(self._width)
+        self._failing = False
+        self._known = 0
+        self._fitted = 0
 
-    def learn(self, known, barred, pending, who):
-        ok = [i for i, o in known.items() if o.ok]
-        if len(ok) > self.cap:
-            order = sorted(ok, key=lambda i: who.key(known[i]))
-            half = order[: self.cap * 2 // 3]
-            rest = order[self.cap * 2 // 3 :]
-            pick = who.rng.permutation(len(rest))[: self.cap - len(half)]
-            ok = half + [rest[int(i)] for i in pick]
-        x = self.features(ok)
-        y = np.array([np.concatenate((known[i].costs, known[i].violations)) for i in ok])
-        self.k = len(known[ok[0]].costs)
-        if self.models is None:
-            self.models = [Gaussian(self.width) for _ in range(y.shape[1])]
-        count = len(known)
-        if count >= self.fitted * 1.15 + 1:
-            pick = np.arange(len(ok)) if len(ok) <= 200 else np.sort(who.rng.permutation(len(ok))[:200])
-            for m, t in zip(self.models, y.T):
-                m.fit(x[pick], t[pick], 30)
-            self.fitted = count
-        for m, t in zip(self.models, y.T):
-            m.condition(x, t)
-        if pending:
-            px = self.features(list(pending))
-            for m, t in zip(self.models, y.T):
-                m.condition(np.vstack((x, px)), np.concatenate((t, m.predict(px)[0])))
-        bad = [i for i, o in known.items() if not o.ok] + sorted(barred)
-        self.valid = None
+    def learn(self, known: Mapping[Index, Outcome], failed: Iterable[Index], pending: Iterable[Index], size: int) -> None:
+        """Take outcomes that are ok, points that fail, and points that are being evaluated; `size` counts what is known."""
+        indices, outcomes = list(known), list(known.values())
+        features = self._features(indices)
+        targets = np.array([np.concatenate((outcome.costs, outcome.violations)) for outcome in outcomes])
+        self._costs = len(outcomes[0].costs)
+        self._models = self._models or [Gaussian(self._width) for _ in range(targets.shape[1])]
+        bad = list(failed)[-_FAILURES:]
+        self._failing = bool(bad)
+        places = np.vstack((features[-_FAILURES:], self._features(bad))) if bad else features
+        labels = np.where(np.arange(len(places)) < len(places) - len(bad), 1.0, -1.0)
+        if size >= self._fitted * _GROWTH + 1:
+            self._fitted = size
+            some = np.sort(self._rng.permutation(len(indices))[:_FITTED])
+            for model, target in zip(self._models, targets.T, strict=True):
+                model.fit(features[some], target[some])
+            if bad:
+                self._valid.fit(places, labels)
+        for model, target in zip(self._models, targets.T, strict=True):
+            model.condition(features, target)
         if bad:
-            bad = bad[-self.cap // 2 :]
-            good = ok[-self.cap // 2 :]
-            self.valid = Gaussian(self.width)
-            vx = self.features(good + bad)
-            vy = np.array([1.0] * len(good) + [-1.0] * len(bad))
-            self.valid.logs[:] = -0.7
-            self.valid.condition(vx, vy)
+            self._valid.condition(places, labels)
+        if expected := list(pending):  # as if they had come out as forecast, so that others are proposed beside them
+            there = self._features(expected)
+            for model, target in zip(self._models, targets.T, strict=True):
+                model.condition(np.vstack((features, there)), np.concatenate((target, model.predict(there)[0])))
 
-    def predict(self, places):
-        f = self.features(places)
-        p = [m.predict(f) for m in self.models]
-        mean = np.array([a for a, _ in p]).T
-        sd = np.array([b for _, b in p]).T
-        logp = np.zeros(len(f))
-        k = self.k
-        for j in range(k, mean.shape[1]):
-            logp += log_phi(-mean[:, j] / sd[:, j])
-        if self.valid is not None:
-            a, b = self.valid.predict(f)
-            logp += log_phi(a / np.maximum(b, 0.1))
-        return (mean[:, :k], sd[:, :k]), logp
+    def costs(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation, float64[n, costs] each, of points int[n, axes]."""
+        features = self._features(places)
+        told = [model.predict(features) for model in self._models[: self._costs]]
+        return np.stack([mean for mean, _ in told], axis=1), np.stack([deviation for _, deviation in told], axis=1)
 
+    def feasible(self, places: np.ndarray) -> np.ndarray:
+        """float64[n]: logarithm of the probability that a point works and keeps every constraint."""
+        features = self._features(places)
+        sure = np.zeros(len(features))
+        for model in self._models[self._costs :]:
+            mean, deviation = model.predict(features)
+            sure += log_normal_cdf(-mean / deviation)
+        if self._failing:
+            mean, deviation = self._valid.predict(features)
+            sure += log_normal_cdf(mean / np.maximum(deviation, _SUREST))
+        return sure
 
-def log_phi(x):
-    x = np.maximum(x, -30.0)
-    tail = np.minimum(x, -4.0)
-    far = -0.5 * tail**2 - np.log(-tail) - 0.9189385 - 1 / tail**2
-    near = 0.5 * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3)))
-    return np.where(x < -4.0, far, np.log(np.maximum(near, 1e-12)))
+    def _features(self, places: Sequence[Index] | np.ndarray) -> np.ndarray:
+        rows = np.asarray(places, dtype=int).reshape(-1, len(self._columns))
+        return np.hstack([column[rows[:, axis]] for axis, column in enumerate(self._columns)])
 
 
-def _columns(space, axis):
-    name, size = space.names[axis], space.sizes[axis]
-    if space.parameters[name].ordered:
-        return np.arange(size)[:, None] / max(1, size - 1)
+def log_normal_cdf(values: np.ndarray) -> np.ndarray:
+    """Logarithm of the normal distribution function, to 0.4 %; values below -30 count as -30."""
+    values = np.maximum(values, -30.0)
+    tail = np.minimum(values, -4.0)
+    far = -0.5 * tail**2 - np.log(-tail) - 0.5 * np.log(2 * np.pi) - 1 / tail**2
+    near = 0.5 * (1.0 + np.tanh(np.sqrt(2 / np.pi) * (values + 0.044715 * values**3)))
+    return np.where(values < -4.0, far, np.log(np.maximum(near, 1e-12)))
+
+
+def _columns(space: Space, axis: int) -> np.ndarray:
+    """float64[values, columns]: the place of an ordered parameter's value in 0..1; of a choice a column for each."""
+    size = space.sizes[axis]
+    if space.parameters[space.names[axis]].ordered:
+        return np.linspace(0.0, 1.0, size)[:, None]
     return np.eye(size) / np.sqrt(2)
