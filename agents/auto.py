@@ -49,7 +49,7 @@ class Auto(Remembering):
 
     def __init__(
         self, space: Space, objective: Objective, *, budget: int, seed: int,
-        startup: int = 10, caution: float = 3.0, memory: int = 300, cycle: int = 2,
+        startup: int = 10, caution: float = 3.0, memory: int = 300,
     ) -> None:  # fmt: skip
         if startup < 2 or caution < 1 or memory < 10:
             raise InputError(
@@ -65,7 +65,6 @@ class Auto(Remembering):
         self._refused: dict[Index, None] = {}
         self._queue: list[Index] = []
         self._looks = 0
-        self._cycle = cycle
         self._beginning = self._spread()
 
     def ask(self, n: int) -> list[Point]:
@@ -135,7 +134,7 @@ class Auto(Remembering):
         learnt = {index: self.known[index] for index in self._remembered(order)}
         self._forecast.learn(learnt, failed, self._pending, len(self.known))
         self._looks += 1
-        self._trust = self.caution if self._looks % self._cycle == 0 else 1.0
+        self._trust = self.caution if self._looks % 2 == 0 else 1.0
         count = 1 if len(self.known) <= self.memory else _QUEUE
         promises = self._promises(order)
         for index in sorted((index for index in promises if index not in self.seen), key=promises.__getitem__, reverse=True):

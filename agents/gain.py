@@ -54,8 +54,8 @@ class Gain:
         """float64[n]: logarithm of the expected gain, for normal forecasts of float64[n, k] costs."""
         total = np.zeros(len(means))
         for sample in self._samples:
-            short = (self._reach(means + deviations * sample) - self._best) / _SOFT
-            total += np.logaddexp(0.0, short).mean(axis=-1)
+            more = (self._reach(means + deviations * sample) - self._best) / _SOFT
+            total += (np.maximum(more, 0.0) + np.exp(-np.abs(more))).sum(axis=-1)
         return np.asarray(np.log(np.maximum(total, 1e-300)))
 
     def shortfall(self, costs: np.ndarray) -> np.ndarray:
@@ -65,5 +65,7 @@ class Gain:
     def _reach(self, costs: np.ndarray) -> np.ndarray:
         """float64[n, directions]: how far costs get from the reference point, signed."""
         room = (self._reference - costs) / self._extent
-        way = np.min(room[:, None, :] / self._directions, axis=-1)
-        return np.asarray(np.sign(way) * np.abs(way) ** costs.shape[1])
+        way = room[:, :1] / self._directions[:, 0]
+        for k in range(1, costs.shape[1]):
+            way = np.minimum(way, room[:, k : k + 1] / self._directions[:, k])
+        return np.asarray(way * np.abs(way) ** (costs.shape[1] - 1))
