@@ -30,19 +30,19 @@ _MOVES = 64
 _QUEUE = 8
 """Proposals that one look gives when more designs are known than are remembered."""
 _REFUSED = 1000
-"""Draws in a row that break the machine's rules before one is proposed all the same."""
+"""Draws in a row that break the machine's rules before one of them is proposed all the same."""
 
 
 class Auto(Remembering):
     """Bayesian optimisation on the grid: proposes what is expected to gain most, by a local search on forecasts.
 
-    After `startup` designs (the default and random ones) each cost, each constraint and failing is forecast
-    by a Gaussian process, and the candidates are random designs, the surroundings and children of the best
+    After `startup` designs (the default and a random Latin hypercube) each cost, each constraint and failing is
+    forecast by a Gaussian process. Candidates are random designs, the surroundings and children of the best
     ones, and what a climb from the most promising of those comes by. Every second proposal takes forecasts to
     be `caution` times less certain than they say, which keeps a search from settling where a wrong forecast
-    sees no better. Designs that break a machine's declared rules are recognised and not proposed. Of more
-    than `memory` designs the best ones and some others are learnt from, and one look at the forecast gives
-    several proposals, so that a suggestion costs no more after thousands.
+    sees no better. Designs that break a machine's declared rules are recognised, and proposed when nothing
+    else is left. Of more than `memory` designs the best ones and some others are learnt from, and one look at
+    the forecast gives several proposals, so that a suggestion costs no more after thousands.
     """
 
     name: ClassVar[str] = "auto"
@@ -108,9 +108,11 @@ class Auto(Remembering):
     def _drawn(self) -> Index | None:
         for _ in range(_REFUSED):
             index = self.unseen()
-            if index is None or self._allowed(index):
+            if index is None:
+                break
+            if self._allowed(index):
                 return index
-        return self.unseen()
+        return self._refused.popitem()[0] if self._refused else None  # whose report says which rule it breaks
 
     def _allowed(self, index: Index) -> bool:
         """Whether a point breaks no rule that its machine declares; that takes no simulation to see."""

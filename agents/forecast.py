@@ -86,7 +86,7 @@ class Forecast:
 
 
 def log_normal_cdf(values: np.ndarray) -> np.ndarray:
-    """Logarithm of the normal distribution function, to 0.4 %; values below -30 count as -30."""
+    """Logarithm of the normal distribution function, to 6 % of it; values below -30 count as -30."""
     values = np.maximum(values, -30.0)
     tail = np.minimum(values, -4.0)
     far = -0.5 * tail**2 - np.log(-tail) - 0.5 * np.log(2 * np.pi) - 1 / tail**2
