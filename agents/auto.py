@@ -29,6 +29,8 @@ _MOVES = 64
 """If all changes of a single parameter are no more than this, the surroundings are all of them, else near ones."""
 _QUEUE = 8
 """Proposals that one look gives when more designs are known than are remembered."""
+_ALONE = 5
+"""One look in so many is after a single objective, each in turn: the ends of a front are found no other way."""
 _REFUSED = 1000
 """Draws in a row that break the machine's rules before one of them is proposed all the same."""
 
@@ -128,15 +130,19 @@ class Auto(Remembering):
         """The most promising points that were not seen, best first: one, or a few if much is known."""
         good = [index for index, outcome in self.known.items() if outcome.ok]
         outcomes = [self.known[index] for index in good]
-        costs = np.array([outcome.costs for outcome in outcomes])
+        self._looks += 1
+        self._trust = self.caution if self._looks % 2 == 0 else 1.0
+        self._aim = slice(None)
+        if self._looks % _ALONE == 0:
+            alone = self._looks // (2 * _ALONE) % len(self.objective.terms)
+            self._aim = slice(alone, alone + 1)
+        costs = np.array([outcome.costs[self._aim] for outcome in outcomes])
         self._gain = Gain(costs, np.array([outcome.feasible for outcome in outcomes]), self.rng)
         broken = np.array([np.maximum(outcome.violations, 0.0).sum() for outcome in outcomes])
         order = [good[i] for i in np.lexsort((self._gain.shortfall(costs), broken))]
         failed = [*(index for index, outcome in self.known.items() if not outcome.ok), *self._refused]
         learnt = {index: self.known[index] for index in self._remembered(order)}
         self._forecast.learn(learnt, failed, self._pending, len(self.known))
-        self._looks += 1
-        self._trust = self.caution if self._looks % 2 == 0 else 1.0
         count = 1 if len(self.known) <= self.memory else _QUEUE
         promises = self._promises(order)
         for index in sorted((index for index in promises if index not in self.seen), key=promises.__getitem__, reverse=True):
@@ -175,7 +181,7 @@ class Auto(Remembering):
             return {}
         fresh = np.array(rows)
         means, deviations = self._forecast.costs(fresh)
-        scores = self._gain.of(means, self._trust * deviations) + self._forecast.feasible(fresh)
+        scores = self._gain.of(means[:, self._aim], self._trust * deviations[:, self._aim]) + self._forecast.feasible(fresh)
         return dict(zip(rows, scores.tolist(), strict=True))
 
     def _beginnings(self, order: list[Index]) -> np.ndarray:
@@ -190,7 +196,7 @@ class Auto(Remembering):
 
     def _elites(self, order: list[Index]) -> list[Index]:
         """The best points; with several objectives some of the front."""
-        if not self.objective.multi:
+        if self._aim != slice(None) or not self.objective.multi:
             return order[:_ELITES]
         front = [order[i] for i in range(len(order)) if self.known[order[i]].feasible][: 4 * _ELITES] or order[:_ELITES]
         return [front[int(i)] for i in self.rng.permutation(len(front))[: 2 * _ELITES]]
