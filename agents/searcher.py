@@ -28,7 +28,7 @@ _BUILT_IN = {
     "a2c": "policies:A2c",
     "annealing": "annealing:Annealing",
     "ants": "ants:Ants",
-    "auto": "auto:auto",
+    "auto": "auto:Auto",
     "bottleneck": "bottleneck:Bottleneck",
     "dqn": "policies:Dqn",
     "genetic": "evolution:Genetic",
