@@ -56,6 +56,12 @@ class DramMachine(Accelerator):
         """Simulate every design on the requests; see `Accelerator.simulate_many`."""
         return [_simulate(design, workload, engine) for design in designs]
 
+    def bounds(self, designs: Sequence[Any], workload: AddressTrace) -> Mapping[str, np.ndarray]:
+        """Return what a recurrence over the requests says, without a controller; see `estimate.py`."""
+        from .estimate import bounds
+
+        return bounds(designs, workload)
+
     @classmethod
     def validate(cls, table: Path | None = None, *, timings: Path | None = None) -> Validation:
         """Rerun the comparison with Ramulator 2.1, the timing probes and the checks of its command traces."""
