@@ -85,12 +85,14 @@ class Encoder:
         chosen = [f"{name}={value}" for name, values in self.choices.items() for value in values]
         return (*self.ordered, *chosen, *self.regimes, *self.work)
 
-    def encode(self, machine: Accelerator, designs: Sequence[Design], workload: Any) -> Encoded:
-        """Return the columns of designs on one workload.
+    def encode(
+        self, machine: Accelerator, designs: Sequence[Design], workload: Any, bounds: Mapping[str, np.ndarray] | None = None
+    ) -> Encoded:
+        """Return the columns of designs on one workload; `bounds` are the machine's, where they are known already.
 
         Raises `InputError` for a workload that the training set says nothing about.
         """
-        bounds = machine.bounds(designs, workload)
+        bounds = machine.bounds(designs, workload) if bounds is None else bounds
         refused: list[str | None] = [None] * len(designs)
         notes: list[str | None] = [self.strange(workload)] * len(designs)
         parameters = machine.design.parameters()
