@@ -6,6 +6,7 @@
     grid: {rows: [16, 32, 64], cols: all}  # every combination; "all" is what the machine declares
     sample: {n: 1000, seed: 0}             # instead of every combination so many, without repeats
     time_limit_s: 60
+    evaluator: surrogate:FILE              # instead of the simulator; rows say so
 
 A sweep resumes by itself: what the store holds is not simulated again.
 """
@@ -63,6 +64,8 @@ class SweepSpec(BaseModel):
     sample: Sample | None = None
     time_limit_s: Annotated[float, Field(gt=0)] | None = None
     engine: str | None = None
+    evaluator: str | None = None
+    """Who answers, such as "surrogate:FILE"; the simulator if not given."""
 
     @model_validator(mode="before")
     @classmethod
@@ -174,7 +177,7 @@ def sweep(
         raise InputError(f"{spec}: {error}" if isinstance(spec, str | Path) else str(error)) from None
     count = min(len(space), asked.sample.n) if asked.sample else len(space)
     inner = make_evaluator(
-        "direct" if jobs == 1 else f"pool:{jobs}",
+        asked.evaluator or ("direct" if jobs == 1 else f"pool:{jobs}"),
         machine,
         time_limit_s=asked.time_limit_s,
         engine=asked.engine,

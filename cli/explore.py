@@ -40,7 +40,7 @@ def search(
     seed: int = typer.Option(0, help="The same seed gives the same search."),
     settings: list[str] = typer.Option([], "--set", "-s", help="Pin a parameter: name=value; --name value too."),
     aggregate: Aggregation = typer.Option(None, help="Over several workloads: sum, geomean or worst."),
-    evaluator: str = typer.Option("direct", help="direct, pool:N or cached:DIR."),
+    evaluator: str = typer.Option("direct", help="direct, pool:N, cached:DIR or surrogate:FILE."),
     time_limit: float = typer.Option(None, "--time-limit", help="Seconds for one evaluation."),
     out: Path = typer.Option(None, help="Keep everything here; the same command then goes on where it stopped."),
     json: bool = JsonOption,

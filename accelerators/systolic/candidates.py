@@ -187,9 +187,6 @@ def _shared_candidates(job, par, split, ifmap_near, filter_near, kept, candidate
                 a_tile = 0 if ifmap_near else patch_elements(job, tm, tk) * in_bits
                 if not ideal and a_tile > par[IFMAP_HALF]:
                     continue
-                if not par[TIMED] and not ideal and _streams_longer(
-                        job, par, ifmap_near, filter_near, sizes, im, in_, ik, m_count, n_count, k_count):
-                    continue
                 nk = -(-k // tk)
                 last_k = k - (nk - 1) * tk
                 a_sum, a_first, b_first = 0, 0, 0 if filter_near else tk * first_n * w_bits
@@ -226,6 +223,8 @@ def _shared_candidates(job, par, split, ifmap_near, filter_near, kept, candidate
                                     times[2], times[3], flow == 2, bits, first_groups * a_first,
                                     first_groups * b_first, last_groups * o_last, par[BANDWIDTH], par[LATENCY])
                                 row[1] = bits[0] + bits[1] + bits[2] + bits[3] + bits[4]
+                                if par[TIMED] < 1:
+                                    row[0] += -par[TIMED] * row[1] // (64 * par[BANDWIDTH])
                                 row[2], row[3], row[4], row[5], row[6], row[7] = tg, tm, tn, tk, order, packed
                                 row[8] = split[USED]
                                 found += 1
@@ -234,18 +233,6 @@ def _shared_candidates(job, par, split, ifmap_near, filter_near, kept, candidate
                             break
                         tg = min(2 * tg, groups)
     return found
-
-
-@njit(cache=True, nogil=True)
-def _streams_longer(job, par, ifmap_near, filter_near, sizes, im, in_, ik, m_count, n_count, k_count):
-    """Whether the next larger tile along the dimension that streams fits, too: an estimate looks at no shorter one."""
-    im, in_, ik = im + (par[FLOW] == 1), in_ + (par[FLOW] == 2), ik + (par[FLOW] == 0)
-    if im == m_count or in_ == n_count or ik == k_count:
-        return False
-    in_bits, w_bits, _ = widths(job, par)
-    tm, tn, tk = sizes[0, im], sizes[1, in_], sizes[2, ik]
-    return (tm * tn * ACCUMULATOR_BITS <= par[OFMAP_HALF] and (filter_near or tk * tn * w_bits <= par[FILTER_HALF])
-            and (ifmap_near or patch_elements(job, tm, tk) * in_bits <= par[IFMAP_HALF]))
 
 
 @njit(cache=True, nogil=True)

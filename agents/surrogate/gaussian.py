@@ -18,6 +18,7 @@ __all__ = ["MOST_SAMPLES", "Gaussian"]
 MOST_SAMPLES = 1000
 """Beyond this, learning takes minutes."""
 _BLOCK = 512
+_STEPS = 30
 _CORE = ("x", "length", "amplitude", "alpha", "root", "noise", "y_mean", "y_scale")
 
 
@@ -60,7 +61,7 @@ class Gaussian:
             y_mean, y_scale = target.mean(), max(target.std(), 1e-9)
             kernel = ConstantKernel(1.0, (1e-2, 1e3)) * Matern(np.full(x.shape[1], 3.0), (0.1, 1e3), nu=2.5) + WhiteKernel(
                 1e-3, (1e-7, 1.0))
-            process = GaussianProcessRegressor(kernel, alpha=1e-8, random_state=seed % 2**31)
+            process = GaussianProcessRegressor(kernel, alpha=1e-8, optimizer=_optimiser(max(3, int(_STEPS * effort))))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # lengths at their bounds: columns that do not matter
                 process.fit(inputs, (target - y_mean) / y_scale)
@@ -96,6 +97,17 @@ class Gaussian:
     def from_data(cls, values: Mapping[str, Any], arrays: Mapping[str, np.ndarray], texts: Mapping[str, str]) -> Self:
         """The inverse; raises `ValueError` or `KeyError` for what is no such model."""
         return cls(arrays)
+
+
+def _optimiser(steps: int) -> Any:
+    """A search for the lengths that ends after so many steps: the last of them change little, and cost as much."""
+    from scipy.optimize import minimize
+
+    def search(objective: Any, start: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, float]:
+        found = minimize(objective, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": steps, "maxfun": 2 * steps})
+        return found.x, found.fun
+
+    return search
 
 
 def _matern(scaled: np.ndarray, known: np.ndarray, square: np.ndarray) -> np.ndarray:
