@@ -39,7 +39,6 @@ from .program import (
     SHARE_GROUPS,
     SHARE_M,
     SHARE_N,
-    TIMED,
     USED,
     fold_shape,
     ifmap_elements,
@@ -223,8 +222,6 @@ def _shared_candidates(job, par, split, ifmap_near, filter_near, kept, candidate
                                     times[2], times[3], flow == 2, bits, first_groups * a_first,
                                     first_groups * b_first, last_groups * o_last, par[BANDWIDTH], par[LATENCY])
                                 row[1] = bits[0] + bits[1] + bits[2] + bits[3] + bits[4]
-                                if par[TIMED] < 1:
-                                    row[0] += -par[TIMED] * row[1] // (64 * par[BANDWIDTH])
                                 row[2], row[3], row[4], row[5], row[6], row[7] = tg, tm, tn, tk, order, packed
                                 row[8] = split[USED]
                                 found += 1

@@ -83,8 +83,8 @@ def solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
             job, par, ifmap_near, filter_near, kept, row[2], row[3], row[4], row[5], row[6], row[7], row[8],
             trips, dims, a_bits, b_bits, o_bits, p_bits, times)
         acc[:] = 0
-        if par[TIMED] < 1:
-            total = row[0] + par[TIMED] * row[1] // (64 * par[BANDWIDTH])
+        if not par[TIMED]:
+            total = row[0]
         elif ideal:
             total = times[1, 1, 1, 1, LEAD] + times[1, 1, 1, 1, DONE]
         else:
@@ -97,8 +97,6 @@ def solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
             for i in range(7):
                 out[TILE + i] = row[2 + i]
         row[0] = never
-        if par[TIMED] < 1:
-            break
     out[CYCLES] = best
     if best < 0:
         return
@@ -190,7 +188,7 @@ def solve_vector(job, par, near_elements, kept, scratch, out):
             if best >= 0 and limit >= best:
                 continue
             acc[:] = 0
-            total = limit if par[TIMED] < 1 else run(trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, times, False, par[BANDWIDTH], par[LATENCY],
+            total = limit if not par[TIMED] else run(trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, times, False, par[BANDWIDTH], par[LATENCY],
                         acc, none, work)
         if best < 0 or total < best:
             best, chunk = total, sizes[0, i]
