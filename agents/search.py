@@ -60,9 +60,9 @@ def search(
     `workload` is a name, a `Workload`, or several (a list, or names joined by ";"); `budget` counts
     distinct designs, each of which runs on every workload. `batch` designs are asked for at once: one,
     or one for each worker. Where a surrogate answers (`evaluator="surrogate:FILE"`) the predicted front is simulated at
-    the end, until no member of it is only predicted; those designs come on top of the budget. With `out` everything is kept there, and the same call goes on where an
-    interrupted one stopped: known designs are answered from the store. `progress` is called with the
-    study after each batch.
+    the end, until no member of it is only predicted; those designs come on top of the budget. With `out` everything is
+    kept there, and the same call goes on where an interrupted one stopped: known designs are answered from the store.
+    `progress` is called with the study after each batch.
     """
     if budget < 1:
         raise InputError(f"budget {budget}: must be at least 1")

@@ -20,7 +20,7 @@ commands = typer.Typer(help="Learn what the simulator says: fit, score, predict.
 app.add_typer(commands, name="surrogate")
 
 DataArgument = typer.Argument(None, help="A store (a folder of runs) or a table exported from one (.parquet, .csv).")
-MachineOption = typer.Option(None, "--accelerator", "-a", help="The machine: of --sample, or of a store that holds several.")
+MachineOption = typer.Option(None, "--accelerator", "-a", help="The machine of --sample, or of a store with several.")
 WorkloadOption = typer.Option([], "--workload", "-w", help="With --sample: what to run. Else: workloads that have no name here.")
 StaleOption = typer.Option(False, "--stale", help="Accept what comes from other sources of the machine than those installed.")
 
@@ -29,10 +29,10 @@ StaleOption = typer.Option(False, "--stale", help="Accept what comes from other 
 def fit(
     data: Path = DataArgument,
     out: Path = typer.Option(..., "--out", "-o", help="The file to write."),
-    sample: int = typer.Option(None, min=1, help="Instead of DATA: simulate so many designs, drawn from the explored space."),
+    sample: int = typer.Option(None, min=1, help="Instead of DATA: simulate so many designs, drawn at random."),
     accelerator: str = MachineOption,
     workload: list[str] = WorkloadOption,
-    metric: list[str] = typer.Option([], "--metric", "-m", help="What to learn; time, energy, area and latency if not given."),
+    metric: list[str] = typer.Option([], "--metric", "-m", help="What to learn; time, energy, area, latency if not given."),
     model: str = typer.Option("auto", help="gp, trees, ensemble, or auto for the best of them on what it did not learn from."),
     seed: int = typer.Option(0, help="The same seed gives the same surrogate."),
     stale: bool = StaleOption,
@@ -51,7 +51,8 @@ def fit(
         print_json(found)
         return
     tried = "".join(f"; {name} {error:.3f}" for name, error in surrogate.origin.tried.items())
-    print(f"{out}: {found['model']} on {found['samples']} samples of {found['accelerator']}, {found['workloads']} workloads{tried}")
+    learned = f"{found['samples']} samples of {found['accelerator']}, {found['workloads']} workloads"
+    print(f"{out}: {found['model']} on {learned}{tried}")
     print(f"answers {', '.join(surrogate.answers)}")
 
 

@@ -2,8 +2,8 @@
 
 Requests are taken in the order of the trace. Each is accepted when its buffer, and the arbiter, have a place; its bank
 opens a row unless it is open already; it takes the first free slots for that and for the data bus; refresh stops
-everything for a while. Left out: reordering within a bank, turnarounds of the bus, and what the finer knobs do. Few knobs matter to
-it, so that all designs of a space need but some hundred recurrences of a trace, which are remembered.
+everything for a while. Left out: reordering within a bank, turnarounds of the bus, and what the finer knobs do. Few knobs
+matter to it, so that all designs of a space need but some hundred recurrences of a trace, which are remembered.
 """
 
 # mypy: allow-untyped-defs
@@ -58,7 +58,7 @@ def bounds(designs: Sequence[DramDesign], trace: AddressTrace) -> dict[str, np.n
     """Return estimates of time, latency and energy, and shares; see `Accelerator.bounds`. nan where addresses are too high."""
     keys = [_key(design) for design in designs]
     found: dict[Any, Mapping[str, float]] = {}
-    for design, key in zip(designs, keys, strict=True):
+    for key in keys:
         if key not in found:
             found[key] = _estimate(trace, *key)
     names = dict.fromkeys(name for row in found.values() for name in row)
@@ -144,7 +144,9 @@ def _energy(
 
 
 @njit(cache=True, nogil=True)
-def _recur(arrival, write, channel, bank, row, group, timing, banks, channels, page, refresh, buffer, size, active, in_order, out):
+def _recur(
+    arrival, write, channel, bank, row, group, timing, banks, channels, page, refresh, buffer, size, active, in_order, out,
+):
     """Send requests (arrays of one length) through the memory and write CYCLES to HITS into out[5], in ticks and counts."""
     rcd, cl, cwl, burst, rp, ras, rtp, wr, ccds, ccdl, rrds, faw, refi, rfc = timing
     n = len(arrival)

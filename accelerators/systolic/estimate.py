@@ -1,8 +1,9 @@
 """What a design takes at least, without timing a step: the best bound of each job, and energy for its counts.
 
 `engines.compiled(timed=False)` takes for every job the tiling with the smallest bound (first loads, all folds and the
-last store, or all bits through the port; see `candidates.bound`), where the tiler would time the best ones. What stays on chip and what is fused is decided as ever. Left out: waits between steps, and, where several
-tilings are as fast, which of them the tiler prefers.
+last store, or all bits through the port; see `candidates.bound`), where the tiler would time the best ones. What
+stays on chip and what is fused is decided as ever. Left out: waits between steps, and, where several tilings are about as
+fast, which of them the tiler prefers; that leaves time nearly as it is, and energy less so.
 """
 
 from __future__ import annotations

@@ -188,8 +188,8 @@ def solve_vector(job, par, near_elements, kept, scratch, out):
             if best >= 0 and limit >= best:
                 continue
             acc[:] = 0
-            total = limit if not par[TIMED] else run(trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, times, False, par[BANDWIDTH], par[LATENCY],
-                        acc, none, work)
+            total = limit if not par[TIMED] else run(
+                trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, times, False, par[BANDWIDTH], par[LATENCY], acc, none, work)
         if best < 0 or total < best:
             best, chunk = total, sizes[0, i]
             out[VECTOR] = compute

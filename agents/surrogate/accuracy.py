@@ -28,8 +28,7 @@ def figures(truth: np.ndarray, mean: np.ndarray, inside: np.ndarray) -> dict[str
     """Return the figures for one metric: truths and predictions in its unit, and which lie within their interval."""
     ape = np.abs(mean / truth - 1.0)
     spread = float(np.ptp(truth))
-    ranks = [np.unique(values, return_inverse=True)[1].astype(float) for values in (truth, mean)]
-    constant = any(np.ptp(rank) == 0 for rank in ranks)
+    constant = np.ptp(truth) == 0 or np.ptp(mean) == 0
     spearman = np.nan if constant else float(np.corrcoef(_ranks(truth), _ranks(mean))[0, 1])
     return {
         "nrmse_percent": 100.0 * float(np.sqrt(np.mean((mean - truth) ** 2))) / spread if spread else np.nan,
@@ -41,7 +40,7 @@ def figures(truth: np.ndarray, mean: np.ndarray, inside: np.ndarray) -> dict[str
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Ranks, equal values with their mean."""
-    distinct, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(count)
     return np.asarray((last - (count - 1) / 2.0)[place])
 
@@ -113,7 +112,9 @@ class CrossValidation:
         return out
 
 
-def cross_validate(surrogate: Surrogate, samples: Samples, *, grouped: bool, seed: int = 0, effort: float = 1.0) -> CrossValidation:
+def cross_validate(
+    surrogate: Surrogate, samples: Samples, *, grouped: bool, seed: int = 0, effort: float = 1.0
+) -> CrossValidation:
     """Leave out a fifth of the rows (grouped: of the workloads) at a time, learn from the rest, and say what is left out.
 
     The kind of model is the surrogate's; its numbers are learned anew. The interval of a row is calibrated on the rows of
@@ -138,4 +139,5 @@ def cross_validate(surrogate: Surrogate, samples: Samples, *, grouped: bool, see
         here = owner == number
         scores = scores_of((mean - y)[~here], deviation[~here], samples.group[~here] if grouped else None)
         factor[here] = np.exp(np.minimum(deviation[here] * scores.quantile(0.9), 700.0))
-    return CrossValidation("workloads" if grouped else "random", names, samples, np.arange(len(y)), np.exp(mean) * scale, factor)
+    split = "workloads" if grouped else "random"
+    return CrossValidation(split, names, samples, np.arange(len(y)), np.exp(mean) * scale, factor)

@@ -38,7 +38,8 @@ def bench() -> Iterator[Measurement]:
         yield Measurement(
             f"{kind}, {columns.shape[1]} columns, {targets} metrics", _BATCH / seconds, "predictions/s",
             at_least=None if kind == "gp" else _LEAST,
-            note=f"means and deviations; learned from {count} samples" + ("; cost grows with their square" if kind == "gp" else ""),
+            note=f"means and deviations; learned from {count} samples"
+            + ("; cost grows with their square" if kind == "gp" else ""),
         )
     machine, workload = accelerator(_MACHINE), load(_NAMED)
     surrogate = Surrogate.fit(draw(machine, [workload], _TIMED, seed=1), ["time_s", "energy_j"], model="trees")

@@ -33,7 +33,7 @@ class Ensemble:
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.arrays = dict(arrays)
         a = {name: np.asarray(value, np.float32) for name, value in arrays.items()}
-        members, columns, width = a["w1"].shape
+        members, _, width = a["w1"].shape
         # The scaling of columns goes into the first layer, all members of which are one product.
         first = a["w1"] / a["x_scale"][None, :, None]
         self._bias1 = (a["b1"][:, 0] - (a["x_mean"] @ first)).reshape(members, 1, width)

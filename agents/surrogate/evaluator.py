@@ -81,7 +81,7 @@ def surrogate_evaluator(
 ) -> SurrogateEvaluator:
     """Build the evaluator of `surrogate:FILE`; raises `InputError`."""
     if not argument:
-        raise InputError("evaluator 'surrogate': which file? (accepted: surrogate:FILE, as `cyclescape surrogate fit` writes it)")
+        raise InputError("evaluator 'surrogate': which file? (accepted: surrogate:FILE, of `cyclescape surrogate fit`)")
     surrogate = Surrogate.load(argument)
     if surrogate.machine.name != machine.name:
         raise InputError(f"{argument}: learned from {surrogate.machine.name}, not from {machine.name}")

@@ -137,7 +137,8 @@ class Encoder:
                 f"{n}={v[i]:.3g} is beyond {a:.3g}..{b:.3g}"))
             columns.append(np.clip(np.nan_to_num(number), low, high))
         of_work = statistics(workload)
-        columns += [np.full(len(designs), np.clip(of_work.get(name, 0.0), low, high)) for name, (low, high) in self.work.items()]
+        for name, (low, high) in self.work.items():
+            columns.append(np.full(len(designs), np.clip(of_work.get(name, 0.0), low, high)))
         table = np.array(columns, np.float32).T.reshape(len(designs), len(columns))
         estimates = {name: v for name, v in bounds.items() if name in machine.metrics}
         return Encoded(table, estimates, tuple(refused), tuple(notes))
@@ -154,7 +155,7 @@ class Encoder:
             )
         found = statistics(workload)
         if missing := [name for name in self.work if name not in found and not name.startswith("share_")]:
-            raise InputError(f"workload {workload.name!r} has no {missing[0]}: the surrogate learned from {known[0]!r} and the like")
+            raise InputError(f"workload {workload.name!r} has no {missing[0]}: the surrogate learned from the like of {known[0]!r}")
         beyond = [f"{name}={found.get(name, 0.0):.3g} is beyond {low:.3g}..{high:.3g}"
                   for name, (low, high) in self.work.items() if not low <= found.get(name, 0.0) <= high]
         return f"workload {workload.name}: {', '.join(beyond)}" if beyond else None

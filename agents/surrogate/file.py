@@ -48,8 +48,8 @@ def save(surrogate: Surrogate, path: Path) -> Path:
         parts[_ARRAYS] = packed.getvalue()
     head = {
         "format": _FORMAT, "schema": SCHEMA, "accelerator": surrogate.machine.name, "metrics": surrogate.metrics,
-        "exact": surrogate.exact, "bounded": surrogate.bounded, "encoder": surrogate.encoder.to_json(), "model": surrogate.model.name,
-        "values": values, "seen": surrogate.seen.to_json(), "new": surrogate.new.to_json(), "origin": asdict(surrogate.origin),
+        "exact": surrogate.exact, "bounded": surrogate.bounded, "encoder": surrogate.encoder.to_json(),
+        "model": surrogate.model.name, "values": values, "seen": surrogate.seen.to_json(), "new": surrogate.new.to_json(), "origin": asdict(surrogate.origin),
         "parts": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
     }
     partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -75,8 +75,8 @@ def load(path: Path, *, stale: bool = False) -> Surrogate:
             raise InputError(f"{path}: learned from {machine_name!r}, which is not installed")
         machine = accelerator(machine_name)
         _is_current(path, machine, origin, stale)
-        model = MODELS[head["model"]].from_data(
-            head["values"], _arrays(parts), {name.removesuffix(".txt"): data.decode() for name, data in parts.items() if name.endswith(".txt")})
+        texts = {name.removesuffix(".txt"): data.decode() for name, data in parts.items() if name.endswith(".txt")}
+        model = MODELS[head["model"]].from_data(head["values"], _arrays(parts), texts)
         metrics = tuple(str(name) for name in head["metrics"])
         surrogate = Surrogate(
             machine, metrics, {str(name): float(factor) for name, factor in head["exact"].items()},
@@ -102,7 +102,7 @@ def _parts(path: Path) -> dict[str, bytes]:
                 parts[info.filename] = file.read(info)
             return parts
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error} (accepted: a file that `cyclescape surrogate fit` wrote)") from None
+        raise InputError(f"{path}: {error.strerror or error} (accepted: a file of `cyclescape surrogate fit`)") from None
     except InputError:
         raise
     except Exception as error:  # zipfile raises half a dozen types for damaged files
@@ -142,7 +142,8 @@ def _is_current(path: Path, machine: Any, origin: Origin, stale: bool) -> None:
     if origin.model != model_digest(type(machine)) and not stale:
         raise InputError(
             f"{path}: learned from other sources of {machine.name} (version {origin.version}, model {origin.model[:12]}) than "
-            f"those installed (version {version()}, model {model_digest(type(machine))[:12]}): fit it again, or accept it with --stale"
+            f"those installed (version {version()}, model {model_digest(type(machine))[:12]}): fit it again, or accept it "
+            "with --stale"
         )
 
 

@@ -52,7 +52,7 @@ class Gaussian:
         except ImportError as error:
             raise MissingExtraError("the model 'gp'", "surrogate") from error
         if len(x) > MOST_SAMPLES:
-            raise InputError(f"model 'gp': {len(x)} samples (accepted: at most {MOST_SAMPLES}; 'trees' and 'ensemble' take more)")
+            raise InputError(f"model 'gp': {len(x)} samples (accepted: at most {MOST_SAMPLES}; 'trees', 'ensemble' take more)")
         x = x.astype(float)
         mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
         inputs = (x - mean) / scale
@@ -104,7 +104,8 @@ def _optimiser(steps: int) -> Any:
     from scipy.optimize import minimize
 
     def search(objective: Any, start: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, float]:
-        found = minimize(objective, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": steps, "maxfun": 2 * steps})
+        limits = {"maxiter": steps, "maxfun": 2 * steps}
+        found = minimize(objective, start, jac=True, bounds=bounds, method="L-BFGS-B", options=limits)
         return found.x, found.fun
 
     return search

@@ -78,7 +78,8 @@ def left_out(
 
 
 def choose(
-    x: np.ndarray, y: np.ndarray, group: np.ndarray, *, seed: int, effort: float = 1.0, say: Callable[[str], None] = lambda _: None,
+    x: np.ndarray, y: np.ndarray, group: np.ndarray, *, seed: int, effort: float = 1.0,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[str, dict[str, float]]:
     """Return the kind with the smallest error on rows left out (whole workloads if there are several), and the errors.
 

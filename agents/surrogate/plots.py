@@ -60,7 +60,8 @@ def figure(found: Sequence[CrossValidation], curve: Sequence[dict[str, Any]]) ->
     names = list(dict.fromkeys(row["workload"] for row in rows))
     for i, metric in enumerate(last.metrics):
         values = [row["mape_percent"] for row in rows if row["metric"] == metric]
-        workloads.barh(np.arange(len(names)) + 0.8 * i / len(last.metrics), values, 0.8 / len(last.metrics), color=COLORS[i % len(COLORS)])
+        wide = 0.8 / len(last.metrics)
+        workloads.barh(np.arange(len(names)) + i * wide, values, wide, color=COLORS[i % len(COLORS)])
     workloads.set_yticks(np.arange(len(names)), names, fontsize=7)
     workloads.set(xlabel="mean absolute error, %", title=f"by workload ({last.split} left out)")
 

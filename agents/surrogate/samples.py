@@ -143,7 +143,8 @@ def read_samples(
     if machine is not None:
         machine = find(machine).name
     if not rows or (machine is not None and machine not in names):
-        raise InputError(f"{path}: no simulated rows{f' of {machine}' if machine else ''} (machines here: {', '.join(names) or 'none'})")
+        of = f" of {machine}" if machine else ""
+        raise InputError(f"{path}: no simulated rows{of} (machines here: {', '.join(names) or 'none'})")
     if machine is None and len(names) > 1:
         raise InputError(f"{path}: holds rows of {', '.join(names)}; say which with --accelerator")
     found = find(machine or names[0])
@@ -182,7 +183,8 @@ def _table_rows(path: Path) -> list[dict[str, Any]]:
     for record in frame[frame["reason"].isna() & ~frame["surrogate"].astype(bool)].to_dict("records"):
         machine = find(str(record["accelerator"]))
         parameters = machine.design.parameters()
-        design = {name: _cell(record[key]) for name in parameters if (key := f"design.{name}" if f"design.{name}" in record else name) in record}
+        columns = {name: f"design.{name}" if f"design.{name}" in record else name for name in parameters}
+        design = {name: _cell(record[column]) for name, column in columns.items() if column in record}
         metrics = {name: float(record[name]) for name in machine.metrics if isinstance(record.get(name), int | float)}
         row = {name: record[name] for name in needed}
         rows.append({**row, "design": design, "metrics": {k: v for k, v in metrics.items() if v == v}})

@@ -43,8 +43,9 @@ def _network(workload: Any) -> dict[str, float]:
     moved = sum(op.weight_elements + op.input_elements + op.output_elements for op in workload.operators)
     outputs = max(op.output_elements for op in workload.operators)
     out = {
-        "log_macs": _log(1 + workload.macs), "log_moved_elements": _log(1 + moved), "log_vector_ops": _log(1 + workload.vector_ops),
-        "log_largest_output": _log(1 + outputs), "log_products": _log(1 + len(shapes)), "log_reuse": _log((1 + workload.macs) / (1 + moved)),
+        "log_macs": _log(1 + workload.macs), "log_moved_elements": _log(1 + moved),
+        "log_vector_ops": _log(1 + workload.vector_ops), "log_largest_output": _log(1 + outputs),
+        "log_products": _log(1 + len(shapes)), "log_reuse": _log((1 + workload.macs) / (1 + moved)),
         "weight_share": sum(op.weight_elements for op in workload.operators) / max(moved, 1),
         "grouped_share": float(weight[shapes[:, 0] > 1].sum()),
     }
@@ -67,7 +68,8 @@ def _addresses(workload: Any) -> dict[str, float]:
     write = workload.is_write
     return {
         "log_requests": _log(len(address)), "clocks_between": _log(1 + span / len(address)),
-        "write_share": workload.writes / len(address), "turns": float(np.mean(write[1:] != write[:-1])) if len(write) > 1 else 0.0,
+        "write_share": workload.writes / len(address),
+        "turns": float(np.mean(write[1:] != write[:-1])) if len(write) > 1 else 0.0,
         "same_row": float(np.mean(rows[1:] == rows[:-1])) if len(rows) > 1 else 0.0, "row_again": float(again.mean()),
         "next_line": float(np.mean(np.diff(lines) == 1)) if len(lines) > 1 else 0.0,
         "log_rows": _log(len(np.unique(rows))), "log_lines": _log(len(np.unique(lines))),

@@ -95,8 +95,8 @@ class Surrogate:
 
     @classmethod
     def fit(
-        cls, samples: Samples, metrics: Sequence[str] | None = None, *, model: str = "auto", seed: int = 0, effort: float = 1.0,
-        say: Callable[[str], None] = lambda _: None,
+        cls, samples: Samples, metrics: Sequence[str] | None = None, *, model: str = "auto", seed: int = 0,
+        effort: float = 1.0, say: Callable[[str], None] = lambda _: None,
     ) -> Surrogate:
         """Learn from samples; raises `InputError` for too few, or a metric that cannot be learned.
 
@@ -205,7 +205,8 @@ def columns_of(encoder: Encoder, samples: Samples, bounds: Mapping[str, np.ndarr
 def _metrics(samples: Samples, wanted: Sequence[str] | None) -> list[str]:
     names = list(wanted) if wanted else [name for name in _DEFAULT if _learnable(samples, name)]
     if not names:
-        raise InputError(f"none of {', '.join(_DEFAULT)} is in the samples; name metrics (there are: {', '.join(samples.metrics)})")
+        there = ", ".join(samples.metrics)
+        raise InputError(f"none of {', '.join(_DEFAULT)} is in the samples; name metrics (there are: {there})")
     for name in names:
         if name not in samples.metrics:
             raise InputError(f"metric {name!r} is not in the samples (there are: {', '.join(samples.metrics)})")
@@ -219,7 +220,9 @@ def _learnable(samples: Samples, name: str) -> bool:
     return values is not None and bool(np.isfinite(values).all() and (values > 0).all())
 
 
-def _calibrate(kind: str, x: np.ndarray, y: np.ndarray, group: np.ndarray, *, seed: int, effort: float) -> tuple[Scores, Scores]:
+def _calibrate(
+    kind: str, x: np.ndarray, y: np.ndarray, group: np.ndarray, *, seed: int, effort: float
+) -> tuple[Scores, Scores]:
     """Scores of rows left out at random, and of workloads left out whole (the former, if there are fewer than two)."""
     found = _errors(kind, x, y, folds(group, grouped=False, seed=seed), seed, effort, _ENOUGH)
     seen = scores_of(found[1], found[2])

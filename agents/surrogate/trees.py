@@ -76,7 +76,7 @@ class Forest:
             down = side >= 0
             if (side[down] <= inner[down]).any() or (side >= len(self.feature)).any() or (~side[~down] >= len(self.leaf)).any():
                 raise ValueError("a tree whose nodes do not hang together")
-        if len(self.feature) and not (0 <= self.feature.min() and self.feature.max() < self.columns):
+        if len(self.feature) and not (self.feature.min() >= 0 and self.feature.max() < self.columns):
             raise ValueError("a split on a column that is not there")
         if not (np.isfinite(self.threshold).all() and np.isfinite(self.leaf).all()):
             raise ValueError("a number that is not finite")

@@ -14,10 +14,15 @@ def samples(roofline: Accelerator, mlp: Workload, gemv: Workload) -> Samples:
     return draw(roofline, [mlp, gemv], 120, fixed={"frequency_mhz": 500}, values={"lanes": (4, 8, 16, 32, 64)})
 
 
+_fitted: list[Surrogate] = []  # one for all tests: it is frozen
+
+
 @pytest.fixture
 def surrogate(samples: Samples) -> Surrogate:
     pytest.importorskip("lightgbm")
-    return Surrogate.fit(samples, ["time_s", "energy_j"], model="trees", effort=0.2)
+    if not _fitted:
+        _fitted.append(Surrogate.fit(samples, ["time_s", "energy_j"], model="trees", effort=0.2))
+    return _fitted[0]
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ FIXED = {"frequency_mhz": 500}
 
 
 def test_a_front_is_simulated(file: Path, roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
-    arguments = {"objective": "time_s,energy_j", "agent": "random", "budget": 40, "fixed": FIXED, "evaluator": f"surrogate:{file}"}
+    arguments = {"objective": "time_s,energy_j", "agent": "random", "budget": 40, "fixed": FIXED}
+    arguments["evaluator"] = f"surrogate:{file}"
     study = search(roofline, mlp, **arguments, out=tmp_path / "runs")
     history, front = study.history, study.front()
     predicted, simulated = history[history["surrogate"]], history[~history["surrogate"]]

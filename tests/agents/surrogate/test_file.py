@@ -29,7 +29,7 @@ def test_comes_back(surrogate: Surrogate, samples: Samples, file: Path, tmp_path
 
 
 def test_damage_is_refused(file: Path, tmp_path: Path) -> None:
-    """Any byte may be another, and the file may end anywhere: never an answer, never a traceback."""
+    """Any byte may be another, and the file may end anywhere: never another answer, never a traceback."""
     data = file.read_bytes()
     broken = tmp_path / "broken"
     rng = np.random.default_rng(0)
@@ -37,10 +37,16 @@ def test_damage_is_refused(file: Path, tmp_path: Path) -> None:
         broken.write_bytes(data[:place])
         with pytest.raises(InputError):
             Surrogate.load(broken)
-    for place in rng.integers(60, len(data) // 2, 40):  # within the parts, not among the unused fields of the zip's own tables
+    refused = 0
+    for place in rng.integers(0, len(data), 40):
         broken.write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
-        with pytest.raises(InputError):
-            Surrogate.load(broken)
+        try:
+            back = Surrogate.load(broken)
+        except InputError:
+            refused += 1
+        else:  # a field of the zip that nobody reads, such as a date
+            assert back.save(tmp_path / "again").read_bytes() == data
+    assert refused > 30
 
 
 def changed(file: Path, change: Any) -> Path:
@@ -65,7 +71,8 @@ def in_head(**values: Any) -> Any:
     (in_head(schema=99), "form 99 of the file is not known"), (in_head(format="other"), "not a surrogate"),
     (in_head(accelerator="abacus"), "learned from 'abacus', which is not installed"), (in_head(metrics=["time_s"]), "damaged"),
     (in_head(metrics=["speed", "energy_j"]), "no metric speed"), (in_head(seen={"rows": 3, "table": [[2, 1]]}), "damaged"),
-    (in_head(model="oracle"), "damaged"), (in_head(encoder={}), "damaged"), (lambda parts: parts.pop("surrogate.json"), "not a surrogate"),
+    (in_head(model="oracle"), "damaged"), (in_head(encoder={}), "damaged"),
+    (lambda parts: parts.pop("surrogate.json"), "not a surrogate"),
     (lambda parts: parts.update({"mean0.txt": b"tree\n"}), "mean0.txt is not what was written"),
     (lambda parts: parts.update(extra=b""), "extra is not what was written"),
 ])

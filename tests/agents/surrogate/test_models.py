@@ -48,8 +48,10 @@ def test_trees_are_those_of_lightgbm() -> None:
 
 
 @pytest.mark.parametrize("change", [
-    lambda text: text.replace("split_feature=", "split_feature=9"), lambda text: text.replace("left_child=", "left_child=0 "),
-    lambda text: text.replace("threshold=", "threshold=nan "), lambda text: "pickle", lambda text: text.replace("leaf_value=", "gone="),
+    lambda text: text.replace("split_feature=", "split_feature=9"),
+    lambda text: text.replace("left_child=", "left_child=0 "),
+    lambda text: text.replace("threshold=", "threshold=nan "), lambda text: "pickle",
+    lambda text: text.replace("leaf_value=", "gone="),
 ])
 def test_trees_that_do_not_hang_together_are_refused(change: Any) -> None:
     pytest.importorskip("lightgbm")
@@ -63,13 +65,13 @@ def test_trees_that_do_not_hang_together_are_refused(change: Any) -> None:
 def test_intervals_hold_what_they_promise() -> None:
     """Errors far from normal, with deviations that are wrong by a factor: 90 % lie inside all the same."""
     rng = np.random.default_rng(5)
-    spread = rng.uniform(0.1, 2.0, (4000, 1))
-    error = spread * rng.standard_t(3, (4000, 1))
+    spread = rng.uniform(0.1, 2.0, (40_000, 1))
+    error = spread * rng.standard_t(3, (40_000, 1))
     named = 3.0 * spread
-    scores = scores_of(error[:2000], named[:2000])
+    scores = scores_of(error[:20_000], named[:20_000])
     assert Scores.from_json(scores.to_json()).quantile(0.9) == scores.quantile(0.9)
     for level in (0.5, 0.9, 0.95):
-        inside = np.abs(error[2000:]) <= scores.quantile(level) * named[2000:]
+        inside = np.abs(error[20_000:]) <= scores.quantile(level) * named[20_000:]
         assert abs(inside.mean() - level) < 0.02
 
 

@@ -12,7 +12,8 @@ from cyclescape.traces.workload import Workload
 
 
 def test_says_what_the_simulator_says(surrogate: Surrogate, samples: Samples, roofline: Accelerator) -> None:
-    fresh = draw(roofline, list(samples.workloads), 60, seed=9, fixed={"frequency_mhz": 500}, values={"lanes": (4, 8, 16, 32, 64)})
+    space = {"fixed": {"frequency_mhz": 500}, "values": {"lanes": (4, 8, 16, 32, 64)}}
+    fresh = draw(roofline, list(samples.workloads), 60, seed=9, **space)
     rows = surrogate.score(fresh)
     assert [row["metric"] for row in rows] == ["time_s", "energy_j"]
     assert all(row["mape_percent"] < 15 and row["spearman"] > 0.95 and row["refused"] == 0 for row in rows)
@@ -48,7 +49,9 @@ def test_a_workload_beyond_training_is_flagged(surrogate: Surrogate, roofline: A
     assert note.startswith("workload huge: log_macs=")
 
 
-def test_a_closed_form_that_is_right_is_the_answer(roofline: Accelerator, mlp: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_form_that_is_right_is_the_answer(
+    roofline: Accelerator, mlp: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("lightgbm")
 
     def bounds(self: Accelerator, designs: list, workload: Workload) -> dict[str, np.ndarray]:
