@@ -21,7 +21,7 @@ app.add_typer(commands, name="surrogate")
 
 DataArgument = typer.Argument(None, help="A store (a folder of runs) or a table exported from one (.parquet, .csv).")
 MachineOption = typer.Option(None, "--accelerator", "-a", help="The machine of --sample, or of a store with several.")
-WorkloadOption = typer.Option([], "--workload", "-w", help="With --sample: what to run. Else: workloads that have no name here.")
+WorkloadOption = typer.Option([], "--workload", "-w", help="What --sample runs; else workloads that have no name here.")
 StaleOption = typer.Option(False, "--stale", help="Accept what comes from other sources of the machine than those installed.")
 
 
@@ -73,7 +73,8 @@ def score(
     from ..agents.surrogate.accuracy import FIGURES, cross_validate
 
     surrogate = Surrogate.load(model, stale=stale)
-    samples = _samples(data, sample, surrogate.machine.name, workload or list(surrogate.encoder.workloads.values()), seed, stale)
+    known = list(surrogate.encoder.workloads.values())
+    samples = _samples(data, sample, surrogate.machine.name, workload or (known if data is None else []), seed, stale)
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
     if samples.digest == surrogate.origin.training:
@@ -98,7 +99,8 @@ def score(
     if json:
         print_json({"surrogate": _about(surrogate), "scores": rows, "workloads": by_workload, "notes": notes})
         return
-    print_table(f"{model}: {surrogate.model.name}, {surrogate.origin.samples} samples", rows, ["split", "metric", "rows", *FIGURES])
+    title = f"{model}: {surrogate.model.name}, {surrogate.origin.samples} samples"
+    print_table(title, rows, ["split", "metric", "rows", *FIGURES])
     if by_workload:
         print_table("whole workloads left out", by_workload, ["workload", "metric", "rows", *FIGURES])
     for note in notes:

@@ -155,7 +155,8 @@ class Encoder:
             )
         found = statistics(workload)
         if missing := [name for name in self.work if name not in found and not name.startswith("share_")]:
-            raise InputError(f"workload {workload.name!r} has no {missing[0]}: the surrogate learned from the like of {known[0]!r}")
+            like = f"the surrogate learned from the like of {known[0]!r}"
+            raise InputError(f"workload {workload.name!r} has no {missing[0]}: {like}")
         beyond = [f"{name}={found.get(name, 0.0):.3g} is beyond {low:.3g}..{high:.3g}"
                   for name, (low, high) in self.work.items() if not low <= found.get(name, 0.0) <= high]
         return f"workload {workload.name}: {', '.join(beyond)}" if beyond else None

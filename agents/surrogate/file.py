@@ -49,7 +49,8 @@ def save(surrogate: Surrogate, path: Path) -> Path:
     head = {
         "format": _FORMAT, "schema": SCHEMA, "accelerator": surrogate.machine.name, "metrics": surrogate.metrics,
         "exact": surrogate.exact, "bounded": surrogate.bounded, "encoder": surrogate.encoder.to_json(),
-        "model": surrogate.model.name, "values": values, "seen": surrogate.seen.to_json(), "new": surrogate.new.to_json(), "origin": asdict(surrogate.origin),
+        "model": surrogate.model.name,
+        "values": values, "seen": surrogate.seen.to_json(), "new": surrogate.new.to_json(), "origin": asdict(surrogate.origin),
         "parts": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
     }
     partial = path.with_name(f".{path.name}.{os.getpid()}")

@@ -117,7 +117,8 @@ class Surrogate:
         exact = {name: float(np.exp(np.median(y))) for name, y in target.items() if name in bounds and np.ptp(y) < _EXACT}
         learned = tuple(name for name in names if name not in exact)
         if not learned:
-            raise InputError(f"{', '.join(names)}: the closed form of {samples.machine.name} is exact; there is nothing to learn")
+            exactly = f"the closed form of {samples.machine.name} is exact"
+            raise InputError(f"{', '.join(names)}: {exactly}; there is nothing to learn")
         x = columns_of(encoder, samples, bounds)
         y = np.stack([target[name] for name in learned], axis=1)
         tried: dict[str, float] = {}
