@@ -30,7 +30,7 @@ class Gaussian:
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.arrays = dict(arrays)
         self._shared = {name: np.asarray(arrays[name], float) for name in ("x_mean", "x_scale")}
-        self._targets = []
+        self._targets: list[dict[str, Any]] = []
         while f"x{len(self._targets)}" in arrays:
             i = len(self._targets)
             own = {name: np.asarray(arrays[f"{name}{i}"], float) for name in _CORE}
