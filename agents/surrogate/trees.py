@@ -68,6 +68,7 @@ class Forest:
         self.left, self.right = np.array(left, np.int32), np.array(right, np.int32)
         self.leaf, self.roots = np.array(leaf, np.float64), np.array(roots, np.int32)
         self._check()
+        self._child = np.stack([self.left, self.right], axis=1).ravel()
 
     def _check(self) -> None:
         """Every child comes after its parent, so that a walk ends, and is there."""
@@ -86,7 +87,7 @@ class Forest:
         if x.shape[1] != self.columns:
             raise ValueError(f"{x.shape[1]} columns; the trees know {self.columns}")
         out = np.zeros(len(x))
-        _walk(np.ascontiguousarray(x), self.feature, self.threshold, self.left, self.right, self.leaf, self.roots, out)
+        _walk(np.ascontiguousarray(x), self.feature, self.threshold, self._child, self.leaf, self.roots, out)
         return out
 
 
@@ -154,17 +155,35 @@ def _field(text: str, name: str) -> str:
 
 
 @njit(cache=True, nogil=True)
-def _walk(x, feature, threshold, left, right, leaf, roots, out):
+def _walk(x, feature, threshold, child, leaf, roots, out):
     """Add for each row of x (n, columns) the leaf that it reaches in every tree; a leaf is the complement of its place.
 
-    A block of rows goes through one tree after the other, so that a tree stays in the cache.
+    `child` has the left and the right child of node 0, of node 1, ... A block of rows goes through one tree after the other,
+    so that a tree stays in the cache, and four rows walk side by side, as one alone mostly waits for memory.
     """
     block = 256
     for start in range(0, len(x), block):
         end = min(start + block, len(x))
-        for tree in range(len(roots)):
-            for i in range(start, end):
-                node = roots[tree]
-                while node >= 0:
-                    node = left[node] if x[i, feature[node]] <= threshold[node] else right[node]
-                out[i] += leaf[~node]
+        for root in roots:
+            i = start
+            while i < end:
+                last = end - 1
+                p, q, r = min(i + 1, last), min(i + 2, last), min(i + 3, last)
+                a, b, c, d = root, root, root, root
+                while a >= 0 or b >= 0 or c >= 0 or d >= 0:
+                    if a >= 0:
+                        a = child[2 * a + (x[i, feature[a]] > threshold[a])]
+                    if b >= 0:
+                        b = child[2 * b + (x[p, feature[b]] > threshold[b])]
+                    if c >= 0:
+                        c = child[2 * c + (x[q, feature[c]] > threshold[c])]
+                    if d >= 0:
+                        d = child[2 * d + (x[r, feature[d]] > threshold[d])]
+                out[i] += leaf[~a]
+                if i + 1 < end:
+                    out[i + 1] += leaf[~b]
+                if i + 2 < end:
+                    out[i + 2] += leaf[~c]
+                if i + 3 < end:
+                    out[i + 3] += leaf[~d]
+                i += 4
