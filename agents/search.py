@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import InputError, Interrupted, said
 from ..simulator.accelerator import Accelerator
 from ..simulator.evaluator import Cached, Evaluator, Pace
@@ -18,6 +20,7 @@ from ..simulator.problem import Problem
 from ..simulator.record import TrialRecord, canonical
 from ..simulator.store import ResultStore
 from .model_free import Random
+from .pareto import nondominated
 from .searcher import Point, Searcher, make_searcher, proposed
 from .study import Asked, Study, Trial
 
@@ -27,6 +30,9 @@ _IDLE = 50
 """Proposals in a row that bring nothing new before an agent is taken to be stuck."""
 _PATIENCE = 10
 """Failures in a row before an agent is no longer asked."""
+_CONFIRMED = "a surrogate put it on the front"
+_ROUNDS, _SIMULATED = 20, 512
+"""Of a front that a surrogate only predicts, members are simulated in so many rounds, and so many in all, at most."""
 
 
 def search(
@@ -53,9 +59,11 @@ def search(
 
     `workload` is a name, a `Workload`, or several (a list, or names joined by ";"); `budget` counts
     distinct designs, each of which runs on every workload. `batch` designs are asked for at once: one,
-    or one for each worker. With `out` everything is kept there, and the same call goes on where an
-    interrupted one stopped: known designs are answered from the store. Searches that differ in agent, seed or budget may
-    run at once on one `out`, and what one has simulated the others need not; the same one is refused while it runs.
+    or one for each worker. Where a surrogate answers (`evaluator="surrogate:FILE"`) the predicted front is simulated at
+    the end, until no member of it is only predicted; those designs come on top of the budget. With `out` everything is
+    kept there, and the same call goes on where an interrupted one stopped: known designs are answered from the store.
+    Searches that differ in agent, seed or budget may run at once on one `out`, and what one has simulated the others
+    need not; the same one is refused while it runs.
     `progress` is called with the study after each batch.
     """
     if budget < 1:
@@ -131,6 +139,7 @@ class _Run:
                     break
                 if self.progress is not None:
                     self.progress(study)
+            self.confirm()
         except KeyboardInterrupt:
             done = f"interrupted after {len(study.trials)} of {asked.budget} designs"
             if self.store is None:
@@ -169,6 +178,34 @@ class _Run:
             new = self.study.trials[-len(points) :]
             self.store.put_trials(record for trial in new for record in self.records(trial))
         self.fallback.tell(points, outcomes)
+
+    def confirm(self) -> None:
+        """Simulate the members of the front that are only predicted, until none is left on it."""
+        study = self.study
+        predicted = {canonical(t.point): t for t in study.trials if t.outcome.surrogate and t.outcome.feasible}
+        if not predicted:
+            return
+        inner = self.problem.evaluator
+        self.problem.evaluator = inner.simulating
+        try:
+            left = _SIMULATED
+            for _ in range(_ROUNDS):
+                waiting = list(predicted)
+                costs = np.concatenate([np.array([predicted[key].outcome.costs for key in waiting]), study.costs])
+                front = [waiting[i] for i in np.flatnonzero(nondominated(costs)) if i < len(waiting)][:left]
+                if not front:
+                    break
+                trials = [predicted.pop(key) for key in front]
+                self.evaluate([dict(trial.point) for trial in trials], "surrogate", f"simulated: {_CONFIRMED}")
+                left -= len(front)
+                if self.progress is not None:
+                    self.progress(study)
+                if not predicted:
+                    break
+        finally:
+            simulator, self.problem.evaluator = self.problem.evaluator, inner
+            behind = simulator.inner if isinstance(simulator, Cached) else simulator  # the store is still needed
+            behind.close()
 
     def keys(self, point: Point) -> tuple[str, ...]:
         evaluator = self.problem.evaluator

@@ -6,6 +6,7 @@
     grid: {rows: [16, 32, 64], cols: all}  # every combination; "all" is what the machine declares
     sample: {n: 1000, seed: 0}             # instead of every combination so many, without repeats
     time_limit_s: 60
+    evaluator: surrogate:FILE              # instead of the simulator; rows say so
 
 A sweep resumes by itself: what the store holds is not simulated again. It runs in this process, in several, on a
 cluster, or as one of many shards (`shards`), with the same rows.
@@ -68,6 +69,8 @@ class SweepSpec(BaseModel):
     sample: Sample | None = None
     time_limit_s: Annotated[float, Field(gt=0)] | None = None
     engine: str | None = None
+    evaluator: str | None = None
+    """Who answers, such as "surrogate:FILE"; the simulator if not given."""
 
     @model_validator(mode="before")
     @classmethod
@@ -172,7 +175,7 @@ def sweep(
     """
     asked = SweepSpec.read(spec)
     mine = Shard.read(shard)
-    evaluator_name = _executor(jobs, cluster)
+    executor = asked.evaluator or _executor(jobs, cluster)
     machine = find(asked.accelerator)
     workloads = workloads_of(asked.workloads)
     for workload in workloads:
@@ -185,7 +188,7 @@ def sweep(
     total = len(chosen) * len(workloads)
     folder = Path(out)
     place = folder if mine.whole else mine.path(folder)
-    inner = make_evaluator(evaluator_name, machine, time_limit_s=asked.time_limit_s, engine=asked.engine)
+    inner = make_evaluator(executor, machine, time_limit_s=asked.time_limit_s, engine=asked.engine)
     # The rollback journal of a shard needs no memory shared between hosts, which network file systems do not have.
     with inner, ResultStore(place, log=mine.whole) as store:
         evaluator = Cached(inner, store, time_limit_s=asked.time_limit_s)

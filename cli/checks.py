@@ -79,7 +79,7 @@ def _outcome(kind: str, table: Path | None, timings: Path | None) -> Validation:
 
 @app.command()
 def bench(
-    kind: str = typer.Argument(None, help="The machine; every machine that has a benchmark if not given."),
+    kind: str = typer.Argument(None, help="The machine, or `surrogate`; every machine that has a benchmark if not given."),
     traces: Path = typer.Option(None, help="A directory of Accel-Sim traces to measure instead; machine gpu only."),
     json: bool = JsonOption,
 ) -> None:
@@ -89,6 +89,12 @@ def bench(
     if traces is not None and kind is None:
         raise InputError("--traces: which machine? accepted: bench gpu --traces DIR")
     rows: list[dict[str, Any]] = []
+    if kind == "surrogate" and traces is None:
+        from ..agents.surrogate.bench import bench as of_surrogates
+
+        rows = [{"machine": kind, **asdict(m), "ok": m.ok} for m in of_surrogates()]
+        _show(rows, json)
+        return
     for machine in [accelerator(kind)] if kind else accelerators():
         try:
             measured = list(machine.bench() if traces is None else _with_traces(machine, traces))
@@ -97,6 +103,10 @@ def bench(
                 raise
             continue
         rows += [{"machine": machine.name, **asdict(m), "ok": m.ok} for m in measured]
+    _show(rows, json)
+
+
+def _show(rows: list[dict[str, Any]], json: bool) -> None:
     if json:
         print_json(rows)
         return

@@ -40,7 +40,9 @@ def search(
     seed: int = typer.Option(0, help="The same seed gives the same search."),
     settings: list[str] = typer.Option([], "--set", "-s", help="Pin a parameter: name=value; --name value too."),
     aggregate: Aggregation = typer.Option(None, help="Over several workloads: sum, geomean or worst."),
-    evaluator: str = typer.Option("direct", help="direct, pool:N, cached:DIR, lookup:FILE, dask:ADDRESS or slurm:FILE."),
+    evaluator: str = typer.Option(
+        "direct", help="direct, pool:N, cached:DIR, lookup:FILE, surrogate:FILE, dask:ADDRESS or slurm:FILE."
+    ),
     time_limit: float = typer.Option(None, "--time-limit", help="Seconds for one evaluation."),
     out: Path = typer.Option(None, help="Keep everything here; the same command then goes on where it stopped."),
     json: bool = JsonOption,

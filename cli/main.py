@@ -22,6 +22,7 @@ from . import (  # each adds its commands
     listing,  # noqa: F401
     policy,  # noqa: F401
     run,  # noqa: F401
+    surrogate,  # noqa: F401
     sweeps,  # noqa: F401
 )
 from .app import Halted, app

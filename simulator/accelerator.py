@@ -15,6 +15,8 @@ from .report import Provenance, Report, version
 from .sources import model_digest
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .benchmark import Measurement
     from .listing import Listing
     from .timeline import Timeline
@@ -92,6 +94,16 @@ class Accelerator(ABC):
     def ceiling(self, design: Design, workload: Any) -> Ceiling | None:
         """Return the design's peaks, for a roofline; None where the machine has no such notion."""
         return None
+
+    def bounds(self, designs: Sequence[Design], workload: Any) -> Mapping[str, np.ndarray]:
+        """Return cheap closed-form estimates, from which a learned model has less to learn; none by default.
+
+        Each is a float64 array with an entry for each design. Under the name of a metric stands an estimate of that
+        metric in its unit, above 0 (a lower bound, or what would hold if nothing waited); under any other name a number
+        near -10 to 10 that says in which regime a design works, such as the share of its time that the memory takes.
+        The numbers depend on design and workload alone.
+        """
+        return {}
 
     @classmethod
     def validate(cls, table: Path | None = None) -> Validation:

@@ -10,6 +10,7 @@ an environment's specification stays JSON:
     cached:DIR|pool:4            the store in front of the workers
     lookup:FILE                  from logged evaluations, and nothing else (`lookup`)
     dask:tcp://host:8786         on a Dask cluster; also dask:4, and slurm:FILE (see `cluster`)
+    surrogate:FILE               a learned model answers (an entry point of agents/surrogate)
 """
 
 from __future__ import annotations
@@ -62,6 +63,11 @@ class Evaluator(ABC):
     def settings(self) -> dict[str, Any]:
         """What else decides the numbers, and so is part of the key of a stored result."""
         return {"engine": self.engine or self.machine.engines[0]}
+
+    @property
+    def simulating(self) -> Evaluator:
+        """Who simulates what this one answers: itself, unless it only predicts."""
+        return self
 
     @abstractmethod
     def stream(self, designs: Iterable[Values], workload: Any) -> Generator[Report]:
@@ -152,6 +158,12 @@ class Cached(Batching):
     def settings(self) -> dict[str, Any]:
         """Those of the evaluator behind the store."""
         return self.inner.settings
+
+    @property
+    def simulating(self) -> Evaluator:
+        """The same store in front of whoever simulates."""
+        behind = self.inner.simulating
+        return self if behind is self.inner else Cached(behind, self.store, time_limit_s=self.time_limit_s)
 
     def key(self, design: Values, workload: Any) -> str:
         """The key under which the store keeps a design's result."""

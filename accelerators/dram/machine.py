@@ -65,6 +65,12 @@ class DramMachine(Accelerator):
         system.decode(workload, wrap=False)
         return timeline(system.run(workload, commands=MOST_SPANS // 2), f"dram-controller, {design}, on {workload.name}")
 
+    def bounds(self, designs: Sequence[Any], workload: AddressTrace) -> Mapping[str, np.ndarray]:
+        """Return what a recurrence over the requests says, without a controller; see `estimate.py`."""
+        from .estimate import bounds
+
+        return bounds(designs, workload)
+
     @classmethod
     def validate(cls, table: Path | None = None, *, timings: Path | None = None) -> Validation:
         """Rerun the comparison with Ramulator 2.1, the timing probes and the checks of its command traces."""

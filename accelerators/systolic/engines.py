@@ -24,7 +24,7 @@ __all__ = ["compiled", "compiled_folds", "design_row", "expand", "job_plan", "re
 KIB_HALF_BITS = 1024 * 8 // 2
 
 
-def design_row(design: SystolicDesign) -> list[int]:
+def design_row(design: SystolicDesign, *, timed: bool = True) -> list[int]:
     """Return a design as a row of `program.PARAMETERS`.
 
     For a DRAM the tiler plans with a port of its peak bandwidth and unloaded latency.
@@ -38,17 +38,20 @@ def design_row(design: SystolicDesign) -> list[int]:
         design.ofmap_sram_kib * KIB_HALF_BITS, 2 * design.activation_sram_kib * KIB_HALF_BITS,
         bandwidth_bits, latency, *design.widths,
         design.vector_lanes, int(design.memory == "ideal"), FUSIONS.index(design.fusion),
-        design.groups_per_fold, design.sparse_block, design.arrays, int(design.partition == "row"),
+        design.groups_per_fold, design.sparse_block, design.arrays, int(design.partition == "row"), int(timed),
         int(design.dataflow == "os"), int(design.skip_idle), int(design.overlap_drain), int(design.overlap_preload),
         design.mac_stages,
     ]
 
 
 def compiled(
-    designs: Sequence[SystolicDesign], jobs: JobTable, cuts: Sequence[tuple[int, ...]] | None = None
+    designs: Sequence[SystolicDesign], jobs: JobTable, cuts: Sequence[tuple[int, ...]] | None = None, *, timed: bool = True
 ) -> np.ndarray:
-    """Return results of shape (designs, jobs, len(RESULT)), int64; `cuts` are those of each design's pipeline."""
-    table = np.array([design_row(design) for design in designs], np.int64).reshape(len(designs), -1)
+    """Return results of shape (designs, jobs, len(RESULT)), int64; `cuts` are those of each design's pipeline.
+
+    Unless `timed` no step is: the best bound of a job's tilings stands for its cycles; see `estimate.py`.
+    """
+    table = np.array([design_row(design, timed=timed) for design in designs], np.int64).reshape(len(designs), -1)
     results = np.zeros((len(designs), len(jobs.use), len(RESULT)), np.int64)
     wanted = [(design.widths[2], own) for design, own in zip(designs, cuts or [()] * len(designs), strict=True)]
     kinds = sorted(set(wanted))

@@ -111,6 +111,12 @@ class Systolic(Accelerator):
             port = design.offchip.peak_bits_per_cycle / 8 * hertz
         return Ceiling(design.pes * hertz, port)
 
+    def bounds(self, designs: Sequence[Any], workload: Workload) -> Mapping[str, np.ndarray]:
+        """Return the best bound of every job's tilings, and energy for its counts; see `estimate.py`."""
+        from .estimate import bounds
+
+        return bounds(designs, workload)
+
     @classmethod
     def validate(cls, table: Path | None = None) -> Validation:
         """Rerun the comparison with SCALE-Sim's table; see `scalesim.validate`."""

@@ -23,12 +23,13 @@ __all__ = ["ORDERS", "PARAMETERS", "PLAN", "RESULT", "ifmap_elements", "patch_el
 PARAMETERS = (
     "rows", "cols", "flow", "ifmap_half_bits", "filter_half_bits", "ofmap_half_bits", "activation_bits",
     "bandwidth_bits", "latency", "in_bits", "weight_bits", "out_bits", "lanes", "ideal", "fusion",
-    "groups_per_fold", "sparse_block", "arrays", "by_row",
+    "groups_per_fold", "sparse_block", "arrays", "by_row", "timed",
     "stays_output", "skip_idle", "overlap_drain", "overlap_preload", "mac_stages",
 )
-"""Columns of the kernel's design table; from OPTIONS on they are those of `folds`."""
+"""Columns of the kernel's design table; from OPTIONS on they are those of `folds`. Where `timed` is 0, no tiling is timed:
+the best bound stands for a job's cycles."""
 (ROWS, COLS, FLOW, IFMAP_HALF, FILTER_HALF, OFMAP_HALF, ACTIVATION, BANDWIDTH, LATENCY, IN_BITS, WEIGHT_BITS, OUT_BITS, LANES,
- IDEAL, FUSION, PACK, SPARSE_BLOCK, ARRAYS, BY_ROW, OPTIONS) = range(20)
+ IDEAL, FUSION, PACK, SPARSE_BLOCK, ARRAYS, BY_ROW, TIMED, OPTIONS) = range(21)
 
 RESULT = (
     "cycles", "compute_cycles", "fill_drain_cycles", "vector_cycles",

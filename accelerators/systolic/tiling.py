@@ -47,6 +47,7 @@ from .program import (
     SRAM,
     STALLS,
     TILE,
+    TIMED,
     USED_ARRAYS,
     VECTOR,
     fold_shape,
@@ -82,7 +83,9 @@ def solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
             job, par, ifmap_near, filter_near, kept, row[2], row[3], row[4], row[5], row[6], row[7], row[8],
             trips, dims, a_bits, b_bits, o_bits, p_bits, times)
         acc[:] = 0
-        if ideal:
+        if not par[TIMED]:
+            total = row[0]
+        elif ideal:
             total = times[1, 1, 1, 1, LEAD] + times[1, 1, 1, 1, DONE]
         else:
             total = run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, times,
@@ -185,8 +188,8 @@ def solve_vector(job, par, near_elements, kept, scratch, out):
             if best >= 0 and limit >= best:
                 continue
             acc[:] = 0
-            total = run(trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, times, False, par[BANDWIDTH], par[LATENCY],
-                        acc, none, work)
+            total = limit if not par[TIMED] else run(
+                trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, times, False, par[BANDWIDTH], par[LATENCY], acc, none, work)
         if best < 0 or total < best:
             best, chunk = total, sizes[0, i]
             out[VECTOR] = compute

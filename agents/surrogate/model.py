@@ -1,0 +1,106 @@
+"""The kinds of models, which of them suit a training set, and what they say of rows that they did not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from ...errors import InputError, MissingExtraError
+from .ensemble import Ensemble
+from .gaussian import Gaussian
+from .trees import Trees
+
+__all__ = ["MODELS", "Model", "candidates", "choose", "folds", "left_out"]
+
+
+class Model(Protocol):
+    """What learns logarithms from columns. Pure: equal data and seed give equal answers."""
+
+    name: str
+
+    @classmethod
+    def fit(cls, x: np.ndarray, y: np.ndarray, *, seed: int, effort: float = 1.0) -> Self:
+        """Learn targets y (n, m) from columns x (n, d)."""
+
+    def predict(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return means and standard deviations, float64 (n, m)."""
+
+    def to_data(self) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, str]]:
+        """Return what is to be kept: plain values, arrays, texts."""
+
+    @classmethod
+    def from_data(cls, values: Mapping[str, Any], arrays: Mapping[str, np.ndarray], texts: Mapping[str, str]) -> Self:
+        """The inverse; raises `KeyError`, `TypeError` or `ValueError` for what is no such model."""
+
+
+MODELS: dict[str, type[Model]] = {"gp": Gaussian, "trees": Trees, "ensemble": Ensemble}  # type: ignore[dict-item]
+_NEEDS = {"gp": "sklearn", "trees": "lightgbm", "ensemble": "torch"}
+_GP_SAMPLES = 400
+"""Above this a process is slow to learn and to answer, and the others have caught up."""
+_FEW = 60
+"""Below this the others have too little to learn from."""
+FOLDS = 5
+_TRIALS = 2
+"""Folds on which models are compared."""
+_EFFORT = 0.5
+"""Share of the effort that is spent on each of those."""
+
+
+def candidates(n: int) -> list[str]:
+    """Kinds that suit n samples and whose libraries are installed; raises `MissingExtraError` if there is none."""
+    wanted = ["gp"] if n < _FEW else ["gp", "trees", "ensemble"] if n <= _GP_SAMPLES else ["trees", "ensemble"]
+    here = [name for name in wanted if find_spec(_NEEDS[name]) is not None]
+    if not here:
+        raise MissingExtraError(f"a surrogate of {n} samples", "surrogate")
+    return here
+
+
+def folds(group: np.ndarray, *, grouped: bool, seed: int, count: int = FOLDS) -> list[np.ndarray]:
+    """Return the rows left out in each fold: a share of them at random, or those of a share of the workloads."""
+    rng = np.random.default_rng(seed)
+    if not grouped:
+        return [np.sort(part) for part in np.array_split(rng.permutation(len(group)), min(count, len(group)))]
+    numbers = rng.permutation(np.unique(group))
+    return [np.flatnonzero(np.isin(group, part)) for part in np.array_split(numbers, min(count, len(numbers)))]
+
+
+def left_out(
+    kind: str, x: np.ndarray, y: np.ndarray, parts: list[np.ndarray], *, seed: int, effort: float = 1.0,
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield for each part its rows, and means and deviations by a model that learned from all others."""
+    for number, rows in enumerate(parts):
+        rest = np.setdiff1d(np.arange(len(x)), rows)
+        model = MODELS[kind].fit(x[rest], y[rest], seed=seed + number, effort=effort)
+        yield rows, *model.predict(x[rows])
+
+
+def choose(
+    x: np.ndarray, y: np.ndarray, group: np.ndarray, *, seed: int, effort: float = 1.0,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[str, dict[str, float]]:
+    """Return the kind with the smallest error on rows left out (whole workloads if there are several), and the errors.
+
+    The error is the mean of |log error| over that of answering with the mean, and over targets.
+    """
+    kinds = candidates(len(x))
+    if len(kinds) == 1:
+        return kinds[0], {}
+    parts = folds(group, grouped=len(np.unique(group)) >= FOLDS, seed=seed)[:_TRIALS]
+    base = np.maximum(np.abs(y - y.mean(axis=0)).mean(axis=0), 1e-12)
+    errors: dict[str, float] = {}
+    for kind in kinds:
+        say(f"trying {kind}")
+        found = [np.abs(mean - y[rows]).mean(axis=0) / base
+                 for rows, mean, _ in left_out(kind, x, y, parts, seed=seed, effort=_EFFORT * effort)]
+        errors[kind] = float(np.mean(found))
+    return min(errors, key=errors.__getitem__), errors
+
+
+def model_class(kind: str) -> type[Model]:
+    """Return a kind by name; raises `InputError`."""
+    if kind not in MODELS:
+        raise InputError(f"model {kind!r}: accepted: auto, {', '.join(MODELS)}")
+    return MODELS[kind]

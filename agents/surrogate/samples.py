@@ -1,0 +1,217 @@
+"""What a surrogate learns from: designs, what they ran, and what the simulator said.
+
+Read from a result store, from a table that a store exported, or simulated on the spot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import DesignError, InputError
+from ...simulator.accelerator import Accelerator
+from ...simulator.design import Design
+from ...simulator.evaluator import run_batch
+from ...simulator.registry import accelerator as find
+from ...simulator.sources import model_digest
+from ...simulator.space import Space
+from ...simulator.store import ResultStore
+from ...traces.catalog import load
+
+__all__ = ["Samples", "draw", "read_samples"]
+
+_TRIES = 50
+"""Points drawn for each design that is wanted, before a space is taken to hold too few valid ones."""
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Simulated designs of one machine: `designs[i]` ran `workloads[group[i]]`."""
+
+    machine: Accelerator
+    designs: tuple[Design, ...]
+    workloads: tuple[Any, ...]
+    group: np.ndarray
+    """int64[n]: which workload."""
+    metrics: Mapping[str, np.ndarray]
+    """Metric name to float64[n]; nan where a report does not have it."""
+
+    def __len__(self) -> int:
+        return len(self.designs)
+
+    def take(self, rows: np.ndarray) -> Samples:
+        """Return some of the rows, in the order given; workloads keep their numbers."""
+        rows = np.asarray(rows)
+        metrics = {name: values[rows] for name, values in self.metrics.items()}
+        return Samples(self.machine, tuple(self.designs[i] for i in rows), self.workloads, self.group[rows], metrics)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every design, workload and number."""
+        digest = hashlib.sha256(self.machine.name.encode())
+        for design, group in zip(self.designs, self.group, strict=True):
+            digest.update(f"{design.canonical}{self.workloads[group].digest}".encode())
+        for name in sorted(self.metrics):
+            digest.update(name.encode() + np.ascontiguousarray(self.metrics[name]).tobytes())
+        return digest.hexdigest()
+
+    def by_workload(self) -> Iterator[tuple[Any, np.ndarray]]:
+        """Yield each workload with the rows that ran it."""
+        for number, workload in enumerate(self.workloads):
+            rows = np.flatnonzero(self.group == number)
+            if len(rows):
+                yield workload, rows
+
+    @classmethod
+    def of(cls, machine: Accelerator, rows: Sequence[tuple[Design, Any, Mapping[str, float]]]) -> Samples:
+        """Gather (design, workload, metrics) triples; workloads with the same work are one."""
+        numbers: dict[str, int] = {}
+        workloads: list[Any] = []
+        for _, workload, _ in rows:
+            if workload.digest not in numbers:
+                numbers[workload.digest] = len(workloads)
+                workloads.append(workload)
+        names = [name for name in machine.metrics if any(name in metrics for _, _, metrics in rows)]
+        table = np.array([[metrics.get(name, np.nan) for name in names] for _, _, metrics in rows], float)
+        columns = {name: table[:, i] for i, name in enumerate(names)}
+        group = np.array([numbers[workload.digest] for _, workload, _ in rows], np.int64)
+        return cls(machine, tuple(design for design, _, _ in rows), tuple(workloads), group, columns)
+
+
+def draw(
+    machine: Accelerator | str, workloads: Sequence[Any], n: int, *, seed: int = 0,
+    fixed: Mapping[str, Any] | None = None, values: Mapping[str, Sequence[Any]] | None = None,
+) -> Samples:
+    """Simulate n designs drawn uniformly from the explored space, the workloads in turn.
+
+    Designs that break a rule, or cannot run their workload, are drawn anew. Raises `InputError` if there are too few.
+    """
+    machine = find(machine) if isinstance(machine, str) else machine
+    if n < 1:
+        raise InputError(f"--sample {n}: must be at least 1")
+    loaded = [load(workload) for workload in workloads]
+    for workload in loaded:
+        machine.check(workload)
+    space, rng = Space(machine.design, fixed, values), np.random.default_rng(seed)
+    rows: list[tuple[Design, Any, Mapping[str, float]]] = []
+    for number, workload in enumerate(loaded):
+        wanted = n // len(loaded) + (number < n % len(loaded))
+        found, tries = 0, 0
+        while found < wanted:
+            batch = _valid(space, rng, min(_BATCH, wanted - found))
+            tries += len(batch)
+            for design, report in zip(batch, run_batch(machine, batch, workload, machine.engines[0]), strict=True):
+                if report.ok:
+                    rows.append((design, workload, report.metrics))
+                    found += 1
+            if tries > _TRIES * wanted:
+                raise InputError(f"{machine.name} on {workload.name}: {found} of {tries} designs drawn could run it; too few")
+    return Samples.of(machine, rows)
+
+
+def _valid(space: Space, rng: np.random.Generator, n: int) -> list[Design]:
+    designs: list[Design] = []
+    for _ in range(_TRIES * n):
+        try:
+            designs.append(space.design(space.sample(rng, 1)[0]))
+        except DesignError:
+            continue
+        if len(designs) == n:
+            return designs
+    raise InputError(f"{space.design_class.__name__}: {len(designs)} of {_TRIES * n} points drawn are valid designs; too few")
+
+
+def read_samples(
+    path: str | Path, *, machine: str | None = None, workloads: Sequence[Any] = (), stale: bool = False
+) -> Samples:
+    """Read what a store, or a table exported from one (.parquet, .csv), holds of one machine.
+
+    Rows without numbers, and rows that a surrogate answered, are left out. Workloads are found again by name and held to
+    the digest that was stored; `workloads` gives those that have no name here. Raises `InputError` for a file that holds
+    several machines (name one), an unknown workload, or rows of another version of the model (unless `stale`).
+    """
+    path = Path(path)
+    rows = _table_rows(path) if path.suffix in (".parquet", ".csv") else _store_rows(path)
+    names = sorted({row["accelerator"] for row in rows})
+    if machine is not None:
+        machine = find(machine).name
+    if not rows or (machine is not None and machine not in names):
+        of = f" of {machine}" if machine else ""
+        raise InputError(f"{path}: no simulated rows{of} (machines here: {', '.join(names) or 'none'})")
+    if machine is None and len(names) > 1:
+        raise InputError(f"{path}: holds rows of {', '.join(names)}; say which with --accelerator")
+    found = find(machine or names[0])
+    rows = [row for row in rows if row["accelerator"] == found.name]
+    digest = model_digest(type(found))
+    if not stale and (other := sum(row["model"] != digest for row in rows)):
+        raise InputError(
+            f"{path}: {other} of {len(rows)} rows come from other sources of {found.name} than those installed; "
+            "simulate again, or accept them with --stale"
+        )
+    known = {workload.digest: workload for workload in map(load, workloads)}
+    for row in rows:
+        if row["workload_digest"] not in known:
+            known[row["workload_digest"]] = _workload(path, row)
+    triples = [(_design(path, found, row), known[row["workload_digest"]], row["metrics"]) for row in rows]
+    return Samples.of(found, triples)
+
+
+def _store_rows(path: Path) -> list[dict[str, Any]]:
+    with ResultStore(path, readonly=True) as store:
+        kept = [row for row in store.rows() if row["reason"] is None and not row["surrogate"]]
+    return [{**row, "design": json.loads(row["design"]), "metrics": json.loads(row["metrics"])} for row in kept]
+
+
+def _table_rows(path: Path) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, keep_default_na=True)
+    except Exception as error:
+        raise InputError(f"{path}: {' '.join(str(error).split())} (accepted: a table that a store exported)") from None
+    needed = ["accelerator", "workload", "workload_digest", "model", "reason", "surrogate"]
+    if missing := [name for name in needed if name not in frame]:
+        raise InputError(f"{path}: no column {missing[0]} (accepted: a table that a store exported)")
+    rows = []
+    for record in frame[frame["reason"].isna() & ~frame["surrogate"].astype(bool)].to_dict("records"):
+        machine = find(str(record["accelerator"]))
+        parameters = machine.design.parameters()
+        columns = {name: f"design.{name}" if f"design.{name}" in record else name for name in parameters}
+        design = {name: _cell(record[column]) for name, column in columns.items() if column in record}
+        metrics = {name: float(record[name]) for name in machine.metrics if isinstance(record.get(name), int | float)}
+        row = {name: record[name] for name in needed}
+        rows.append({**row, "design": design, "metrics": {k: v for k, v in metrics.items() if v == v}})
+    return rows
+
+
+def _cell(value: Any) -> Any:
+    """A cell as a parameter takes it: pandas turns integers into floats, and None into nan."""
+    if isinstance(value, float):
+        return None if value != value else int(value) if value.is_integer() else value
+    return value
+
+
+def _design(path: Path, machine: Accelerator, row: Mapping[str, Any]) -> Design:
+    try:
+        return machine.design.make(row["design"])
+    except DesignError as error:
+        raise InputError(f"{path}: a design of {machine.name}: {error}") from None
+
+
+def _workload(path: Path, row: Mapping[str, Any]) -> Any:
+    name = row["workload"]
+    hint = "give it with --workload"
+    try:
+        workload = load(name)
+    except InputError as error:
+        raise InputError(f"{path}: workload {name!r} is not found here ({error}); {hint}") from None
+    if workload.digest != row["workload_digest"]:
+        raise InputError(f"{path}: workload {name!r} is other work today than when it was simulated; {hint}")
+    return workload

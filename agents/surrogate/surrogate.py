@@ -1,0 +1,249 @@
+"""The surrogate: what a machine would say of a design, learned from what its simulator said of others.
+
+    samples = read_samples("runs")                       # or draw("systolic", ["resnet18"], 1000)
+    surrogate = Surrogate.fit(samples)
+    mean, std = surrogate.predict(designs, workload)[:2]
+    surrogate.save("systolic.surrogate")
+
+It learns logarithms: of a metric by what the machine's own closed forms say of it (`Accelerator.bounds`), or of the metric
+itself where there are none. A metric that the closed form has right in every sample is answered by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...errors import InputError
+from ...simulator.accelerator import Accelerator
+from ...simulator.design import Design
+from ...simulator.report import version
+from ...simulator.sources import model_digest
+from .calibration import NORMAL_90, Scores, scores_of
+from .features import Encoder
+from .model import FOLDS, Model, choose, folds, left_out, model_class
+from .samples import Samples
+
+__all__ = ["Origin", "Prediction", "Surrogate"]
+
+_DEFAULT = ("time_s", "energy_j", "area_mm2", "mean_latency_s")
+"""Metrics that are learned if none are named, as far as the machine has them."""
+_EXACT = 1e-9
+_LEAST = 10
+_ENOUGH = 1000
+"""Rows left out at random that are enough to calibrate."""
+
+
+class Prediction(NamedTuple):
+    """What a surrogate says of designs on one workload. A refused design has nan everywhere."""
+
+    mean: dict[str, np.ndarray]
+    """Metric to float64[n], in its unit."""
+    std: dict[str, np.ndarray]
+    """Standard deviation, in the same unit; calibrated, so that 90 % lie within 1.645 of them."""
+    refused: tuple[str | None, ...]
+    """Why there is no answer."""
+    notes: tuple[str | None, ...]
+    """What lies beyond the training set; such an answer is a guess."""
+
+    def interval(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return low and high, between which a metric lies with 90 %; an interval of the logarithm."""
+        mean = self.mean[metric]
+        with np.errstate(over="ignore"):
+            factor = np.exp(np.minimum(NORMAL_90 * self.std[metric] / mean, 700.0))
+        return mean / factor, mean * factor
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a surrogate was made from."""
+
+    samples: int
+    training: str
+    """Digest of the training set."""
+    model: str
+    """Digest of the machine's sources."""
+    version: str
+    """Version of the package."""
+    seed: int
+    tried: Mapping[str, float] = field(default_factory=dict)
+    """Models that were compared, with their errors."""
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A learned model of one machine. Frozen; `fit` or `load` makes one."""
+
+    machine: Accelerator
+    metrics: tuple[str, ...]
+    """What it learned, in the order of the model's targets."""
+    exact: Mapping[str, float]
+    """Metrics that are the machine's closed form times this."""
+    bounded: tuple[bool, ...]
+    """Whether a target is the logarithm by the closed form, or of the metric itself."""
+    encoder: Encoder
+    model: Model
+    seen: Scores
+    """Calibration for workloads that were in training."""
+    new: Scores
+    """Calibration for others."""
+    origin: Origin
+
+    @classmethod
+    def fit(
+        cls, samples: Samples, metrics: Sequence[str] | None = None, *, model: str = "auto", seed: int = 0,
+        effort: float = 1.0, say: Callable[[str], None] = lambda _: None,
+    ) -> Surrogate:
+        """Learn from samples; raises `InputError` for too few, or a metric that cannot be learned.
+
+        `model` is "gp", "trees", "ensemble", or "auto" for the best of them on rows (with five workloads or more: on whole
+        workloads) left out. `effort` scales the work of training; `say` is told what goes on.
+        """
+        if model != "auto":
+            model_class(model)
+        if len(samples) < _LEAST:
+            raise InputError(f"{len(samples)} samples: accepted: at least {_LEAST}")
+        say("closed forms")
+        bounds = bounds_of(samples)
+        names = _metrics(samples, metrics)
+        encoder = Encoder.of(samples, bounds)
+        if not encoder.names:
+            raise InputError("every sample has the same design and workload: there is nothing to learn")
+        target = {name: np.log(samples.metrics[name] / bounds.get(name, 1.0)) for name in names}
+        exact = {name: float(np.exp(np.median(y))) for name, y in target.items() if name in bounds and np.ptp(y) < _EXACT}
+        learned = tuple(name for name in names if name not in exact)
+        if not learned:
+            exactly = f"the closed form of {samples.machine.name} is exact"
+            raise InputError(f"{', '.join(names)}: {exactly}; there is nothing to learn")
+        x = columns_of(encoder, samples, bounds)
+        y = np.stack([target[name] for name in learned], axis=1)
+        tried: dict[str, float] = {}
+        if model == "auto":
+            model, tried = choose(x, y, samples.group, seed=seed, effort=effort, say=say)
+        say(f"calibrating {model}")
+        seen, new = _calibrate(model, x, y, samples.group, seed=seed, effort=effort)
+        say(f"learning {model}")
+        fitted = model_class(model).fit(x, y, seed=seed, effort=effort)
+        machine = samples.machine
+        origin = Origin(len(samples), samples.digest, model_digest(type(machine)), version(), seed, tried)
+        return cls(machine, learned, exact, tuple(name in bounds for name in learned), encoder, fitted, seen, new, origin)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Metrics that it predicts."""
+        return (*self.metrics, *self.exact)
+
+    def predict(self, designs: Sequence[Design], workload: Any) -> Prediction:
+        """Say what the simulator would say; raises `InputError` for a workload that cannot be answered at all."""
+        if not designs:
+            empty = {name: np.zeros(0) for name in self.answers}
+            return Prediction(empty, dict(empty), (), ())
+        self.machine.check(workload)
+        encoded = self.encoder.encode(self.machine, designs, workload)
+        logs, deviation = self.model.predict(encoded.columns)
+        scores = self.seen if workload.digest in self.encoder.workloads else self.new
+        deviation = deviation * (scores.quantile(0.9) / NORMAL_90)
+        refused = np.array([reason is not None for reason in encoded.refused])
+        mean: dict[str, np.ndarray] = {}
+        std: dict[str, np.ndarray] = {}
+        for i, name in enumerate(self.metrics):
+            scale = encoded.bounds[name] if self.bounded[i] else 1.0
+            mean[name] = np.where(refused, np.nan, np.exp(logs[:, i]) * scale)
+            std[name] = mean[name] * deviation[:, i]
+        for name, factor in self.exact.items():
+            mean[name] = np.where(refused, np.nan, encoded.bounds[name] * factor)
+            std[name] = np.where(refused, np.nan, 0.0)
+        return Prediction(mean, std, encoded.refused, encoded.notes)
+
+    def score(self, samples: Samples) -> list[dict[str, Any]]:
+        """Compare with samples that it did not learn from: a row of figures for each metric, see `accuracy`."""
+        from .accuracy import score
+
+        return score(self, samples)
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything into one file, whole or not at all; raises `InputError` where that cannot be."""
+        from .file import save
+
+        return save(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path, *, stale: bool = False) -> Surrogate:
+        """Read a file; raises `InputError` with the reason for one that is damaged, foreign, or of another simulator.
+
+        `stale` accepts one that was learned from other sources of the machine than those installed.
+        """
+        from .file import load
+
+        return load(Path(path), stale=stale)
+
+
+def bounds_of(samples: Samples) -> dict[str, np.ndarray]:
+    """What the machine's closed forms say of every sample."""
+    out: dict[str, np.ndarray] = {}
+    for workload, rows in samples.by_workload():
+        part = samples.machine.bounds([samples.designs[i] for i in rows], workload)
+        for name, values in part.items():
+            out.setdefault(name, np.full(len(samples), np.nan))[rows] = values
+    if bad := [name for name, values in out.items() if not np.isfinite(values).all()]:
+        raise InputError(f"{samples.machine.name}: its closed form of {bad[0]} does not hold for every sample")
+    return out
+
+
+def columns_of(encoder: Encoder, samples: Samples, bounds: Mapping[str, np.ndarray]) -> np.ndarray:
+    """float32[n, columns] of samples whose closed forms are known."""
+    out = np.empty((len(samples), len(encoder.names)), np.float32)
+    for workload, rows in samples.by_workload():
+        part = {name: values[rows] for name, values in bounds.items()}
+        out[rows] = encoder.encode(samples.machine, [samples.designs[i] for i in rows], workload, part).columns
+    return out
+
+
+def _metrics(samples: Samples, wanted: Sequence[str] | None) -> list[str]:
+    names = list(wanted) if wanted else [name for name in _DEFAULT if _learnable(samples, name)]
+    if not names:
+        there = ", ".join(samples.metrics)
+        raise InputError(f"none of {', '.join(_DEFAULT)} is in the samples; name metrics (there are: {there})")
+    for name in names:
+        if name not in samples.metrics:
+            raise InputError(f"metric {name!r} is not in the samples (there are: {', '.join(samples.metrics)})")
+        if not _learnable(samples, name):
+            raise InputError(f"metric {name}: not above 0 in every sample, so it has no logarithm to learn")
+    return list(dict.fromkeys(names))
+
+
+def _learnable(samples: Samples, name: str) -> bool:
+    values = samples.metrics.get(name)
+    return values is not None and bool(np.isfinite(values).all() and (values > 0).all())
+
+
+def _calibrate(
+    kind: str, x: np.ndarray, y: np.ndarray, group: np.ndarray, *, seed: int, effort: float
+) -> tuple[Scores, Scores]:
+    """Scores of rows left out at random, and of workloads left out whole (the former, if there are fewer than two)."""
+    found = _errors(kind, x, y, folds(group, grouped=False, seed=seed), seed, effort, _ENOUGH)
+    seen = scores_of(found[1], found[2])
+    if len(np.unique(group)) < 2:
+        return seen, seen
+    rows, error, deviation = _errors(kind, x, y, folds(group, grouped=True, seed=seed, count=FOLDS), seed, effort, len(x))
+    return seen, scores_of(error, deviation, group[rows])
+
+
+def _errors(
+    kind: str, x: np.ndarray, y: np.ndarray, parts: list[np.ndarray], seed: int, effort: float, enough: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows left out, errors and deviations, until there are enough of them."""
+    rows: list[np.ndarray] = []
+    errors: list[np.ndarray] = []
+    deviations: list[np.ndarray] = []
+    for part, mean, deviation in left_out(kind, x, y, parts, seed=seed, effort=effort):
+        rows.append(part)
+        errors.append(mean - y[part])
+        deviations.append(deviation)
+        if sum(map(len, rows)) >= enough:
+            break
+    return np.concatenate(rows), np.concatenate(errors), np.concatenate(deviations)

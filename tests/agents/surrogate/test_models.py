@@ -1,0 +1,91 @@
+"""Each kind of model learns, says how sure it is, and comes back from its data with the same bits."""
+
+import importlib.util
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cyclescape.agents.surrogate.calibration import Scores, scores_of
+from cyclescape.agents.surrogate.model import MODELS, folds
+from cyclescape.agents.surrogate.trees import Forest, Trees
+
+NEEDS = {"gp": "sklearn", "trees": "lightgbm", "ensemble": "torch"}
+KINDS = [pytest.param(kind, marks=pytest.mark.skipif(importlib.util.find_spec(module) is None, reason=f"needs {module}"))
+         for kind, module in NEEDS.items()]
+EFFORT = {"gp": 0.3, "trees": 0.2, "ensemble": 0.15}
+
+
+def problem(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, (n, 4)).astype(np.float32)
+    smooth = np.stack([np.sin(2 * x[:, 0]) + x[:, 1], 0.01 * x[:, 2] + 3.0], axis=1)
+    return x, smooth + np.array([0.05, 0.0005]) * rng.standard_normal((n, 2))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_learns_and_comes_back(kind: str) -> None:
+    x, y = problem(160)
+    model = MODELS[kind].fit(x, y, seed=3, effort=EFFORT[kind])
+    there, truth = problem(200, seed=1)
+    mean, deviation = model.predict(there)
+    assert mean.shape == deviation.shape == truth.shape
+    assert (np.abs(mean - truth).mean(axis=0) < 0.4 * np.abs(truth - truth.mean(axis=0)).mean(axis=0)).all()
+    assert (deviation > 0).all()
+    again = MODELS[kind].fit(x, y, seed=3, effort=EFFORT[kind]).predict(there)
+    back = MODELS[kind].from_data(*model.to_data()).predict(there)
+    for other in (again, back):
+        assert np.array_equal(other[0], mean)
+        assert np.array_equal(other[1], deviation)
+
+
+def test_trees_are_those_of_lightgbm() -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    x, y = problem(300)
+    model = Trees.fit(x, y[:, :1], seed=0, effort=0.1)
+    theirs = lightgbm.Booster(model_str=model.texts[0][0]).predict(x)
+    assert np.allclose(model.predict(x)[0][:, 0], theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("change", [
+    lambda text: text.replace("split_feature=", "split_feature=9"),
+    lambda text: text.replace("left_child=", "left_child=0 "),
+    lambda text: text.replace("threshold=", "threshold=nan "), lambda text: "pickle",
+    lambda text: text.replace("leaf_value=", "gone="),
+])
+def test_trees_that_do_not_hang_together_are_refused(change: Any) -> None:
+    pytest.importorskip("lightgbm")
+    x, y = problem(100)
+    text = Trees.fit(x, y[:, :1], seed=0, effort=0.02).texts[0][0]
+    Forest(text)
+    with pytest.raises(ValueError, match="."):
+        Forest(change(text))
+
+
+def test_intervals_hold_what_they_promise() -> None:
+    """Errors far from normal, with deviations that are wrong by a factor: 90 % lie inside all the same."""
+    rng = np.random.default_rng(5)
+    spread = rng.uniform(0.1, 2.0, (40_000, 1))
+    error = spread * rng.standard_t(3, (40_000, 1))
+    named = 3.0 * spread
+    scores = scores_of(error[:20_000], named[:20_000])
+    assert Scores.from_json(scores.to_json()).quantile(0.9) == scores.quantile(0.9)
+    for level in (0.5, 0.9, 0.95):
+        inside = np.abs(error[20_000:]) <= scores.quantile(level) * named[20_000:]
+        assert abs(inside.mean() - level) < 0.02
+
+
+def test_every_group_counts_the_same() -> None:
+    """A hundred rows of a group that is easy do not outvote two rows each of those that are not."""
+    error = np.concatenate([np.full(100, 0.1), np.full(18, 1.0)])[:, None]
+    group = np.concatenate([np.zeros(100), np.repeat(np.arange(1, 10), 2)])
+    assert scores_of(error, np.ones_like(error)).quantile(0.8) < 0.2
+    assert scores_of(error, np.ones_like(error), group).quantile(0.8) > 0.9
+
+
+def test_folds_leave_out_every_row_once_and_whole_workloads() -> None:
+    group = np.repeat(np.arange(7), 10)
+    for grouped in (False, True):
+        parts = folds(group, grouped=grouped, seed=0)
+        assert sorted(np.concatenate(parts)) == list(range(70))
+    assert all(len(set(group[part]) & set(group[np.setdiff1d(np.arange(70), part)])) == 0 for part in parts)

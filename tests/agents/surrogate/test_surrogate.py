@@ -1,0 +1,95 @@
+"""What a surrogate answers, refuses and flags."""
+
+import numpy as np
+import pytest
+
+from cyclescape.agents.surrogate import Samples, Surrogate, draw
+from cyclescape.agents.surrogate.accuracy import FIGURES, cross_validate, figures
+from cyclescape.errors import InputError
+from cyclescape.simulator.accelerator import Accelerator
+from cyclescape.traces.operators import Gemm
+from cyclescape.traces.workload import Workload
+
+
+def test_says_what_the_simulator_says(surrogate: Surrogate, samples: Samples, roofline: Accelerator) -> None:
+    space = {"fixed": {"frequency_mhz": 500}, "values": {"lanes": (4, 8, 16, 32, 64)}}
+    fresh = draw(roofline, list(samples.workloads), 60, seed=9, **space)
+    rows = surrogate.score(fresh)
+    assert [row["metric"] for row in rows] == ["time_s", "energy_j"]
+    assert all(row["mape_percent"] < 40 and row["spearman"] > 0.9 and row["refused"] == 0 for row in rows)
+    said = surrogate.predict(fresh.designs[:5], fresh.workloads[0])
+    low, high = said.interval("time_s")
+    assert ((low < said.mean["time_s"]) & (said.mean["time_s"] < high)).all()
+
+
+def test_what_was_never_seen_is_refused_and_what_is_beyond_is_flagged(
+    surrogate: Surrogate, roofline: Accelerator, mlp: Workload
+) -> None:
+    design = roofline.design.make
+    said = surrogate.predict([design({}), design({"frequency_mhz": 250}), design({"lanes": 128})], mlp)
+    assert said.refused == (None, "frequency_mhz=250: the surrogate only ever saw 500", None)
+    assert said.notes[0] is None
+    assert said.notes[2] == "lanes=128 is beyond 4..64"
+    assert np.isnan(said.mean["time_s"]).tolist() == [False, True, False]
+
+
+def test_a_choice_and_a_workload_never_seen(roofline: Accelerator, mlp: Workload, gemv: Workload) -> None:
+    pytest.importorskip("lightgbm")
+    space = {"fused": (True,)}
+    one = Surrogate.fit(draw(roofline, [mlp], 60, values=space), ["time_s"], model="trees", effort=0.05)
+    with pytest.raises(InputError, match="workload 'gemv': the surrogate only ever saw mlp"):
+        one.predict([roofline.design.make({})], gemv)
+    assert "fused=False" in str(one.predict([roofline.design.make({"fused": False})], mlp).refused[0])
+
+
+def test_a_workload_beyond_training_is_flagged(surrogate: Surrogate, roofline: Accelerator) -> None:
+    huge = Workload(name="huge", operators=(Gemm(name="a", m=4096, n=4096, k=4096),))
+    note = surrogate.predict([roofline.design.make({})], huge).notes[0]
+    assert note is not None
+    assert note.startswith("workload huge: log_macs=")
+
+
+def test_a_closed_form_that_is_right_is_the_answer(
+    roofline: Accelerator, mlp: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("lightgbm")
+
+    def bounds(self: Accelerator, designs: list, workload: Workload) -> dict[str, np.ndarray]:
+        exact = [0.02 * d.lanes + 0.1 * d.bandwidth + 1.5 * d.fused for d in designs]
+        return {"area_mm2": np.array(exact), "lanes_share": np.array([d.lanes / 256 for d in designs])}
+
+    monkeypatch.setattr(type(roofline), "bounds", bounds)
+    learned = Surrogate.fit(draw(roofline, [mlp], 60), model="trees", effort=0.05)
+    assert set(learned.exact) == {"area_mm2"}
+    assert "lanes_share" in learned.encoder.names
+    design = roofline.design.make({"lanes": 32, "bandwidth": 4})
+    said = learned.predict([design], mlp)
+    assert said.mean["area_mm2"][0] == pytest.approx(roofline.run([design], mlp)[0].metrics["area_mm2"], rel=1e-12)
+    assert said.std["area_mm2"][0] == 0
+
+
+def test_splits(surrogate: Surrogate, samples: Samples) -> None:
+    for grouped in (False, True):
+        table = cross_validate(surrogate, samples, grouped=grouped, effort=0.1).table()
+        assert [row["rows"] for row in table] == [len(samples)] * 2
+        assert all(set(FIGURES) <= row.keys() for row in table)
+
+
+def test_figures_are_what_they_are_called() -> None:
+    truth, mean = np.array([1.0, 2.0, 5.0]), np.array([1.1, 2.0, 4.0])
+    found = figures(truth, mean, np.array([True, True, False]))
+    assert found["nrmse_percent"] == pytest.approx(100 * np.sqrt((0.01 + 0 + 1) / 3) / 4)
+    assert found["mape_percent"] == pytest.approx(10.0)
+    assert found["median_ape_percent"] == pytest.approx(10.0)
+    assert found["spearman"] == pytest.approx(1.0)
+    assert found["coverage_percent"] == pytest.approx(200 / 3)
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    ({"metrics": ["speed"]}, "metric 'speed' is not in the samples"), ({"model": "forest"}, "accepted: auto, gp, trees"),
+])
+def test_wrong_arguments(samples: Samples, arguments: dict, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        Surrogate.fit(samples, **arguments)
+    with pytest.raises(InputError, match="3 samples"):
+        Surrogate.fit(samples.take(np.arange(3)))
