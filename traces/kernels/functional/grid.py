@@ -60,6 +60,9 @@ class Grid:
         self.uniform_predicates = np.zeros((8, warps), bool)
         self.uniform_predicates[PT] = True
         self.shared = Bytes(np.zeros(blocks * max(4, -(-launch.shared_bytes // 16) * 16), np.uint8))
+        self.local: Bytes | None = None
+        """Of all threads, once one of them uses it."""
+        self.first_warp = first * launch.warps
         self.cta = np.repeat(np.arange(blocks), launch.warps)
         """Of each warp, within this grid."""
         thread = np.tile(np.arange(launch.warps * LANES).reshape(launch.warps, LANES), (blocks, 1))
