@@ -28,9 +28,11 @@ class GpuCoreDesign(Design):
     policy: Annotated[Literal["cggty", "gto", "lrr"], Choices()] = Field(
         "cggty", description="Who issues: the same warp, else the youngest (cggty) or the oldest (gto); or in turn (lrr).")
     dependence: Annotated[Literal["control_bits", "scoreboard"], Choices()] = Field(
-        "control_bits", description="Who keeps dependent instructions apart. Traces without control bits use a scoreboard.")
+        "control_bits", description="Who keeps dependent instructions apart. Traces without control bits have a stand-in.")
     scoreboard_consumers: Annotated[int, Unit("readers")] = Field(
-        63, ge=1, le=255, description="With a scoreboard: readers in flight that one register can have.")
+        63, ge=1, le=255, description="With a scoreboard: instructions in flight that may have yet to read one register.")
+    scoreboard_release_cycles: Annotated[int, Unit("cycles")] = Field(
+        6, ge=0, le=32, description="With a scoreboard: from the bypass of a result until its write-back clears it.")
     read_ports: Annotated[int, Values(1, 2), Unit("ports")] = Field(
         1, ge=1, le=4, description="Read ports of each register-file bank, one warp operand wide.")
     register_cache: Annotated[bool, Choices()] = Field(
@@ -129,6 +131,7 @@ class GpuCoreDesign(Design):
         """The design as the core model sees it."""
         core = CoreConfig(
             warps=self.warps, policy=self.policy, dependence=self.dependence, scoreboard_consumers=self.scoreboard_consumers,
+            scoreboard_release=self.scoreboard_release_cycles,
             read_ports=self.read_ports, register_cache=int(self.register_cache), instruction_buffer=self.instruction_buffer,
             fp32_pipes=self.fp32_pipes, memory_queue=self.memory_queue, port_interval=self.port_interval, l0_kib=self.l0_kib,
             prefetch_depth=self.prefetch_depth, guard_cycles=self.guard_cycles,
