@@ -63,6 +63,7 @@ __all__ = ["MAX_CYCLES", "Machine", "Outcome", "execute"]
 MAX_CYCLES = 10**9
 """A kernel that is still running then never ends."""
 _EVENTS = 4096
+_UNUSED = MemoryConfig(l1_kib=1, l2_kib=1, l2_slices=1, channels=1)
 _ENDINGS = {
     1: "has not ended after {limit} cycles",
     2: "can never end: every warp waits, and nothing will happen (a counter that is never released, or a barrier)",
@@ -145,7 +146,7 @@ def execute(
     work = Work(table, np.asarray(kernel.stream, np.int64), warps.astype(np.int64), access, accesses, conflicts)
     shape = (kernel.warps if record else 0, longest, 2)
     result = Result(np.full(shape, -1, np.int64), np.zeros((len(table) + 1, HAZARDS + 1), np.int64))
-    memory = memory or (machine.memory or MemoryConfig()).state(machine.sms)
+    memory = memory or (machine.memory or _UNUSED).state(machine.sms)
     before = memory.counts.copy()
     parameters = np.append(core.vector(), _registers(table))
     if not kernel.control_bits and core.dependence == "control_bits":
