@@ -7,7 +7,7 @@ the sum of absolute errors, finds the rest: a measurement that no design gives t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -76,20 +76,17 @@ class _Search:
                 break
 
     def queues(self) -> None:
-        """Scan what holds runs of memory instructions up two by two: each hides behind the other."""
-        for one, other in (("address_interval_cycles", "port_interval"), ("memory_queue", "port_interval"),
-                           ("memory_queue", "address_interval_cycles")):
-            if one not in self.free or other not in self.free:
-                continue
-            groups = sorted({*self.s.of(one), *self.s.of(other)})
-            groups = [number for number in groups if len(self.s.groups[number]) > 3]  # runs
-            best, least = (self.point[one], self.point[other]), self.error(groups)
-            for a in STRUCTURE[one] if least else ():
-                for b in STRUCTURE[other]:
-                    error = self.error(groups, self.point | {one: a, other: b})
-                    if error < least:
-                        best, least = (a, b), error
-            self.point[one], self.point[other] = best
+        """Scan what holds runs of memory instructions up two by two, then all together: each hides behind the others."""
+        names = [name for name in ("address_interval_cycles", "port_interval", "memory_queue") if name in self.free]
+        runs = sorted({number for name in names for number in self.s.of(name) if len(self.s.groups[number]) > 3})
+        for count in (2, 3):
+            for chosen in combinations(names, count):
+                best, least = self.point, self.error(runs)
+                for values in product(*(STRUCTURE[name] for name in chosen)) if least else ():
+                    there = self.point | dict(zip(chosen, values))
+                    if (error := self.error(runs, there)) < least:
+                        best, least = there, error
+                self.point = best
 
     def error(self, groups: Iterable[int] | None = None, point: Point | None = None) -> float:
         """Sum of absolute errors, of all microbenchmarks or of some; infinite where there is no such design."""
@@ -176,23 +173,24 @@ class _Search:
         return Fit("gpu-core", self.s.preset, parameters, rows, unexplained, len(self.measured))
 
     def row(self, name: str, found: np.ndarray, together: Mapping[str, list[str]], given: bool) -> dict[str, Any]:
-        """What the measurements say of one parameter."""
+        """What the measurements say of one parameter: `determined`, `several` values, only `together` with others,
+        `unmeasured`, or that it was `given`."""
         rows = [i for number in self.s.of(name) for i in self.s.groups[number]]
         others: list[Any] = []
         if given:
             status = "given"
         elif not rows:
-            status = "not measured"
+            status = "unmeasured"
         else:
             others = self.equal(name)
             status = "determined"
             if others:
-                status = "one of several values"
+                status = "several"
             elif name in together:
-                status, others = "only together", together[name]
+                status, others = "together", together[name]
         error = float(np.abs(found[rows] - self.measured[rows]).mean()) if rows else 0.0
         return {"parameter": name, "value": self.point[name], "before": self.s.start[name], "status": status,
-                "others": ", ".join(map(str, others)), "measurements": len(rows), "mean_error_cycles": round(error, 3)}
+                "others": others, "measurements": len(rows), "mean_error_cycles": round(error, 3)}
 
     def equal(self, name: str) -> list[Any]:
         """Other values of a parameter that explain as much; of a latency those nearby."""
@@ -208,11 +206,9 @@ class _Search:
             slopes = self.slopes(direction) if self.numeric else np.zeros((1, 0))
             _, sizes, turned = np.linalg.svd(slopes)
             rank = int((sizes > 1e-9).sum())
-            null = turned[rank:]
-            for column, name in enumerate(self.numeric):
-                moving = null[np.abs(null[:, column]) > 1e-6] if len(null) else null
-                moved = [bool((np.abs(moving[:, i]) > 1e-6).any()) for i in range(len(self.numeric))]
-                partners = [other for other, moves in zip(self.numeric, moved) if moves and other != name]
-                if len(moving) and partners:
+            unseen = turned[rank:].T @ turned[rank:]  # projects on moves that change no measurement
+            for name, shares in zip(self.numeric, np.abs(unseen) > 1e-6):
+                partners = [other for other, moves in zip(self.numeric, shares) if moves and other != name]
+                if partners:
                     found[name] = partners
         return found

@@ -19,8 +19,8 @@ from cyclescape.traces.kernels.sass import ARCHITECTURES
 
 SMALL = ("vector-add:n=64", "sgemm-tiled:n=16", "reduction:n=300", "softmax:n=16", "transpose:n=32", "stencil:n=32",
          "convolution:n=32", "numbers:n=100", "histogram:n=600", "bfs:n=60", "ffma-chain:n=1", "max-flops:n=1",
-         "hgemm-tensor:n=32", "sgemm-blocked:n=64,k=8", "sgemm-blocked:n=128,k=24", "fma-loads:n=2,threads=64", "insertion-sort:n=100",
-         "async-copy:n=3")
+         "hgemm-tensor:n=32", "sgemm-blocked:n=64,k=8", "sgemm-blocked:n=128,k=24", "fma-loads:n=2,threads=64",
+         "insertion-sort:n=100", "async-copy:n=3")
 
 
 @cache
