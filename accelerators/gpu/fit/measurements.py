@@ -116,9 +116,11 @@ def _cycles(where: str, text: str) -> float:
 def _case(where: str, name: str, what: str, known: dict[str, Case]) -> Case | None:
     """Check what a row names."""
     if name == CHASE:
-        return _accept(where, what, what in ("l1", "l2", "dram"), "l1, l2, dram")
+        _accept(where, what, what in ("l1", "l2", "dram"), "l1, l2, dram")
+        return None
     if name == EMPTY:
-        return _accept(where, what, bool(_BLOCKS.fullmatch(what)), "blocks=N")
+        _accept(where, what, bool(_BLOCKS.fullmatch(what)), "blocks=N")
+        return None
     case = known.get(name)
     if case is None:
         raise InputError(f"{where}: case: {name!r} is not known; accepted: a case of {SHIPPED.name} or of a .gasm file beside "

@@ -110,9 +110,9 @@ class Simulated:
         return tuple(name for name in names if name not in item.case.settings)
 
     def _changes_times(self, instructions: Sequence[Any], latency: str) -> bool:
-        core = self.design({}).machine().core
-        tables = [lower(instructions, replace(core, memory=replace(core.memory, **{latency: value})), control_bits=True)
-                  for value in (7, getattr(core.memory, latency), 400)]
+        name = f"{latency}_cycles"
+        tables = [lower(instructions, self.design({name: value}).machine().core, control_bits=True)
+                  for value in (12, self.start[name], 400)]
         return any((table != tables[1]).any() for table in tables)
 
 

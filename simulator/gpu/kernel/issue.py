@@ -144,7 +144,7 @@ def attribute(waits: np.ndarray, stream: np.ndarray, warp: np.ndarray, w: int, k
             x = until
     if t > x:
         why = warp[w, WHY]
-        waits[k, why if why in (C_UNIT, C_MEMORY, C_CONSTANT, C_BARRIER, C_LATENCY) else C_OTHER] += t - x
+        waits[k, why if why in (C_UNIT, C_MEMORY, C_CONSTANT, C_LATENCY) else C_OTHER] += t - x
     waits[k, C_ISSUED] += 1
     warp[w, WHY] = C_OTHER
 

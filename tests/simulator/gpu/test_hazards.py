@@ -57,6 +57,7 @@ def _index(kernel, opcode, which=0):
     ("vector-add:n=64", "S2R", 1, {"write": None}, "IMAD"), ("ffma-chain:n=1", "FFMA", 5, {"stall": 3}, "FFMA"),
     ("transpose:n=32", "LDS", 0, {"write": None}, "STG"), ("hgemm-tensor:n=32", "LDSM", -1, {"write": None}, "HMMA"),
     ("softmax:n=16", "SHFL", 0, {"write": None}, "FMNMX"),
+    ("sgemm-blocked:n=64,k=24", "USHF", 0, {"stall": 1}, "LDS"),
 ])
 def test_a_wrong_bit_is_found_where_it_hurts(name, opcode, which, change, accused):
     kernel = _kernel(name)
