@@ -254,7 +254,8 @@ def _draw(parts: Sequence[Part]) -> Figure:
                       fillstyle="none" if hollow else "full", linestyle="--" if hollow else "-")
     prefetch.set_xticks(range(6), ["off", *map(str, DEPTHS)])
     finish(prefetch, "stream buffer", "lines", "speed")
-    registers.legend(fontsize=7.5, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.3)
+    registers.set_xlim(0, 2.5)
+    registers.legend(fontsize=7.5, frameon=False, loc="upper right")
     for axes in (dependence, prefetch):
         axes.legend(fontsize=7.5, frameon=False, loc="best")
     return figure
