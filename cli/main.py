@@ -19,6 +19,7 @@ from . import (  # each adds its commands
     dataset,  # noqa: F401
     experiment,  # noqa: F401
     explore,  # noqa: F401
+    fit,  # noqa: F401
     listing,  # noqa: F401
     policy,  # noqa: F401
     run,  # noqa: F401

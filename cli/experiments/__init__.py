@@ -13,6 +13,7 @@ __all__ = ["EXPERIMENTS", "SIZED", "Finding", "Outcome", "Part", "run"]
 EXPERIMENTS = {
     "draco": "Do groups between depthwise and full convolutions pay, and does it depend on the array?",
     "shufflenet-guidelines": "Do the four guidelines of ShuffleNet V2 hold on a simulated systolic array?",
+    "gpu-shapes": "Does the simulated GPU core show what MICRO 2025 says of register file, scoreboards and prefetch?",
     "macs-vs-latency": "How well do multiply-accumulates foretell the latency of mobile networks?",
     "multi-agent": "Does an agent for each knob of a DRAM controller search better than one agent for all?",
 }
