@@ -52,7 +52,8 @@ def _models() -> Iterator[Measurement]:
 
 def _against_the_simulator() -> Iterator[Measurement]:
     machine, workload = accelerator(_MACHINE), load(_NAMED)
-    surrogate = Surrogate.fit(draw(machine, [workload], _TIMED, seed=1), ["time_s", "energy_j"], model="ensemble", effort=_EFFORT["ensemble"])
+    samples = draw(machine, [workload], _TIMED, seed=1)
+    surrogate = Surrogate.fit(samples, ["time_s", "energy_j"], model="ensemble", effort=_EFFORT["ensemble"])
     space, rng = Space(machine.design), np.random.default_rng(2)
     points = space.sample(rng, 4000)
     designs = [space.design(point) for point in points]
