@@ -27,11 +27,19 @@ _RANGES: dict[str, dict[str, Values]] = {
     "ants": {
         "ants": Values(4, 8, 16, 32), "evaporation": Values(0.1, 0.2, 0.3, 0.5, 0.8), "greed": Values(0.0, 0.1, 0.2, 0.4, 0.6),
     },
+    "auto": {"startup": Values(5, 10, 15, 25), "caution": Values(1.0, 2.0, 3.0, 5.0)},
+    "a2c": {"learning_rate": Values(1e-3, 3e-3, 1e-2), "n_steps": Values(4, 8, 16, 32), "ent_coef": Values(0.0, 0.01, 0.05)},
     "bottleneck": {"patience": Values(2, 4, 6, 10, 16), "kick": Values(1, 2, 3, 4)},
+    "dqn": {
+        "learning_rate": Values(3e-4, 1e-3, 3e-3), "gradient_steps": Values(1, 2, 4, 8), "exploration": Values(0.2, 0.5, 0.8),
+    },
     "genetic": _EVOLUTION,
     "gp": {"startup": Values(5, 10, 20, 40)},
     "guided": {"startup": Values(10, 20, 40, 80), "trees": Values(10, 30, 100), "optimism": Values(0.0, 0.5, 1.0, 2.0, 4.0)},
+    "ippo": {"learning_rate": Values(1e-3, 3e-3, 1e-2), "n_steps": Values(8, 16, 32, 64), "ent_coef": Values(0.0, 0.01, 0.05)},
     "nsga2": _EVOLUTION,
+    "ppo": {"learning_rate": Values(1e-3, 3e-3, 1e-2), "n_steps": Values(8, 16, 32, 64), "ent_coef": Values(0.0, 0.01, 0.05)},
+    "sac": {"learning_rate": Values(1e-3, 3e-3, 1e-2), "startup": Values(16, 32, 64), "gradient_steps": Values(1, 2, 4)},
     "tpe": {"startup": Values(5, 10, 20, 40), "candidates": Values(8, 16, 24, 48, 96)},
 }  # fmt: skip
 _TRIES = 64
