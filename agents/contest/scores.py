@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..paired import Difference, difference
 from .studies import Kept, checkpoints
 from .truth import Truth
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BOOTSTRAP", "differences", "interval", "lottery", "luck", "scores", "summary"]
+__all__ = ["differences", "interval", "lottery", "luck", "scores", "summary"]
 
-BOOTSTRAP = 4000
-"""Resamples behind an interval."""
 NEAR = {"to_10pct": 0.10, "to_1pct": 0.01}
 
 
@@ -95,26 +94,12 @@ def lottery(frame: pd.DataFrame, designs: int, metric: str = "hv_share") -> dict
     return {agent: tickets[agent].to_numpy() for agent in tickets.index.get_level_values("agent").unique()}
 
 
-def interval(
-    one: Mapping[tuple[str, int], float], other: Mapping[tuple[str, int], float], *, resamples: int = BOOTSTRAP, seed: int = 0
-) -> tuple[float, float, float]:
-    """Mean of one minus other with its 95 % interval: (mean, low, high), NaN where they share no (problem, seed).
-
-    Paired: only differences at the same problem and seed count. Seeds are drawn anew, with repeats, within each
-    problem; problems weigh alike and stay, for they are no sample of anything.
-    """
-    shared = sorted(one.keys() & other.keys())
-    if not shared:
-        return np.nan, np.nan, np.nan
-    rng = np.random.default_rng(seed)
-    total, means = np.zeros(resamples), []
-    problems = list(dict.fromkeys(problem for problem, _ in shared))
-    for problem in problems:
-        away = np.array([one[pair] - other[pair] for pair in shared if pair[0] == problem])
-        means.append(away.mean())
-        total += away[rng.integers(0, len(away), size=(resamples, len(away)))].mean(axis=1)
-    low, high = np.percentile(total / len(problems), [2.5, 97.5])
-    return float(np.mean(means)), float(low), float(high)
+def interval(one: Mapping[tuple[str, int], float], other: Mapping[tuple[str, int], float]) -> Difference:
+    """One minus other, paired by problem and seed, with its 95 % interval."""
+    away: dict[str, list[float]] = {}
+    for problem, seed in sorted(one.keys() & other.keys()):
+        away.setdefault(problem, []).append(one[problem, seed] - other[problem, seed])
+    return difference([np.array(row) for row in away.values()])
 
 
 def differences(
@@ -131,8 +116,8 @@ def differences(
     for one in names:
         for other in names:
             if one != other:
-                mean, low, high = interval(values[one], values[other])
+                away = interval(values[one], values[other])
                 rows.append({"designs": designs, "settings": "defaults" if defaults else "all draws", "metric": metric,
-                             "agent": one, "than": other, "difference": mean, "low": low, "high": high,
+                             "agent": one, "than": other, "difference": away.mean, "low": away.low, "high": away.high,
                              "pairs": len(values[one].keys() & values[other].keys())})  # fmt: skip
     return pd.DataFrame(rows)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...agents.paired import Difference, difference
 from ...errors import InputError
 from ...simulator.registry import accelerator
 from ...simulator.space import Space
 from .outcome import Finding, Outcome, Part
-from .paired import Difference, difference
 from .runs import CHECKPOINTS, Course, Known, Task, perform
 
 if TYPE_CHECKING:

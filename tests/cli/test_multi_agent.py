@@ -12,8 +12,8 @@ from commands import cyclescape
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cyclescape.agents.paired import difference
 from cyclescape.cli.experiments import multi_agent, runs
-from cyclescape.cli.experiments.paired import difference
 from cyclescape.errors import InputError
 from cyclescape.simulator.registry import accelerator
 from cyclescape.simulator.space import Space
