@@ -197,7 +197,7 @@ def _compared(measure: str, of: Of) -> Part:
     for arm in OTHERS:
         gaps = _gaps(of, TEAM, arm, measure)
         over = difference(gaps)
-        signs = [difference(row).sign for row in gaps]
+        signs = [difference([row]).sign for row in gaps]
         rows.append({
             "team_against": arm.name, "better_by_%": _percent(over.mean), "low_%": _percent(over.low),
             "high_%": _percent(over.high),
