@@ -24,7 +24,7 @@ GROUP = "cyclescape.searchers"
 _BUILT_IN = {
     "annealing": "annealing:Annealing",
     "ants": "ants:Ants",
-    "auto": "auto:auto",
+    "auto": "auto:Auto",
     "bottleneck": "bottleneck:Bottleneck",
     "genetic": "evolution:Genetic",
     "gp": "optuna_searchers:Gp",

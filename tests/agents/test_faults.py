@@ -18,7 +18,7 @@ from cyclescape.agents.study import Study
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.traces.workload import Workload
 
-NEEDS = {"auto": "torch", "gp": "torch", "sobol": "scipy", "guided": "sklearn"}
+NEEDS = {"gp": "torch", "sobol": "scipy", "guided": "sklearn"}
 
 
 def there(agent: str) -> bool:

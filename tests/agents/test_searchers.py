@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from cyclescape.agents import searcher as module
 from cyclescape.agents.model_free import Random, levels
-from cyclescape.agents.searcher import Searcher, make_searcher, register, searcher_names
+from cyclescape.agents.searcher import make_searcher, register, searcher_names
 from cyclescape.errors import InputError, MissingExtraError
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.problem import Problem
 from cyclescape.traces.workload import Workload
 
 GP = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the extra gp")
+SMALL = ["random", "grid", "tpe", "auto"]
 WALKERS = ["annealing", "ants", "bottleneck", "genetic", "nsga2"]
 SOBOL = pytest.param("sobol", marks=pytest.mark.skipif(importlib.util.find_spec("scipy") is None, reason="needs the extra gp"))
 TREES = pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="needs the extra surrogate")
@@ -26,6 +27,7 @@ SPECS = [
     "random", "grid", "tpe", "tpe:startup=3,candidates=8", pytest.param("gp:startup=4", marks=GP), *WALKERS,
     "annealing:hot=1,cold=0.1", "ants:ants=4,evaporation=0.5,greed=0", "bottleneck:patience=2,kick=1",
     "genetic:population=5,crossover=0.5,mutation=2", "nsga2:population=4", SOBOL, GUIDED,
+    "auto", "auto:startup=4,caution=1,memory=12",
 ]  # fmt: skip
 OBJECTIVES = [("edp", ""), ("time_s,energy_j", "area_mm2<=3; utilization>=0.2")]
 
@@ -65,14 +67,14 @@ def test_batches_hold_no_repeats_either(spec: str, problem: Problem) -> None:
     assert len({problem.space.index(point) for point in asked}) == len(asked)
 
 
-@pytest.mark.parametrize("spec", ["random", "grid", "tpe", *WALKERS, SOBOL, GUIDED, pytest.param("gp:startup=4", marks=GP)])
+@pytest.mark.parametrize("spec", [*SMALL, *WALKERS, SOBOL, GUIDED, pytest.param("gp:startup=4", marks=GP)])
 def test_a_small_space_is_exhausted(spec: str, roofline: Accelerator, mlp: Workload) -> None:
     fixed = {"bandwidth": 8, "frequency_mhz": 500}
     with Problem(roofline, mlp, fixed=fixed, values={"lanes": [8, 16, 4]}) as problem:
         assert len(run(spec, problem, 20)) == 6
 
 
-@pytest.mark.parametrize("spec", ["tpe", *WALKERS, GUIDED, pytest.param("gp:startup=5", marks=GP)])
+@pytest.mark.parametrize("spec", ["tpe", "auto:startup=3", *WALKERS, GUIDED, pytest.param("gp:startup=5", marks=GP)])
 def test_failures_and_foreign_points_are_digested(spec: str, faulty: Accelerator, mlp: Workload) -> None:
     with Problem(faulty, mlp, "edp", "cycles<=5000") as problem:
         searcher = make_searcher(spec, problem.space, problem.objective, budget=20, seed=0)
@@ -88,7 +90,7 @@ def test_failures_and_foreign_points_are_digested(spec: str, faulty: Accelerator
             searcher.tell(points, problem.evaluate([{**p, "mode": p["mode"].replace("slow", "fine")} for p in points]))
 
 
-@pytest.mark.parametrize("spec", ["tpe", pytest.param("gp", marks=GP)])
+@pytest.mark.parametrize("spec", ["tpe", "auto", pytest.param("gp", marks=GP)])
 def test_learning_beats_chance(spec: str, roofline: Accelerator, mlp: Workload) -> None:
     with Problem(roofline, mlp, "edp", "area_mm2<=4") as problem:
 
@@ -143,6 +145,7 @@ def test_nearest_unseen_walks_outwards(roofline: Accelerator, mlp: Workload) -> 
         ("annealing:hot=0", "hot=0, cold=0.01: accepted: 0 < cold <= hot"),
         ("ants:ants=1", "ants=1, evaporation=0.3, greed=0.2: accepted: ants >= 2"),
         ("nsga2:population=1", "agent 'nsga2': population=1, crossover=0.9, mutation=1.0: accepted: population >= 2"),
+        ("auto:caution=0.5", "startup=10, caution=0.5, memory=300: accepted: startup >= 2, caution >= 1"),
         ("bottleneck:kick=0", "patience=6, kick=0: accepted: at least 1 each"),
         ("tpe:startup", "'startup' is not understood (accepted: key=value)"),
     ],
@@ -168,16 +171,7 @@ def test_a_searcher_may_be_added(problem: Problem, monkeypatch: pytest.MonkeyPat
     assert made.power == 0.5
 
 
-def test_auto_takes_what_is_installed(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
-    def name(budget: int) -> str:
-        made: Searcher = make_searcher("auto", problem.space, problem.objective, budget=budget, seed=0)
-        return made.name
-
-    if importlib.util.find_spec("torch") is not None:
-        assert name(150) == "gp"
-    assert name(151) == "tpe"
-    monkeypatch.setattr("cyclescape.agents.auto.gp_is_there", lambda: False)
+def test_a_missing_library_is_one_sentence(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cyclescape.agents.optuna_searchers.gp_is_there", lambda: False)
-    assert name(100) == "tpe"
     with pytest.raises(MissingExtraError, match=r"pip install 'cyclescape\[gp\]'"):
         make_searcher("gp", problem.space, problem.objective, budget=1, seed=0)

@@ -81,6 +81,16 @@ def test_one_objective_is_found_better_than_by_chance(spec: str, single: Truth) 
     assert (single.best(spec, budget) - least).mean() < 0.5 * (single.best("random", budget) - least).mean()
 
 
+def test_the_default_agent_finds_the_optimum_in_every_seed(single: Truth) -> None:
+    """One of 3,675 designs, after 60."""
+    least = min(o.costs[0] for o in single.outcomes.values() if o.feasible)
+    assert single.best("auto", 60).tolist() == [least] * len(SEEDS)
+
+
+def test_the_default_agent_covers_the_front(double: Truth) -> None:
+    assert double.volume("auto", 40).min() > 0.99
+
+
 @pytest.mark.parametrize("spec", WALKERS)
 def test_a_front_is_found_better_than_by_chance(spec: str, double: Truth) -> None:
     budget = BUDGET.get(spec, 60)
