@@ -26,6 +26,7 @@ _EXPORTS = {
     # explore
     "search": "agents.search",
     "sweep": "agents.sweep",
+    "compare": "agents.contest.contest",
     "load": "simulator.store",
     "Objective": "simulator.objective",
     # build a machine, a network

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from ..errors import InputError
 from ..simulator.objective import Objective, Outcome
 from ..simulator.space import Index, Space
 
-__all__ = ["Point", "Searcher", "make_searcher", "proposed", "register", "searcher_names", "searcher_summary"]
+__all__ = [
+    "Point", "Searcher", "make_searcher", "proposed", "register", "searcher_names", "searcher_options", "searcher_summary",
+]  # fmt: skip
 
 GROUP = "cyclescape.searchers"
 """Entry points of further searchers: `Searcher` classes, or callables with the same arguments."""
@@ -152,13 +154,24 @@ def searcher_summary(name: str) -> str:
     return (inspect.getdoc(_find(name)) or "").partition("\n")[0]
 
 
+def searcher_options(name: str) -> dict[str, Any]:
+    """Hyper-parameters of a searcher: its further keyword arguments, each with its annotation and marks."""
+    factory = _find(name)
+    try:
+        called = getattr(factory, "__init__") if isinstance(factory, type) else factory  # noqa: B009
+        hints = get_type_hints(called, include_extras=True)
+    except (NameError, TypeError):  # names that only a type checker imports
+        hints = {}
+    given = [p for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    return {p.name: hints.get(p.name, p.annotation) for p in given if p.name not in ("budget", "seed")}
+
+
 def make_searcher(spec: str, space: Space, objective: Objective, *, budget: int, seed: int) -> Searcher:
     """Build a searcher from `name` or `name:key=value,...`; raises `InputError`."""
     name, _, text = spec.strip().partition(":")
     factory = _find(name)
     options = dict(_option(spec, part) for part in text.split(",") if part.strip())
-    accepted = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    accepted = [option for option in accepted if option not in ("budget", "seed")]
+    accepted = searcher_options(name)
     for option in options:
         if option not in accepted:
             raise InputError(f"agent {spec!r}: no option {option!r} (accepted: {', '.join(accepted) or 'none'})")

@@ -22,8 +22,13 @@ _FOLDER = Path(__file__).parent / "templates"
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
-def page(template: str, *, title: str, data: Mapping[str, Any], scripts: Sequence[str], **context: Any) -> str:
-    """Fill a template; `data` is what its scripts (files beside it) read, JSON without NaN."""
+def page(
+    template: str, *, title: str, data: Mapping[str, Any], scripts: Sequence[str], images: bool = False, **context: Any
+) -> str:
+    """Fill a template; `data` is what its scripts (files beside it) read, JSON without NaN.
+
+    With `images` it may show pictures that are written into it as `data:` addresses.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -37,17 +42,18 @@ def page(template: str, *, title: str, data: Mapping[str, Any], scripts: Sequenc
     return environment.get_template(template).render(
         title=title,
         version=version(),
-        policy=_policy(inline["style"], [inline["theme"], inline["script"]]),
+        policy=_policy(inline["style"], [inline["theme"], inline["script"]], images),
         data=Markup(json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).translate(_ESCAPES)),
         **{name: Markup(text) for name, text in inline.items()},
         **context,
     )
 
 
-def _policy(style: str, scripts: Sequence[str]) -> str:
+def _policy(style: str, scripts: Sequence[str], images: bool) -> str:
     """The page's content security policy."""
     allowed = " ".join(_digest(text) for text in scripts)
-    return f"default-src 'none'; style-src {_digest(style)}; script-src {allowed}; base-uri 'none'; form-action 'none'"
+    shown = "img-src data:; " if images else ""
+    return f"default-src 'none'; {shown}style-src {_digest(style)}; script-src {allowed}; base-uri 'none'; form-action 'none'"
 
 
 def _digest(text: str) -> str:

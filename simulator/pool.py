@@ -33,7 +33,7 @@ from .design import Design
 from .evaluator import Evaluator, Pace, Values, resimulated, run_batch, validated
 from .report import Report, Table
 
-__all__ = ["Pool", "workers_of"]
+__all__ = ["Pool", "end_with_parent", "start_methods", "workers_of"]
 
 _CHUNK_S = 0.25
 _AHEAD = 8  # chunks in flight for each worker: a slow one at the head does not starve the others
@@ -191,7 +191,7 @@ class Pool(Evaluator):
         """The pool, started if need be: by a clean server process, else by forking this one."""
         if self._pool is not None:
             return self._pool
-        for method in _methods():
+        for method in start_methods():
             context = multiprocessing.get_context(method)
             pool = ProcessPool(self.width, initializer=_enter, initargs=(type(self.machine),), context=context)
             try:
@@ -237,7 +237,7 @@ def _uninterrupted() -> Iterator[None]:
             before(*held[-1])
 
 
-def _methods() -> list[str]:
+def start_methods() -> list[str]:
     """Ways to start a process, the preferred one first.
 
     A worker from a server (or spawned) imports the main script, which therefore must be guarded; forking
@@ -283,6 +283,11 @@ def _enter(machine: type[Accelerator]) -> None:
     """Take the machine, and end when the parent has ended, however it ended."""
     global _machine
     _machine = machine()
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Let this worker process end when its parent has ended, even by SIGKILL."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()

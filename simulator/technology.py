@@ -21,6 +21,7 @@ __all__ = ["Constant", "Curve", "Numbers", "Technology"]
 Numbers = Any
 """A float for a number, an array of float64 for an array."""
 
+_MOST = 4096
 ACCUMULATOR_BITS = 32
 """Width in which products are added up, for integers of up to 32 bits and for floats alike."""
 
@@ -66,8 +67,22 @@ class Curve:
         slopes = np.diff(np.log(values)) / np.diff(np.log(sizes))
         return sizes, values, np.append(slopes, slopes[-1])
 
+    @cached_property
+    def _known(self) -> dict[float, float]:
+        """Values at single sizes that were asked for: widths and cells, of which a space has few."""
+        return {}
+
     def __call__(self, size: ArrayLike) -> Numbers:
         """Return the value at each size."""
+        if not isinstance(size, int | float):
+            return self._at(size)
+        if size not in self._known:
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[size] = float(self._at(size))
+        return self._known[size]
+
+    def _at(self, size: ArrayLike) -> Numbers:
         given = np.asarray(size, dtype=np.float64)
         low, high = (self.points[0][0], self.points[-1][0]) if self.bounded else (0.0, np.inf)
         if not np.all((given > 0) & (given >= low) & (given <= high)):

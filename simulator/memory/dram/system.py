@@ -16,7 +16,7 @@ from .core.state import Settings
 from .devices import LOW_POWER, SAME_BANK, Device
 from .mapping import AddressMapping, address_mapping
 from .results import DramRun
-from .timing import Timing
+from .timing import Timing, compiled
 
 __all__ = ["DramSystem"]
 
@@ -67,9 +67,9 @@ class DramSystem:
     def timing(self) -> Timing:
         """The compiled timing rules."""
         if self.convention == "ramulator-2.1":
-            return Timing(self.device, "ramulator-2.1")
+            return compiled(self.device, "ramulator-2.1")
         knobs = self.knobs
-        return Timing(self.device, "strict", knobs.refresh_policy == "SameBank", knobs.power_down_policy != "NoPowerDown")
+        return compiled(self.device, "strict", knobs.refresh_policy == "SameBank", knobs.power_down_policy != "NoPowerDown")
 
     @property
     def data_buses(self) -> int:

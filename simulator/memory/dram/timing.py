@@ -16,7 +16,7 @@ from .commands import COMMANDS, GATE, GATE_NAMES, GATES, LEVEL_NAMES, LEVELS, NO
 from .devices import Device
 from .rules import Rule, RuleSet, evaluate, rules
 
-__all__ = ["Timing", "Tree"]
+__all__ = ["Timing", "Tree", "compiled"]
 
 _ROW = {"ACT", "PREpb", "PREab", "REFab", "REFpb"}
 _COLUMN = {"RD", "WR", "RDA", "WRA"}
@@ -100,6 +100,21 @@ class Timing:
             return self.device.clocks(name) * self.device.ticks_per_clock
         except KeyError:
             return 0
+
+
+_MOST = 64
+_compiled: dict[tuple[int, str, bool, bool], Timing] = {}
+"""Each holds its device, whose id therefore stays its own."""
+
+
+def compiled(device: Device, rule_set: RuleSet, same_bank: bool = False, low_power: bool = False) -> Timing:
+    """The timing rules of a device, compiled once: all designs of a space share them."""
+    key = (id(device), rule_set, same_bank, low_power)
+    if key not in _compiled:
+        if len(_compiled) >= _MOST:
+            _compiled.clear()
+        _compiled[key] = Timing(device, rule_set, same_bank, low_power)
+    return _compiled[key]
 
 
 @dataclass(frozen=True)

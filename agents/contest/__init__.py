@@ -1,0 +1,1 @@
+"""The fair contest of agents: problems with known truths, many studies at equal budgets, and what they say."""
