@@ -203,10 +203,15 @@ class ResultStore:
             for row in found:
                 yield dict(zip(COLUMNS, row, strict=True))
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Every evaluation as stored (JSON columns as text), in the order in which they came."""
+    def rows(self, *, before: str | None = None) -> Iterator[dict[str, Any]]:
+        """Every evaluation as stored (JSON columns as text), in the order in which they came.
+
+        With `before`, an id of a study, those that were made before that study was first asked for, whenever one looks.
+        """
+        then = "" if before is None else "WHERE created_unix_s < (SELECT created_unix_s FROM studies WHERE study = ?)"
         with self._explained():
-            for row in self._db.execute(f"SELECT {_EVALUATION_COLUMNS} FROM evaluations ORDER BY rowid"):
+            query = f"SELECT {_EVALUATION_COLUMNS} FROM evaluations {then} ORDER BY rowid"
+            for row in self._db.execute(query, () if before is None else (before,)):
                 yield dict(zip(COLUMNS, row, strict=True))
 
     def __len__(self) -> int:
