@@ -18,16 +18,17 @@ from .pareto import nondominated
 
 __all__ = ["Assisted"]
 
-_SCREENED, _ROUNDS, _PARENTS = 2048, 4, 32
+_SCREENED, _ROUNDS, _PARENTS = 1024, 4, 12
 """Designs of which the level is asked before the first simulation, rounds of climbing from the best, and of how many."""
-_WIDE, _KEPT = 500, 100
+_WIDE, _KEPT = 150, 100
 """Random designs and as many children that each look asks the level of, and how many of both it goes on with."""
 
 
 class Assisted(Auto):
     """`auto` on cheaper models of the machine: it learns only what closed forms and other workloads leave unsaid.
 
-    `Accelerator.bounds` says of thousands of designs about what they cost; half of the first designs are its best ones.
+    `Accelerator.bounds` says of thousands of designs about what they cost; where a machine has it, half of `startup` designs
+    are simulated at first, half of them its best ones.
     Gaussian processes forecast the rest, each on the level, or none, that says known designs best. What a store held of
     this machine when the study began is learnt from: of other workloads by one level more, of the same workloads as
     designs that are known, the best of which come first.
@@ -50,9 +51,8 @@ class Assisted(Auto):
         if levels.count:
             self._levels = levels
             self._forecast = Forecast(self.space, self.rng, levels)
-            promising = self._promising(levels)
-            spread = self._beginning
-            self._beginning = spread[: self.startup // 2] + promising  # taken from the end
+            self.startup = max(3, self.startup // 2)
+            self._beginning = [*self._beginning[: self.startup // 2], *self._promising(levels)]  # taken from the end
         if known and known.same:
             self._remember(known.same)
 
@@ -80,7 +80,7 @@ class Assisted(Auto):
         return index
 
     def _promising(self, levels: Levels) -> list[Index]:
-        """Half as many designs as a search begins with, along the front that the last level sees."""
+        """Half of the designs that a search begins with, along the front that the last level sees."""
         places = self.rng.integers(0, self._sizes, size=(_SCREENED, len(self._sizes)))
         count = len(self.objective.terms)
         for _ in range(_ROUNDS + 1):
