@@ -58,13 +58,13 @@ class Assisted(Auto):
 
     def _remember(self, same: Mapping[Index, Outcome]) -> None:
         """Learn from designs that others simulated; the front of them is proposed first, and costs no simulation."""
-        self.known |= same
+        self.tell([self.space.point(index) for index in same], list(same.values()))
         good = [index for index, outcome in same.items() if outcome.feasible]
         front = []
         if good:
             costs = np.array([same[index].costs for index in good])
             front = [good[i] for i in _evenly(costs, np.flatnonzero(nondominated(costs)), max(1, self.budget // 2))]
-        self.seen |= same.keys() - set(front)
+        self.seen.difference_update(front)
         self._first = front[::-1]
 
     def _chosen(self) -> Index | None:

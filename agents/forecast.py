@@ -122,11 +122,13 @@ class Forecast:
         return known + means, np.broadcast_to(deviations, known.shape)
 
     def _bases(self, places: Sequence[Index] | np.ndarray) -> np.ndarray:
-        """float64[1 + levels, n, targets]: nothing, and what each level says; nothing where that is nan."""
+        """float64[1 + levels, n, targets]: nothing, and what each level says; where that is nan, what it says of the others."""
         if self._levels is None:
             return np.zeros((1, len(places), 1))
-        said = np.nan_to_num(self._levels(np.asarray(places, dtype=int)))
-        return np.concatenate([np.zeros_like(said[:1]), said])
+        said = self._levels(np.asarray(places, dtype=int))
+        there = np.isfinite(said)
+        usual = np.where(there, said, 0.0).sum(axis=1, keepdims=True) / np.maximum(there.sum(axis=1, keepdims=True), 1)
+        return np.concatenate([np.zeros_like(said[:1]), np.where(there, said, usual)])
 
     def _beyond(self, targets: np.ndarray, bases: np.ndarray) -> np.ndarray:
         """What is left of float64[n, targets] beyond the levels chosen."""

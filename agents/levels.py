@@ -35,6 +35,8 @@ _LEARNT = 200
 """Designs of each."""
 _FEWEST = 5
 """A workload of which fewer are known teaches nothing."""
+_TRIED = 64
+"""Random designs by which it is seen whether closed forms say anything of the objective."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Experience:
     same: Mapping[Index, Outcome]
     """Designs that ran every workload of the problem."""
     others: Sequence[tuple[Any, Mapping[Index, Outcome]]]
-    """Other workloads, each with designs that worked, judged by the objective on that workload alone."""
+    """Other workloads (None where its name does not lead to it), each with designs that worked, judged on it alone."""
 
 
 def experience(problem: Problem, store: ResultStore, study: str) -> Experience:
@@ -69,9 +71,8 @@ def experience(problem: Problem, store: ResultStore, study: str) -> Experience:
     for digest in sorted(found.keys() - set(own), key=lambda digest: -len(found[digest]))[:_OTHERS]:
         outcomes = {index: alone.outcome(report) for index, report in found[digest].items()}
         outcomes = {index: outcome for index, outcome in outcomes.items() if outcome.ok}
-        workload = _found(names[digest], digest)
-        if workload is not None and len(outcomes) >= _FEWEST:
-            others.append((workload, outcomes))
+        if len(outcomes) >= _FEWEST:
+            others.append((_found(names[digest], digest), outcomes))
     return Experience(same, others)
 
 
@@ -115,9 +116,9 @@ class Levels:
         self._known: dict[Index, np.ndarray] = {}
         self._features = Features(problem.space)
         self._taught: list[list[Gaussian]] = []
-        closed = self._closed(np.array([problem.space.default()]), problem.workloads)
-        self.closed = bool((closed != 0).any())  # nan is something, too
-        self._taught = [self._learnt(workload, outcomes) for workload, outcomes in others]
+        some = np.random.default_rng(0).integers(0, np.array(problem.space.sizes), size=(_TRIED, len(problem.space.sizes)))
+        self.closed = bool((np.nan_to_num(self._closed(some, problem.workloads)) != 0).any())
+        self._taught = [self._learnt(workload, outcomes) for workload, outcomes in others if workload or not self.closed]
         self.count = int(self.closed) + bool(self._taught)
 
     def __call__(self, places: np.ndarray) -> np.ndarray:
@@ -140,7 +141,7 @@ class Levels:
         listed = list(outcomes.items())
         there = np.array([listed[i][0] for i in some])
         targets = np.array([np.concatenate((listed[i][1].costs, listed[i][1].violations)) for i in some])
-        left = targets - self._closed(there, (workload,))
+        left = targets - self._closed(there, (workload,)) if self.closed else targets
         good = np.isfinite(left).all(axis=1)
         features = self._features(there[good])
         models = []
@@ -164,7 +165,7 @@ class Levels:
         if designs:
             bounds = [self.problem.machine.bounds(designs, workload) for workload in workloads]
             out[valid] = judged(self.problem.objective, bounds, len(designs))
-        return out
+        return np.where(np.isfinite(out), out, np.nan)
 
 
 def judged(objective: Objective, bounds: Sequence[Mapping[str, np.ndarray]], count: int) -> np.ndarray:

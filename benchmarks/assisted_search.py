@@ -1,6 +1,7 @@
 """How many simulations `assisted` needs beside `auto` and `nsga2`: two machines whose simulation is slow, ten seeds.
 
     python benchmarks/assisted_search.py OUT [--seeds 10] [--only dram|systolic]
+    python benchmarks/assisted_search.py OUT --warm [--seeds 10]     one workload searched after another, and alone
 
 Every study is a line of OUT/PROBLEM.jsonl when it is done, so that a run that was stopped goes on. Simulations are
 remembered for all studies of a process; what is compared is counts. The last thing printed is the table: medians, the
@@ -28,7 +29,7 @@ from cyclescape.simulator.report import Report
 PROBLEMS: dict[str, dict[str, Any]] = {
     "dram": {"accelerator": "dram-controller", "workload": "cloud-1:n=8000", "objective": "mean_latency_s,energy_j"},
     "systolic": {
-        "accelerator": "systolic", "workload": "mobilenet-v1:resolution=32,width=0.25", "objective": "time_s,area_mm2",
+        "accelerator": "systolic", "workload": "attention:seq_len=256", "objective": "time_s,area_mm2",
         "fixed": {"memory": "dram"},
     },
 }
@@ -112,7 +113,33 @@ def table(name: str, done: dict[tuple[str, int], dict[str, Any]], seeds: int) ->
         apart = found["assisted"][:, n - 1] - found["auto"][:, n - 1]
         draws = np.random.default_rng(0).integers(0, seeds, size=(10_000, seeds))
         low, high = np.quantile(apart[draws].mean(axis=1), [0.025, 0.975])
-        print(f"  assisted - auto at {n}: {apart.mean():+.4f} [{low:+.4f}, {high:+.4f}], worse in {(apart < -1e-9).sum()} seeds")
+        worse = int((apart < -1e-9).sum())
+        print(f"  assisted - auto at {n}: {apart.mean():+.4f} [{low:+.4f}, {high:+.4f}], worse in {worse} seeds")
+
+
+def warm(out: Path, seeds: int) -> None:
+    """Search a second trace with and without what a search of the first one left in a store."""
+    first, second, budget = "cloud-1:n=1000", "cloud-2:n=1000", 60
+    asked: dict[str, Any] = {
+        "accelerator": "dram-controller", "objective": "mean_latency_s,energy_j", "agent": "assisted", "budget": budget,
+    }  # fmt: skip
+    found: dict[str, list[np.ndarray]] = {"cold": [], "warm": []}
+    for seed in _seeds(seeds):  # the stores answer what was simulated when this was stopped
+        store = out / f"warm-{seed}"
+        search(workload=first, seed=seed, out=store, **asked)
+        found["warm"].append(search(workload=second, seed=seed, out=store, **asked).costs)
+        found["cold"].append(search(workload=second, seed=seed, out=out / f"cold-{seed}", **asked).costs)
+    every = np.vstack([*found["cold"], *found["warm"]])
+    front = every[nondominated(every)]
+    reference = front.max(axis=0) + 0.1 * np.ptp(front, axis=0)
+    shares = {how: np.array([_course([row.tolist() if np.isfinite(row).all() else None for row in costs], reference)
+                             for costs in each]) / hypervolume(front, reference) for how, each in found.items()}
+    for how, courses in shares.items():
+        cells = [f"{n}: {np.median(courses[:, n - 1]):.3f} ({courses[:, n - 1].min():.3f})" for n in (5, 10, 20, 40, 60)]
+        print(how, "  ".join(cells))
+        for share in (0.8, 0.9, 0.95):
+            needed = sorted(_first(row, share) for row in courses)
+            print(f"  {share} of the hypervolume after: {needed}, median {np.median(needed):g} (999: not)")
 
 
 def _seeds(count: int) -> range:
@@ -144,8 +171,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--only", choices=list(PROBLEMS))
+    parser.add_argument("--warm", action="store_true")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
+    if asked.warm:
+        warm(asked.out, asked.seeds)
+        return
     for name in [asked.only] if asked.only else PROBLEMS:
         table(name, run(asked.out, name, asked.seeds), asked.seeds)
 
