@@ -189,7 +189,7 @@ def test_a_warm_study_goes_on_as_if_it_had_not_stopped(
 
 def test_rows_that_do_not_fit_are_passed_over(closed: Accelerator, mlp: Workload, gemv: Workload, tmp_path: Path) -> None:
     before = search(closed, mlp, agent="random", budget=20, fixed={"fused": False}, out=tmp_path, **TWO)
-    search(closed, gemv, agent="random", budget=30, out=tmp_path, **TWO)  # its name does not lead to it, nor so to its closed form
+    search(closed, gemv, agent="random", budget=30, out=tmp_path, **TWO)  # its name does not lead to it
     with Problem(closed, mlp, **TWO, fixed={"fused": True}) as problem, ResultStore(tmp_path) as store:
         store.put_study("later", "{}")
         known = experience(problem, store, "later")
