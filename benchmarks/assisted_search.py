@@ -1,7 +1,6 @@
 """How many simulations `assisted` needs beside `auto` and `nsga2`: two machines whose simulation is slow, ten seeds.
 
     python benchmarks/assisted_search.py OUT [--seeds 10] [--only dram|systolic]
-    python benchmarks/assisted_search.py OUT --warm [--seeds 10]     one workload searched after another, and alone
 
 Every study is a line of OUT/PROBLEM.jsonl when it is done, so that a run that was stopped goes on. Simulations are
 remembered for all studies of a process; what is compared is counts. The last thing printed is the table: medians, the
@@ -117,31 +116,6 @@ def table(name: str, done: dict[tuple[str, int], dict[str, Any]], seeds: int) ->
         print(f"  assisted - auto at {n}: {apart.mean():+.4f} [{low:+.4f}, {high:+.4f}], worse in {worse} seeds")
 
 
-def warm(out: Path, seeds: int) -> None:
-    """Search a second trace with and without what a search of the first one left in a store."""
-    first, second, budget = "cloud-1:n=1000", "cloud-2:n=1000", 60
-    asked: dict[str, Any] = {
-        "accelerator": "dram-controller", "objective": "mean_latency_s,energy_j", "agent": "assisted", "budget": budget,
-    }  # fmt: skip
-    found: dict[str, list[np.ndarray]] = {"cold": [], "warm": []}
-    for seed in _seeds(seeds):  # the stores answer what was simulated when this was stopped
-        store = out / f"warm-{seed}"
-        search(workload=first, seed=seed, out=store, **asked)
-        found["warm"].append(search(workload=second, seed=seed, out=store, **asked).costs)
-        found["cold"].append(search(workload=second, seed=seed, out=out / f"cold-{seed}", **asked).costs)
-    every = np.vstack([*found["cold"], *found["warm"]])
-    front = every[nondominated(every)]
-    reference = front.max(axis=0) + 0.1 * np.ptp(front, axis=0)
-    shares = {how: np.array([_course([row.tolist() if np.isfinite(row).all() else None for row in costs], reference)
-                             for costs in each]) / hypervolume(front, reference) for how, each in found.items()}
-    for how, courses in shares.items():
-        cells = [f"{n}: {np.median(courses[:, n - 1]):.3f} ({courses[:, n - 1].min():.3f})" for n in (5, 10, 20, 40, 60)]
-        print(how, "  ".join(cells))
-        for share in (0.8, 0.9, 0.95):
-            needed = sorted(_first(row, share) for row in courses)
-            print(f"  {share} of the hypervolume after: {needed}, median {np.median(needed):g} (999: not)")
-
-
 def _seeds(count: int) -> range:
     return range(FIRST_SEED, FIRST_SEED + count)
 
@@ -171,12 +145,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--only", choices=list(PROBLEMS))
-    parser.add_argument("--warm", action="store_true")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    if asked.warm:
-        warm(asked.out, asked.seeds)
-        return
     for name in [asked.only] if asked.only else PROBLEMS:
         table(name, run(asked.out, name, asked.seeds), asked.seeds)
 
