@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ..simulator.objective import Outcome
 from ..simulator.space import Index, Space
 from .gaussian import Gaussian
 
-__all__ = ["Forecast", "log_normal_cdf"]
+__all__ = ["Features", "Forecast", "Levels", "log_normal_cdf"]
 
 _FITTED = 200
 """Length scales are fitted on so many designs at most."""
@@ -20,15 +20,28 @@ _FAILURES = 100
 """So many failures, the latest, and as many successes teach where designs fail."""
 _SUREST = 0.1
 """Least standard deviation of a forecast of failure."""
+_HOPELESS = -60.0
+"""In place of the logarithm of a probability, where a closed form says that a design cannot work."""
+
+
+Levels = Callable[[np.ndarray], np.ndarray]
+"""From points int[n, axes] to float64[levels, n, targets]: what cheaper models say of costs and violations, in decades."""
 
 
 class Forecast:
-    """A Gaussian process for each cost and each violation, all in decades, and one for failing (-1) or not (1)."""
+    """A Gaussian process for each cost and each violation, all in decades, and one for failing (-1) or not (1).
 
-    def __init__(self, space: Space, rng: np.random.Generator) -> None:
+    With `levels` a process may learn what is left of its target beyond one of them. It takes the one, or none, that says
+    best of each known design what the others tell of it. Points of which a level is nan are taken to fail.
+    """
+
+    def __init__(self, space: Space, rng: np.random.Generator, levels: Levels | None = None) -> None:
         self._rng = rng
-        self._columns = [_columns(space, axis) for axis in range(len(space.sizes))]
-        self._width = sum(column.shape[1] for column in self._columns)
+        self._levels = levels
+        self.choices: list[int] = []
+        """For each target: 0 for no level, else which, from 1."""
+        self._features = Features(space)
+        self._width = self._features.width
         self._models: list[Gaussian] = []
         self._valid = Gaussian(self._width)
         self._failing = False
@@ -41,7 +54,12 @@ class Forecast:
         features = self._features(indices)
         targets = np.array([np.concatenate((outcome.costs, outcome.violations)) for outcome in outcomes])
         self._costs = len(outcomes[0].costs)
-        self._models = self._models or [Gaussian(self._width) for _ in range(targets.shape[1])]
+        bases = self._bases(indices)
+        bases = np.broadcast_to(bases, (len(bases), *targets.shape))
+        if not self._models:
+            self._variants = [[Gaussian(self._width) for _ in bases] for _ in range(targets.shape[1])]
+            self.choices = [len(bases) - 1] * targets.shape[1]
+            self._models = [variants[-1] for variants in self._variants]
         bad = list(failed)[-_FAILURES:]
         self._failing = bool(bad)
         places = np.vstack((features[-_FAILURES:], self._features(bad))) if bad else features
@@ -49,10 +67,11 @@ class Forecast:
         if size >= self._fitted * _GROWTH + 1:
             self._fitted = size
             some = np.sort(self._rng.permutation(len(indices))[:_FITTED])
-            for model, target in zip(self._models, targets.T, strict=True):
-                model.fit(features[some], target[some])
+            for number, target in enumerate(targets.T):
+                self._fit(number, features[some], target[some] - bases[:, some, number])
             if bad:
                 self._valid.fit(places, labels)
+        targets = self._beyond(targets, bases)
         for model, target in zip(self._models, targets.T, strict=True):
             model.condition(features, target)
         if bad:
@@ -62,25 +81,77 @@ class Forecast:
             for model, target in zip(self._models, targets.T, strict=True):
                 model.condition(np.vstack((features, there)), np.concatenate((target, model.predict(there)[0])))
 
+    def _fit(self, number: int, features: np.ndarray, left: np.ndarray) -> None:
+        """Fit a target beyond each level, float64[levels, n], and take the level that leaves the least doubt."""
+        doubts = []
+        for model, target in zip(self._variants[number], left, strict=True):
+            model.fit(features, target)
+            if len(left) > 1:
+                model.condition(features, target)
+                doubts.append(model.doubt())
+        if doubts:
+            self.choices[number] = int(np.argmin(doubts))
+            self._models[number] = self._variants[number][self.choices[number]]
+
     def costs(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation, float64[n, costs] each, of points int[n, axes]."""
-        features = self._features(places)
+        features, known = self._features(places), self._known_of(places)
         told = [model.predict(features) for model in self._models[: self._costs]]
-        return np.stack([mean for mean, _ in told], axis=1), np.stack([deviation for _, deviation in told], axis=1)
+        means = np.stack([mean for mean, _ in told], axis=1)
+        return means + known[:, : self._costs], np.stack([deviation for _, deviation in told], axis=1)
 
     def feasible(self, places: np.ndarray) -> np.ndarray:
         """float64[n]: logarithm of the probability that a point works and keeps every constraint."""
-        features = self._features(places)
+        features, known = self._features(places), self._known_of(places)
         sure = np.zeros(len(features))
-        for model in self._models[self._costs :]:
+        for model, base in zip(self._models[self._costs :], known.T[self._costs :], strict=True):
             mean, deviation = model.predict(features)
-            sure += log_normal_cdf(-mean / deviation)
+            sure += log_normal_cdf(-(mean + base) / deviation)
         if self._failing:
             mean, deviation = self._valid.predict(features)
             sure += log_normal_cdf(mean / np.maximum(deviation, _SUREST))
+        if self._levels is not None:
+            sure = np.where(np.isnan(self._levels(places)).any(axis=(0, 2)), _HOPELESS, sure)
         return sure
 
-    def _features(self, places: Sequence[Index] | np.ndarray) -> np.ndarray:
+    def glance(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation as `costs`, by the levels alone; without one all points of a cost are alike."""
+        known = self._known_of(places)[:, : self._costs]
+        told = [model.overall() for model in self._models[: self._costs]]
+        means, deviations = np.array(told).T
+        return known + means, np.broadcast_to(deviations, known.shape)
+
+    def _bases(self, places: Sequence[Index] | np.ndarray) -> np.ndarray:
+        """float64[1 + levels, n, targets]: nothing, and what each level says; where that is nan, what it says of the others."""
+        if self._levels is None:
+            return np.zeros((1, len(places), 1))
+        said = self._levels(np.asarray(places, dtype=int))
+        there = np.isfinite(said)
+        usual = np.where(there, said, 0.0).sum(axis=1, keepdims=True) / np.maximum(there.sum(axis=1, keepdims=True), 1)
+        return np.concatenate([np.zeros_like(said[:1]), np.where(there, said, usual)])
+
+    def _beyond(self, targets: np.ndarray, bases: np.ndarray) -> np.ndarray:
+        """What is left of float64[n, targets] beyond the levels chosen."""
+        if self._levels is None:
+            return targets
+        return targets - bases[self.choices, :, range(len(self.choices))].T
+
+    def _known_of(self, places: np.ndarray) -> np.ndarray:
+        """float64[n, targets]: what the levels chosen say."""
+        if self._levels is None:
+            return np.zeros((len(places), len(self._models)))
+        return np.asarray(self._bases(places)[self.choices, :, range(len(self.choices))].T)
+
+
+class Features:
+    """From points int[n, axes] to columns float64[n, width] that range over about 0..1."""
+
+    def __init__(self, space: Space) -> None:
+        self._columns = [_columns(space, axis) for axis in range(len(space.sizes))]
+        self.width = sum(column.shape[1] for column in self._columns)
+
+    def __call__(self, places: Sequence[Index] | np.ndarray) -> np.ndarray:
+        """Ordered parameters have a column each, choices one a value."""
         rows = np.asarray(places, dtype=int).reshape(-1, len(self._columns))
         return np.hstack([column[rows[:, axis]] for axis, column in enumerate(self._columns)])
 

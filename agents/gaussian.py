@@ -58,6 +58,15 @@ class Gaussian:
         self._inverse = np.linalg.inv(kernel)
         self._mean, self._pull, self._amplitude = _profiled(self._inverse, targets)
 
+    def doubt(self) -> float:
+        """Mean negative logarithm of the density of each observation given all others, but for a constant (ibid., 5.4.2)."""
+        variances = self._amplitude / np.diag(self._inverse)
+        return float(np.mean(np.log(variances) + (self._pull / np.diag(self._inverse)) ** 2 / variances)) / 2
+
+    def overall(self) -> tuple[float, float]:
+        """Mean and standard deviation of a point of which nothing is known."""
+        return self._mean, float(np.sqrt(self._amplitude))
+
     def predict(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation, float64[m] each, at float64[m, columns]."""
         kernel, _ = _matern(_apart(self._observed, features * np.exp(-self.logs)))

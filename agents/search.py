@@ -116,6 +116,7 @@ class _Run:
         self.fallback = Random(problem.space, problem.objective, budget=asked.budget, seed=asked.seed)
         self.known: dict[str, Outcome] = {}
         self.failures = 0
+        self.begun = False
         self.pace = Pace(target_s=0.5, most=256)
 
     def run(self) -> Study:
@@ -155,6 +156,9 @@ class _Run:
         note = f"{self.searcher.name} failed {_PATIENCE} times in a row and is no longer asked"
         if self.failures < _PATIENCE:
             try:
+                if not self.begun:
+                    self.begun = True
+                    self.searcher.begin(self.problem, self.store, self.study.asked.digest)
                 points = [proposed(self.problem.space, point) for point in self.searcher.ask(min(size, left))[:left]]
                 self.failures = 0
                 return points, self.searcher.name, None

@@ -8,14 +8,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
 
 from ..errors import CyclescapeError, InputError, said
 from ..simulator.objective import Objective, Outcome
-from ..simulator.problem import Problem
 from ..simulator.space import Index, Space
+
+if TYPE_CHECKING:
+    from ..simulator.problem import Problem
+    from ..simulator.store import ResultStore
 
 __all__ = [
     "Point", "Searcher", "make_searcher", "proposed", "register", "searcher_names", "searcher_options", "searcher_summary",
@@ -28,6 +31,7 @@ _BUILT_IN = {
     "a2c": "policies:A2c",
     "annealing": "annealing:Annealing",
     "ants": "ants:Ants",
+    "assisted": "assisted:Assisted",
     "auto": "auto:Auto",
     "bottleneck": "bottleneck:Bottleneck",
     "dqn": "policies:Dqn",
@@ -68,7 +72,13 @@ class Searcher(ABC):
         """Every point that was proposed or told, as indices."""
 
     def meet(self, problem: Problem) -> None:  # noqa: B027  (most need no more than the space)
-        """Called once before the first `ask`, with workloads and machine; raises `InputError` where that does not fit."""
+        """Called once before anything is written, with workloads and machine; raises `InputError` where those do not fit."""
+
+    def begin(self, problem: Problem, store: ResultStore | None, study: str) -> None:  # noqa: B027  (most look at points alone)
+        """Called once by a search before it first asks: what is explored, and what was known when the study began.
+
+        `store.rows(before=study)` are the evaluations that were there, the same ones when a study is gone on with.
+        """
 
     @abstractmethod
     def ask(self, n: int) -> list[Point]:

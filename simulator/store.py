@@ -234,11 +234,16 @@ class ResultStore:
             for row in found:
                 yield dict(zip(COLUMNS, row, strict=True))
 
-    def rows(self, *, by_key: bool = False) -> Iterator[dict[str, Any]]:
-        """Every evaluation as stored (JSON columns as text), in the order in which they came, or by key."""
+    def rows(self, *, by_key: bool = False, before: str | None = None) -> Iterator[dict[str, Any]]:
+        """Every evaluation as stored (JSON columns as text), in the order in which they came, or by key.
+
+        With `before`, an id of a study, those that were made before that study was first asked for, whenever one looks.
+        """
         order = "key" if by_key else "rowid"
+        then = "" if before is None else "WHERE created_unix_s < (SELECT created_unix_s FROM studies WHERE study = ?)"
         with self._explained():
-            for row in self._db.execute(f"SELECT {_EVALUATION_COLUMNS} FROM evaluations ORDER BY {order}"):
+            query = f"SELECT {_EVALUATION_COLUMNS} FROM evaluations {then} ORDER BY {order}"
+            for row in self._db.execute(query, () if before is None else (before,)):
                 yield dict(zip(COLUMNS, row, strict=True))
 
     def __len__(self) -> int:

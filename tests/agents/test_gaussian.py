@@ -47,6 +47,25 @@ def test_what_is_observed_is_certain() -> None:
     assert deviation.max() < 1e-2 * model.predict(np.full((1, 3), 5.0))[1][0]
 
 
+def test_doubt_is_what_leaving_each_out_says() -> None:
+    features, targets = wave(25)
+    model = Gaussian(3)
+    model.logs = np.log([0.3, 1.5, 4.0])
+    model.condition(features, targets)
+    densities = []
+    for i in range(25):
+        rest = np.arange(25) != i
+        alone = Gaussian(3)
+        alone.logs = model.logs
+        alone.condition(features[rest], targets[rest])
+        # The same amplitude and mean as with all; where only one is left out, its own differ a little.
+        alone._pull += alone._inverse.sum(axis=1) * (alone._mean - model._mean)
+        alone._mean, alone._amplitude = model._mean, model._amplitude
+        mean, deviation = alone.predict(features[i : i + 1])
+        densities.append(np.log(deviation[0]) + 0.5 * ((targets[i] - mean[0]) / deviation[0]) ** 2)
+    assert model.doubt() == pytest.approx(np.mean(densities), rel=1e-2)
+
+
 def test_a_column_that_matters_less_gets_a_longer_scale() -> None:
     features, targets = wave(40)
     model = Gaussian(3)

@@ -27,7 +27,7 @@ SPECS = [
     "random", "grid", "tpe", "tpe:startup=3,candidates=8", pytest.param("gp:startup=4", marks=GP), *WALKERS,
     "annealing:hot=1,cold=0.1", "ants:ants=4,evaporation=0.5,greed=0", "bottleneck:patience=2,kick=1",
     "genetic:population=5,crossover=0.5,mutation=2", "nsga2:population=4", SOBOL, GUIDED,
-    "auto", "auto:startup=4,caution=1,memory=12",
+    "auto", "auto:startup=4,caution=1,memory=12", "assisted",
 ]  # fmt: skip
 OBJECTIVES = [("edp", ""), ("time_s,energy_j", "area_mm2<=3; utilization>=0.2")]
 

@@ -51,6 +51,16 @@ def test_writing_again_changes_nothing(roofline: Accelerator, mlp: Workload, tmp
         assert store.reports([first.key])[first.key] == first.report
 
 
+def test_rows_before_a_study_stay_the_same(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
+    with ResultStore(tmp_path) as store:
+        store.put([record(roofline, mlp, 8), record(roofline, mlp, 16)])
+        store.put_study("a", "{}")
+        store.put([record(roofline, mlp, 32)])
+        store.put_study("a", "{}")  # asked for again
+        store.put_study("b", "{}")
+        assert [len(list(store.rows(before=study))) for study in (None, "a", "b", "unknown")] == [3, 2, 3, 0]
+
+
 def test_a_failure_that_may_not_last_gives_way(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
     late = record(roofline, mlp, 8, metrics={}, breakdown={}, reason="time limit", retry_above_s=1.0)
     good = record(roofline, mlp, 8)
