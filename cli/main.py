@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import typer
 
 from ..errors import CyclescapeError
-from . import checks, experiment, explore, listing, run, surrogate  # noqa: F401  (each adds its commands)
+from . import checks, experiment, explore, fit, listing, run, surrogate  # noqa: F401  (each adds its commands)
 from .app import Halted, app
 
 __all__ = ["main"]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .benchmark import Measurement
+    from .fitting import Fit
     from .listing import Listing
     from .timeline import Timeline
     from .validation import Validation
@@ -109,6 +110,16 @@ class Accelerator(ABC):
     def validate(cls, table: Path | None = None) -> Validation:
         """Rerun the comparison with the machine's reference numbers, shipped ones or a table of that form."""
         raise InputError(f"{cls.name} has no reference table")
+
+    @classmethod
+    def fit(cls, measurements: Path, *, preset: str | None = None, **parameters: Any) -> Fit:
+        """Return a design that explains what was measured on hardware; `parameters` are known, and stay as they are."""
+        raise InputError(f"{cls.name} cannot be fitted to measurements")
+
+    @classmethod
+    def measurable(cls) -> Sequence[tuple[str, str]]:
+        """Return (case, what) of everything that `fit` takes."""
+        raise InputError(f"{cls.name} cannot be fitted to measurements")
 
     @classmethod
     def bench(cls) -> Iterable[Measurement]:

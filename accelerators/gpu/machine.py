@@ -19,6 +19,7 @@ from .runs import outcomes
 
 if TYPE_CHECKING:
     from ...simulator.benchmark import Measurement
+    from ...simulator.fitting import Fit
     from ...simulator.listing import Listing
     from ...simulator.timeline import Timeline
     from ...simulator.validation import Validation
@@ -81,6 +82,20 @@ class GpuCore(Accelerator):
         from .validation import validate
 
         return validate(table)
+
+    @classmethod
+    def fit(cls, measurements: Path, *, preset: str | None = None, **parameters: Any) -> Fit:
+        """Fit latencies, queues and ports to microbenchmarks that were measured; see `fit/measurements.py`."""
+        from .fit.search import fit
+
+        return fit(measurements, parameters, preset)
+
+    @classmethod
+    def measurable(cls) -> Sequence[tuple[str, str]]:
+        """Return every measurement that the shipped microbenchmarks make, and those of the whole chip."""
+        from .fit.measurements import template
+
+        return template()
 
     @classmethod
     def bench(cls, traces: Path | None = None) -> Iterator[Measurement]:

@@ -28,7 +28,8 @@ def listings(design: GpuCoreDesign, workload: KernelTrace) -> Iterator[Listing]:
     for kernel, outcome in outcomes(design, workload):
         yield Listing(kernel.name, Table(_columns(kernel, outcome)), (
             f"{outcome.cycles} cycles, {kernel.warp_instructions} warp instructions, {int(outcome.hazards.sum())} hazards",
-            "issued, hazards: times; other columns: cycles of all warps between the instruction before and this one",
+            "issued, hazards: times; other columns: cycles of all warps between the instruction before and this one; "
+            "cycles at a barrier stand at the barrier",
         ))
 
 

@@ -12,6 +12,7 @@ __all__ = ["EXPERIMENTS", "Finding", "Outcome", "Part", "run"]
 EXPERIMENTS = {
     "draco": "Do groups between depthwise and full convolutions pay, and does it depend on the array?",
     "shufflenet-guidelines": "Do the four guidelines of ShuffleNet V2 hold on a simulated systolic array?",
+    "gpu-shapes": "Does the simulated GPU core show what MICRO 2025 says of register file, scoreboards and prefetch?",
     "macs-vs-latency": "How well do multiply-accumulates foretell the latency of mobile networks?",
 }
 """Name of an experiment (its module has "_" for "-", and a function `run`) to the question it answers."""

@@ -31,9 +31,10 @@ class CoreConfig:
     """cggty: stay on the warp while it can issue, else the youngest that can [P]; gto: else the oldest;
     lrr: the next one after the warp that issued last."""
     dependence: Dependence = "control_bits"
-    """Who keeps dependent instructions apart: the compiler's bits, or a scoreboard."""
+    """Who keeps dependent instructions apart: the compiler's bits, or two scoreboards for each warp, over general, uniform and
+    predicate registers: one of writes that are pending, one that counts reads that are [P]."""
     scoreboard_consumers: int = 63
-    """With a scoreboard: readers in flight that one register can have."""
+    """With a scoreboard: instructions in flight that may have yet to read one register."""
     instruction_buffer: int = 3
     """Entries of a warp [P]."""
     fetch_cycles: int = 2
@@ -96,6 +97,10 @@ class CoreConfig:
     far apart, 12 on Turing (sm_75) and 13 from sm_80 to sm_120 (nvcc 13.5). As an operand a predicate is there after 4."""
     uniform_guard_cycles: int = 9
     """The same for a uniform predicate, from UISETP to BRA.U (nvcc 13.5, sm_120)."""
+    scoreboard_release: int = 6
+    """With a scoreboard: from when the bypass hands on a fixed-latency result until its write-back clears the scoreboard. The
+    authors' simulator clears it when the result leaves the result queue, 10 cycles after the issue of an idle FADD, whose
+    users the compiler keeps 4 away [C]; 0: a scoreboard that knows of the bypass."""
     memory: MemoryLatency = AMPERE
 
     def __post_init__(self) -> None:
@@ -104,7 +109,8 @@ class CoreConfig:
             ("read_window", 1, 8), ("memory_queue", 1, 15), ("prefetch_depth", 0, 64), ("fp32_pipes", 1, 2),
             ("constant_ways", 1, 64), ("constant_sets", 0, 64), ("l0_kib", 1, 1024), ("l0_ways", 1, 64),
             ("fetch_cycles", 1, 16), ("memory_read", 3, 32), ("port_distance", 1, 32), ("address_interval", 1, 64),
-            ("port_interval", 1, 64), ("scoreboard_consumers", 1, 1000), ("l1i_kib", 1, 4096), ("l1i_ways", 1, 64),
+            ("port_interval", 1, 64), ("scoreboard_consumers", 1, 1000),
+            ("scoreboard_release", 0, 32), ("l1i_kib", 1, 4096), ("l1i_ways", 1, 64),
         ):
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"{name}={getattr(self, name)}; accepted: {low} to {high}")

@@ -42,11 +42,15 @@ from .tables import (
     O_TURNAROUND,
     O_WARM,
     O_WARPS_PER_CTA,
+    P_SCOREBOARD,
     PORTS,
     PREFETCHED,
     SB_HEAD,
     SRC,
     SRC_N,
+    STAND_IN,
+    U_READ,
+    U_WRITTEN,
     W_COLUMNS,
     WAKE,
     Result,
@@ -59,6 +63,7 @@ __all__ = ["MAX_CYCLES", "Machine", "Outcome", "execute"]
 MAX_CYCLES = 10**9
 """A kernel that is still running then never ends."""
 _EVENTS = 4096
+_UNUSED = MemoryConfig(l1_kib=1, l2_kib=1, l2_slices=1, channels=1)
 _ENDINGS = {
     1: "has not ended after {limit} cycles",
     2: "can never end: every warp waits, and nothing will happen (a counter that is never released, or a barrier)",
@@ -125,7 +130,7 @@ def execute(
     table = table_of(kernel, core)
     blocks = _blocks(kernel, machine)
     code = int(table[:, CODE_LINE].max(initial=0)) + 1
-    state = _state(machine, blocks, code, 1 + int(table[:, CONST_LINE].max(initial=0)), _registers(table))
+    state = _state(machine, blocks, code, 1 + int(table[:, CONST_LINE].max(initial=0)), _registers(table) + _uniforms(table))
     if warm or lines is not None:
         given = np.full(code, 0 if lines is None else NEVER, np.int64)
         for line, arrival in (lines or {}).items():
@@ -141,11 +146,11 @@ def execute(
     work = Work(table, np.asarray(kernel.stream, np.int64), warps.astype(np.int64), access, accesses, conflicts)
     shape = (kernel.warps if record else 0, longest, 2)
     result = Result(np.full(shape, -1, np.int64), np.zeros((len(table) + 1, HAZARDS + 1), np.int64))
-    memory = memory or (machine.memory or MemoryConfig()).state(machine.sms)
+    memory = memory or (machine.memory or _UNUSED).state(machine.sms)
     before = memory.counts.copy()
-    parameters = core.vector()
-    if not kernel.control_bits:
-        parameters[3] = 1
+    parameters = np.append(core.vector(), _registers(table))
+    if not kernel.control_bits and core.dependence == "control_bits":
+        parameters[P_SCOREBOARD] = STAND_IN
     ending = int(run(work, state, memory, result, parameters))
     if ending:
         raise InputError(f"kernel {kernel.name!r} " + _ENDINGS[ending].format(limit=max_cycles))
@@ -182,6 +187,11 @@ def _registers(table: np.ndarray) -> int:
     """Return one more than the highest register that the program reads or writes."""
     sources = table[:, SRC : SRC + 4] + table[:, SRC_N : SRC_N + 4]
     return int(max(1, (table[:, DST] + table[:, DST_N]).max(initial=0), sources.max(initial=0)))
+
+
+def _uniforms(table: np.ndarray) -> int:
+    """Return one more than the highest uniform register that is followed."""
+    return int(np.bitwise_or.reduce(table[:, U_READ] | table[:, U_WRITTEN], initial=0)).bit_length()
 
 
 def _state(machine: Machine, blocks: int, code: int, constants: int, registers: int) -> State:

@@ -18,7 +18,7 @@ Unit = Literal["none", "int", "fp32", "half", "uniform", "predicate", "sfu", "fp
 UNITS: tuple[Unit, ...] = (
     "none", "int", "fp32", "half", "uniform", "predicate", "sfu", "fp64", "tensor", "branch", "memory",
 )
-Effect = Literal["", "depbar", "barrier", "exit", "clock", "membar"]
+Effect = Literal["", "depbar", "barrier", "exit", "clock", "membar", "async_barrier"]
 Space = Literal["", "global", "shared", "local", "constant", "generic", "async"]
 
 
@@ -45,6 +45,8 @@ _INT = OpClass("int", 4, 2)  # latency 4: [P]; half-warp unit: [P]
 _FP32 = OpClass("fp32", 4, 2)  # [P]
 _HALF = OpClass("half", 5, 2)  # HADD2 5 [P]
 _UNIFORM = OpClass("uniform", 4, 2)  # execute 2 [C] and the read stages
+# Compiled code keeps their users 2 cycles away (nvcc 13.5, sm_75 to sm_120).
+_UNIFORM_MOVE = OpClass("uniform", 2, 2)
 _PREDICATE = OpClass("predicate", 13, 2, stores_only=True)  # compiled code stalls 13 after ISETP [P,C]
 _SFU = OpClass("sfu", 8, 8, variable=True)  # [C]
 _SLOW = OpClass("sfu", 16, 8, variable=True)  # conversions, S2R: [K]
@@ -59,14 +61,16 @@ _CLASSES: dict[str, OpClass] = {
         "VIADD IDP IMUL VIADDMNMX IADD32I LOP32I BFE BFI VOTE MATCH P2R CSEL ISCADD LEPC".split(), _INT),
     **dict.fromkeys("FADD FMUL FFMA FSEL FMNMX FADD32I FMUL32I FFMA32I FSWZADD FADD2 FMUL2 FFMA2 FMNMX3".split(), _FP32),
     **dict.fromkeys("HADD2 HMUL2 HFMA2 HMNMX2 HADD2_32I HFMA2_32I".split(), _HALF),
-    **dict.fromkeys("UMOV UIADD3 UIMAD ULOP3 USHF ULEA USEL UPRMT USGXT UP2UR UBMSK UFLO UPOPC UIADD UR2UP "
-                    "UVIADD UIMNMX UVIMNMX".split(), _UNIFORM),
-    **dict.fromkeys("ISETP FSETP HSETP2 FSET UISETP".split(), _PREDICATE),
-    **dict.fromkeys("PLOP3 UPLOP3 R2P FCHK".split(), OpClass("int", 4, 2, stores_only=True)),
+    **dict.fromkeys("UIADD3 UIMAD ULOP3 USHF ULEA USEL UPRMT USGXT UP2UR UBMSK UFLO UPOPC UIADD UR2UP "
+                    "UVIADD UIMNMX UVIMNMX UFADD UFMUL UFFMA UFSEL UI2FP".split(), _UNIFORM),
+    **dict.fromkeys("ISETP FSETP HSETP2 FSET".split(), _PREDICATE),
+    **dict.fromkeys("UISETP UFSETP".split(), OpClass("uniform", 13, 2, stores_only=True)),
+    **dict.fromkeys("PLOP3 R2P FCHK".split(), OpClass("int", 4, 2, stores_only=True)),
+    "UPLOP3": OpClass("uniform", 4, 2, stores_only=True),
     "DSETP": OpClass("fp64", 24, 16, variable=True, stores_only=True),
     "HSET2": _HALF,
     **dict.fromkeys("MUFU".split(), _SFU),
-    **dict.fromkeys("S2R S2UR R2UR F2I I2F F2F F2IP FRND FLO POPC BREV I2I VOTEU REDUX CREDUX I2IP "
+    **dict.fromkeys("S2R S2UR R2UR F2I I2F F2F F2IP FRND FLO POPC BREV I2I REDUX CREDUX I2IP "
                     "UF2FP UI2F UF2I FCVT QSPC B2R GETLMEMBASE".split(), _SLOW),
     # Compiled code keeps their users 5 cycles away, without a counter (nvcc 13.5, sm_86 to sm_120).
     **dict.fromkeys("F2FP I2FP".split(), OpClass("int", 5, 2)),
@@ -77,7 +81,8 @@ _CLASSES: dict[str, OpClass] = {
     "EXIT": OpClass("branch", 4, 1, effect="exit", stores_only=True),
     "BAR": OpClass("branch", 4, 1, effect="barrier", stores_only=True),
     "DEPBAR": OpClass("none", 4, 1, effect="depbar", stores_only=True),
-    "LDGDEPBAR": OpClass("none", 4, 1, stores_only=True),
+    # Follows the copies of its warp through the memory unit, and is done when they are [K].
+    "LDGDEPBAR": OpClass("memory", 0, 1, True, effect="async_barrier", space="async", stores_only=True),
     "NOP": _NONE, "PREEXIT": _NONE, "ENDCOLLECTIVE": _NONE, "PMTRIG": _NONE,
     "CCTL": _NONE, "CCTLL": _NONE, "ERRBAR": _NONE,
     "MEMBAR": OpClass("none", 4, 1, effect="membar", stores_only=True),
@@ -93,7 +98,7 @@ _CLASSES: dict[str, OpClass] = {
     "STS": OpClass("memory", 0, 1, True, space="shared", store=True, stores_only=True),
     "SHFL": OpClass("memory", 0, 1, True, space="shared"),  # through the shared-memory crossbar: [K]
     "LDC": OpClass("memory", 0, 1, True, space="constant"),
-    "ULDC": _UNIFORM,
+    **dict.fromkeys("ULDC UMOV VOTEU".split(), _UNIFORM_MOVE),
     "LDCU": OpClass("memory", 0, 1, True, space="constant", stores_only=True),
     "LDGSTS": OpClass("memory", 0, 1, True, space="async", stores_only=True),
     "ATOMG": OpClass("memory", 0, 1, True, space="global", atomic=True),

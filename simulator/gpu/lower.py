@@ -30,6 +30,7 @@ from .tables import (
     INTERVAL,
     LATENCY,
     LINE_BYTES,
+    LOW_EARLY,
     MEM_RAW,
     MEM_WAR,
     PC,
@@ -45,12 +46,16 @@ from .tables import (
     STORE,
     TABLE_COLUMNS,
     TRANSFER,
+    U_LATE,
+    U_READ,
+    U_WRITTEN,
     UNIT,
     VARIABLE,
     WAIT,
     WR,
     YIELD,
 )  # fmt: skip
+from .uniforms import uniforms_of
 
 __all__ = ["constant_lines", "lower", "registers_of", "table_of"]
 
@@ -177,7 +182,12 @@ def _lower(
     row[TRANSFER] = instruction.base in CONTROL_TRANSFER
     row[PRED_WRITTEN], row[PRED_READ], row[GUARDS] = predicates_of(instruction)
     row[CONDITION] = condition_of(instruction)
+    row[U_WRITTEN], row[U_READ] = uniforms_of(instruction)
+    row[U_LATE] = kind.latency > 2
+    row[LOW_EARLY] = instruction.base == "IMAD" and "WIDE" in instruction.modifiers
     row[DB_SET] = 0
+    if kind.effect == "async_barrier" and control.write is None:
+        row[WR] = 0  # a trace without control bits
     for operand in instruction.operands:
         if kind.effect == "depbar":
             if operand.kind == "SB":

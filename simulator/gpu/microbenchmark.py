@@ -35,12 +35,12 @@ def kernel_of(case: Case) -> Kernel:
     return Kernel(case.name, tuple(instructions), stream, np.array(starts), np.array(lengths), case.warps, True)
 
 
-def run_case(case: Case, config: CoreConfig | None = None) -> Outcome:
-    """Run a microbenchmark from a warm start on an SM of the case's settings, over `config`."""
+def run_case(case: Case, config: CoreConfig | None = None, kernel: Kernel | None = None) -> Outcome:
+    """Run a microbenchmark from a warm start on an SM of the case's settings, over `config`; its kernel may be given."""
     try:
         core = (config or CoreConfig()).with_text(case.settings)
         machine = Machine(core, ctas=1, registers=1 << 20)
-        return execute(kernel_of(case), machine, warm=True, record=True, lines=case.lines, max_cycles=MAX_CYCLES)
+        return execute(kernel or kernel_of(case), machine, warm=True, record=True, lines=case.lines, max_cycles=MAX_CYCLES)
     except InputError as error:
         raise InputError(f"{case.where}: case {case.name!r}: {error}") from None
 

@@ -1,34 +1,34 @@
 """One sub-core, cycle by cycle, to be read: the reference that the compiled core has to agree with.
 
 Everything that stands somewhere in the machine is an object in a latch or a queue, and every cycle moves each
-of them by one step. It shares no code and no table with the compiled core; what an opcode is stands below.
+of them by one step. It shares no code and no table with the compiled core; what an opcode is stands in
+`reference_instructions.py`.
 Rules in brackets are those of docs/models/gpu.md.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import InputError
-from ...traces.kernels.instruction import RZ, Instruction
+from ...traces.kernels.instruction import Instruction
+from .reference_instructions import (
+    FIXED_LATENCY,
+    constant,
+    depbar,
+    destination,
+    is_memory,
+    memory_times,
+    places,
+    register_operands,
+)
 
 __all__ = ["ReferenceRun", "run_reference"]
 
-FIXED_LATENCY = {  # opcode: (latency, pipe, cycles that its input latch is taken)
-    "NOP": (4, None, 1), "DEPBAR": (4, None, 1), "CS2R": (4, None, 1), "ERRBAR": (4, None, 1),
-    "FADD": (4, "fp32", 2), "FMUL": (4, "fp32", 2), "FFMA": (4, "fp32", 2), "HADD2": (5, "half", 2), "HFMA2": (5, "half", 2),
-    "IADD3": (4, "int", 2), "MOV": (4, "int", 2), "LOP3": (4, "int", 2), "IMAD": (4, "int", 2), "ISETP": (13, "predicate", 2),
-}  # fmt: skip
-STORES = ("STG", "STS")
-MEMORY = {  # (opcode, address in a general register): (sources read, result written) after the issue, for 32 bits
-    ("LDG", True): (11, 32), ("LDG", False): (9, 29), ("LDS", True): (9, 24), ("LDS", False): (9, 23),
-    ("STG", True): (14, 14), ("STG", False): (10, 10), ("STS", True): (12, 12), ("STS", False): (10, 10),
-    ("LDC", True): (29, 29), ("LDC", False): (10, 26), ("LD", True): (10, 31),
-}  # fmt: skip
-LINE, CONSTANT_LINE = 128, 64
+LINE = 128
 BACK_TO_BACK_READS = 6
 """Cycles from issue to the read of an idle memory unit."""
 
@@ -59,6 +59,16 @@ class WarpState:
     hold: tuple[int, int, int, int] | None = None
     """DEPBAR: from which cycle, counter, level, set of counters that must be zero."""
     fetch_from: int = 0
+    pending: set[tuple[str, int]] = field(default_factory=set)
+    """With scoreboards: places with a write in flight."""
+    readers: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """With scoreboards: instructions in flight that have yet to read a place."""
+    outstanding: int = 0
+    """Memory instructions issued and not granted."""
+    waiting: bool = False
+    """At a barrier."""
+    arrived: bool = False
+    """At a barrier, with nothing outstanding."""
 
 
 @dataclass
@@ -70,7 +80,7 @@ class ReferenceRun:
 
 
 def run_reference(programs: Sequence[Sequence[Instruction]], config: Any, *, warm: bool, limit: int = 100_000) -> ReferenceRun:
-    """Run straight-line programs, one for each warp, on one sub-core of a `CoreConfig` with control bits.
+    """Run straight-line programs, one for each warp, on one sub-core of a `CoreConfig`.
 
     Raises `InputError` for an opcode that is not modelled here, and if the programs have not ended by `limit`.
     """
@@ -80,6 +90,7 @@ def run_reference(programs: Sequence[Sequence[Instruction]], config: Any, *, war
 class _SubCore:
     def __init__(self, programs: Sequence[Sequence[Instruction]], config: Any, warm: bool) -> None:
         self.c = config
+        self.scoreboard = config.dependence == "scoreboard"
         self.warps = [WarpState(n, program) for n, program in enumerate(programs)]
         self.result = ReferenceRun([[-1] * len(p) for p in programs], [[0] * len(p) for p in programs])
         self.control: Flying | None = None
@@ -125,20 +136,29 @@ class _SubCore:
         for what, flying in self.later.pop(t, []):
             control, warp = flying.instruction.control, self.warps[flying.warp]
             if what == "read":
-                if control.read is not None:
+                if self.scoreboard:
+                    warp.readers.subtract(places(flying.instruction)[0])
+                elif control.read is not None:
                     warp.counters[control.read] -= 1
                 continue
-            destination = _destination(flying.instruction)
-            late = what == "load" and bool(destination) and bool(self.c.load_collision)
-            if late and (t - 1, destination[-1] % self.c.banks) in self.result_writes:
+            if what == "written":
+                warp.pending -= places(flying.instruction)[1]
+                continue
+            written = destination(flying.instruction)
+            late = what == "load" and bool(written) and bool(self.c.load_collision)
+            if late and (t - 1, written[-1] % self.c.banks) in self.result_writes:
                 # The load wrote in the cycle before; a fixed-latency result of that bank goes first [R11].
                 self.later[t + self.c.load_collision].append(("load", flying))
                 continue
-            if control.write is not None:
+            if self.scoreboard:
+                warp.pending -= places(flying.instruction)[1]
+            elif control.write is not None:
                 warp.counters[control.write] -= 1
 
     def count_up(self, flying: Flying) -> None:
         """The counters rise in the first cycle in Control, after that cycle's issue check [R6]."""
+        if self.scoreboard:
+            return
         control, warp = flying.instruction.control, self.warps[flying.warp]
         for counter in (control.write, control.read):
             if counter is not None:
@@ -149,19 +169,24 @@ class _SubCore:
     def memory_unit(self, t: int) -> None:
         if self.latch is not None and self.latch[1] < t and self.port_free <= t:
             granted, self.latch = self.latch[0], None
+            warp = self.warps[granted.warp]
+            warp.outstanding -= 1
+            if warp.waiting and warp.outstanding == 0:
+                warp.arrived = True
+                self.open_barrier(t)
             self.port_free = t + self.c.port_interval
-            after = _memory_times(granted.instruction)[1] - BACK_TO_BACK_READS - self.c.port_distance
+            after = memory_times(granted.instruction)[1] - BACK_TO_BACK_READS - self.c.port_distance
             self.later[t + max(1, after)].append(("load", granted))
         if self.generator is not None and self.latch is None and t >= self.generator.read + self.c.address_interval:
             self.latch, self.generator = (self.generator, t), None
         if self.generator is None and self.memory_queue and t >= self.memory_queue[0].issued + self.c.memory_read:
             reading = self.memory_queue.popleft()
             reading.read, self.generator = t, reading
-            self.later[t + _memory_times(reading.instruction)[0] - BACK_TO_BACK_READS].append(("read", reading))
+            self.later[t + memory_times(reading.instruction)[0] - BACK_TO_BACK_READS].append(("read", reading))
 
     def memory_waiting(self) -> int:
         """Issued and not yet granted."""
-        in_control = self.control is not None and _is_memory(self.control.instruction)
+        in_control = self.control is not None and is_memory(self.control.instruction)
         return len(self.memory_queue) + (self.generator is not None) + (self.latch is not None) + in_control
 
     # -- Control and Allocate [R2, R3, R4] -------------------------------------------------------------------
@@ -177,7 +202,7 @@ class _SubCore:
         if self.control is None:
             return True
         flying = self.control
-        if _is_memory(flying.instruction):
+        if is_memory(flying.instruction):
             self.memory_queue.append(flying)
         elif flying.instruction.base != "MUFU":
             if self.allocate is not None:
@@ -189,7 +214,7 @@ class _SubCore:
     def book_reads(self, flying: Flying, t: int) -> bool:
         """Find a free read port in the next cycles for every operand that the register cache does not have."""
         c = self.c
-        operands = _register_operands(flying.instruction)
+        operands = register_operands(flying.instruction)
         hits = {
             position for position, registers, _ in operands
             if c.register_cache
@@ -219,9 +244,22 @@ class _SubCore:
                     else:
                         self.register_cache.pop((register % c.banks, position), None)
         self.result.hits[flying.warp][flying.index] = sum(1 << position for position in hits)
-        if flying.instruction.control.read is not None:
+        if self.scoreboard:
+            self.reserve_until(flying, t)
+        elif flying.instruction.control.read is not None:
             self.later[t + c.read_window + 1].append(("read", flying))
         return True
+
+    def reserve_until(self, flying: Flying, t: int) -> None:
+        """What left Allocate in this cycle is read for three cycles, and written a fixed time later [R13]."""
+        base = flying.instruction.base
+        self.later[t + self.c.read_window].append(("read", flying))
+        latency = self.c.guard_cycles if base == "ISETP" else FIXED_LATENCY[base][0]
+        written = t - 2 + latency + self.c.scoreboard_release
+        if written > t:
+            self.later[written].append(("written", flying))
+        else:
+            self.warps[flying.warp].pending -= places(flying.instruction)[1]
 
     # -- fetch [R8] ------------------------------------------------------------------------------------------
 
@@ -249,7 +287,7 @@ class _SubCore:
             return
         warp = self.choose(ready)
         instruction = warp.program[warp.issued]
-        line = _constant(instruction)
+        line = constant(instruction)
         if line is not None and self.c.constant_sets:
             if line not in self.constants:
                 self.miss_constant(line, t)
@@ -265,9 +303,33 @@ class _SubCore:
         warp.next_issue = t + max(1, stall)
         if yields and stall <= 1:
             warp.next_issue = t + (2 if stall == 1 else self.c.yield_stall_0)
+        if self.scoreboard:
+            warp.next_issue = t + 1
+            read, written = places(instruction)
+            warp.readers.update(read)
+            warp.pending |= written
+        if warp.hold is not None and warp.hold[0] <= t:
+            warp.hold = None
         if instruction.base == "DEPBAR":
-            warp.hold = (t + 4, *_depbar(instruction))
+            warp.hold = (t + 4, *depbar(instruction))
+        if is_memory(instruction):
+            warp.outstanding += 1
+        if instruction.base == "BAR":
+            warp.waiting, warp.arrived = True, warp.outstanding == 0
+            self.open_barrier(t)
         self.start(flying, t)
+        if warp.issued == len(warp.program):
+            warp.waiting = warp.arrived = False
+            self.open_barrier(t)
+
+    def open_barrier(self, t: int) -> None:
+        """Let the warps go if all that are not finished have arrived [R14]."""
+        alive = [w for w in self.warps if w.issued < len(w.program) or w.waiting]
+        if not alive or not all(w.arrived for w in alive):
+            return
+        for warp in alive:
+            warp.waiting = warp.arrived = False
+            warp.next_issue = max(warp.next_issue, t + self.c.barrier_cycles)
 
     def start(self, flying: Flying, t: int) -> None:
         """Take the unit, and plan what is known already."""
@@ -276,13 +338,13 @@ class _SubCore:
             self.pipe_free["sfu"] = t + 8
             self.later[t + 6].append(("read", flying))
             self.later[t + 13].append(("load", flying))
-        elif not _is_memory(instruction):
+        elif not is_memory(instruction):
             latency, pipe, taken = FIXED_LATENCY[instruction.base]
             if pipe is not None:
                 self.pipe_free[self.pipe(pipe, t)] = t + taken
-            for register in _destination(instruction):
+            for register in destination(instruction):
                 self.result_writes.add((t + latency, register % self.c.banks))
-            if instruction.control.write is not None:
+            if instruction.control.write is not None and not self.scoreboard:
                 self.later[t + latency + 1].append(("write", flying))
 
     def choose(self, ready: list[WarpState]) -> WarpState:
@@ -296,15 +358,19 @@ class _SubCore:
     def eligible(self, warp: WarpState, t: int) -> bool:
         if not warp.buffer or warp.buffer[0] > t or warp.next_issue > t:
             return False
+        if warp.waiting:
+            return False
         if warp.hold is not None and warp.hold[0] <= t:
             _, counter, level, others = warp.hold
             if warp.counters[counter] > level or any(others >> i & 1 and warp.counters[i] for i in range(6)):
                 return False
-            warp.hold = None
         instruction = warp.program[warp.issued]
-        if any(instruction.control.wait >> i & 1 and warp.counters[i] for i in range(6)):
+        if self.scoreboard:
+            if self.collides(warp, instruction):
+                return False
+        elif any(instruction.control.wait >> i & 1 and warp.counters[i] for i in range(6)):
             return False
-        if _is_memory(instruction):
+        if is_memory(instruction):
             if self.memory_waiting() > self.c.memory_queue:
                 return False
         elif instruction.base == "MUFU":
@@ -314,13 +380,20 @@ class _SubCore:
             latency, pipe, _ = FIXED_LATENCY[instruction.base]
             if pipe is not None and self.pipe_free[self.pipe(pipe, t)] > t:
                 return False
-            writes = {(t + latency, register % self.c.banks) for register in _destination(instruction)}
+            writes = {(t + latency, register % self.c.banks) for register in destination(instruction)}
             if self.c.result_queue == 0 and writes & self.result_writes:
                 return False
         else:
             raise InputError(f"{instruction.base} is not in the reference")
-        line = _constant(instruction)
+        line = constant(instruction)
         return line is None or not self.c.constant_sets or self.constants.get(line, (0, 0))[0] <= t
+
+    def collides(self, warp: WarpState, instruction: Instruction) -> bool:
+        """Whether a place that it reads or writes has a write pending, one that it writes has readers, or one that it reads has
+        as many as can be counted [R13]."""
+        read, written = places(instruction)
+        return (bool((read | written) & warp.pending) or any(warp.readers[place] for place in written)
+                or any(warp.readers[place] >= self.c.scoreboard_consumers for place in read))
 
     def pipe(self, pipe: str, t: int) -> str:
         """FP32 enters its own pipe if that is free, else the one it shares with integers, if there are two."""
@@ -381,71 +454,3 @@ class _InstructionCache:
         self.request_free = start + 1
         there = self.l1.setdefault(line, start + self.c.l1i_miss)
         return start + self.c.l0_miss + max(0, there - start)
-
-
-# -- what an instruction is ----------------------------------------------------------------------------------
-
-
-def _is_memory(instruction: Instruction) -> bool:
-    return instruction.base in {opcode for opcode, _ in MEMORY}
-
-
-def _width(instruction: Instruction) -> int:
-    widths: Mapping[str, int] = {"64": 2, "128": 4, "WIDE": 2}
-    return max((widths.get(modifier, 1) for modifier in instruction.modifiers), default=1)
-
-
-def _memory_times(instruction: Instruction) -> tuple[int, int]:
-    regular = any(op.kind in ("mem", "c") and op.base not in (None, RZ) for op in instruction.operands)
-    war, raw = MEMORY[instruction.base, regular]
-    more = _width(instruction) - 1
-    if instruction.base in STORES:
-        return war + 2 * more, raw + 2 * more
-    if instruction.base == "LDG":
-        return war, raw + 2 * more
-    if instruction.base == "LDS":
-        return war, raw + (2 if more == 3 else 0)
-    return war, raw
-
-
-def _destination(instruction: Instruction) -> list[int]:
-    if instruction.base in STORES or not instruction.operands or instruction.operands[0].kind != "R":
-        return []
-    first = instruction.operands[0].register
-    count = 1 if instruction.base == "CS2R" else _width(instruction)
-    return [] if first is None else [first + i for i in range(count)]
-
-
-def _register_operands(instruction: Instruction) -> list[tuple[int, list[int], bool]]:
-    """(position among the sources, registers, reuse) of the general registers that are read through the ports."""
-    if instruction.base in ("CS2R", "DEPBAR", "NOP"):
-        return []
-    operands = [op for op in instruction.operands if op.kind not in ("P", "UP")]
-    to_zero = bool(operands) and operands[0].kind == "R" and operands[0].register is None
-    if instruction.base != "ISETP" and (_destination(instruction) or to_zero):
-        operands = operands[1:]
-    found = []
-    for position, operand in enumerate(operands):
-        if operand.register is not None:
-            count = 2 if "WIDE" in instruction.modifiers and position == 2 else 1
-            found.append((position, [operand.register + i for i in range(count)], operand.reuse))
-    return found
-
-
-def _constant(instruction: Instruction) -> tuple[int, int] | None:
-    if _is_memory(instruction):
-        return None
-    lines = [(op.bank, int(op.value) // CONSTANT_LINE) for op in instruction.operands if op.kind == "c"]
-    return lines[-1] if lines else None
-
-
-def _depbar(instruction: Instruction) -> tuple[int, int, int]:
-    counter, level, others = 0, 0, 0
-    for operand in instruction.operands:
-        if operand.kind == "SB":
-            counter = int(operand.value)
-        elif operand.kind == "imm":
-            level = int(operand.value)
-        elif operand.kind == "set":
-            others = int(operand.value)
-    return counter, level, others

@@ -14,8 +14,8 @@ RING = 64
 QUEUE = 16
 """Slots of a sub-core's ring of memory instructions."""
 
-EFFECTS = ("", "depbar", "barrier", "exit", "clock", "membar")
-DEPBAR, BARRIER, EXIT, MEMBAR = 1, 2, 3, 5
+EFFECTS = ("", "depbar", "barrier", "exit", "clock", "membar", "async_barrier")
+DEPBAR, BARRIER, EXIT, MEMBAR, ASYNC_BARRIER = 1, 2, 3, 5, 6
 SPACES = ("", "global", "shared", "local", "constant", "generic", "async", "atomic")
 GLOBAL, SHARED, LOCAL, CONSTANT, GENERIC, ASYNC, ATOMIC = range(1, 8)
 U_NONE, U_INT, U_FP32, U_HALF, U_UNIFORM, U_PREDICATE, U_SFU, U_FP64, U_TENSOR, U_BRANCH, U_MEMORY = range(11)
@@ -27,20 +27,28 @@ U_FP32_OWN = 11
 (
     UNIT, LATENCY, INTERVAL, VARIABLE, EFFECT, SPACE, STORE, DST, DST_N, SRC, _1, _2, _3, SRC_N, _4, _5, _6, REUSE, STALL,
     YIELD, WR, RD, WAIT, PC, CODE_LINE, TRANSFER, DB_SB, DB_LEVEL, DB_SET, CONST_LINE, MEM_WAR, MEM_RAW,
-    PRED_WRITTEN, PRED_READ, GUARDS, CONDITION, TABLE_COLUMNS,
-) = range(37)  # fmt: skip
+    PRED_WRITTEN, PRED_READ, GUARDS, CONDITION, U_WRITTEN, U_READ, U_LATE, LOW_EARLY, TABLE_COLUMNS,
+) = range(41)  # fmt: skip
 """PRED_WRITTEN, PRED_READ, GUARDS: predicates written, read as operands, and those that decide whether the instruction or its
 branch is executed, as masks: P0 to P6 are bits 0 to 6, UP0 to UP6 bits 8 to 14. CONDITION: 2 x the bit of the
-guard before the instruction, plus 1 if it is inverted; -1 if there is none."""
+guard before the instruction, plus 1 if it is inverted; -1 if there is none. U_WRITTEN, U_READ: masks of UR0 to UR62; U_LATE:
+whether readers in other units than the uniform one see the result later. LOW_EARLY: whether the lower register of the
+result is there a cycle before the upper one (IMAD.WIDE)."""
 
 # Parameters, in the order of `CoreConfig`.
 (
     P_SUB_CORES, P_WARPS, P_POLICY, P_SCOREBOARD, P_CONSUMERS, P_BUFFER, P_FETCH, P_YIELD0, P_BANKS, P_PORTS, P_WINDOW,
     P_RFC, P_RESULT_QUEUE, P_FP32_PIPES, P_MEMORY_QUEUE, P_MEMORY_READ, P_ADDRESS, P_PORT_INTERVAL, P_PORT_DISTANCE,
     P_COLLISION, P_L0_KIB, P_L0_WAYS, P_L1I_KIB, P_L1I_WAYS, P_L0_MISS, P_L1I_MISS, P_PREFETCH, P_PERFECT, P_CONST_SETS,
-    P_CONST_WAYS, P_CONST_MISS, P_CONST_WAIT, P_REDIRECT, P_BARRIER, P_MEMBAR, P_GUARD, P_UNIFORM_GUARD,
+    P_CONST_WAYS, P_CONST_MISS, P_CONST_WAIT, P_REDIRECT, P_BARRIER, P_MEMBAR, P_GUARD, P_UNIFORM_GUARD, P_RELEASE,
     PARAMETERS,
-) = range(38)  # fmt: skip
+) = range(39)  # fmt: skip
+
+P_UNIFORM = PARAMETERS
+"""Behind the parameters: the row of UR0 among a warp's values."""
+CONTROL_BITS, SCOREBOARD, STAND_IN = range(3)
+"""What P_SCOREBOARD says: who keeps dependent instructions apart. A stand-in acts for the control bits that a trace does not
+have: it sees results as early as a compiler would know them."""
 
 # Warps.
 (
@@ -55,11 +63,17 @@ UNTIL: before this cycle, and unless something happens to the warp, CAUSE is why
 every scan over the warps looks at comes first, so that it lies together."""
 
 PREDICATE_COUNT, UNIFORM_PREDICATE = 15, 8
-W_COLUMNS = PREDICATES + PREDICATE_COUNT
+PREDICATE_READERS = PREDICATES + PREDICATE_COUNT
+BARRIER_UNTIL = PREDICATE_READERS + PREDICATE_COUNT
+IN_QUEUE, ASYNC_DONE, W_COLUMNS = BARRIER_UNTIL + 1, BARRIER_UNTIL + 2, BARRIER_UNTIL + 3
+"""PREDICATE_READERS: as READERS, with a scoreboard. BARRIER_UNTIL: until when the barrier before the next instruction holds the
+warp; IN_QUEUE: memory instructions that the shared stage has not taken; ASYNC_DONE: when the last copy to shared memory that it
+has taken is done."""
 
 READY, READERS, WRITER = range(3)
 """Of a register of a warp: 2 x the cycle from which its value can be read, plus 1 if it is by a fixed latency; how many
-memory instructions have yet to read it; CONDITION of the last instruction that writes it."""
+instructions have yet to read it: those of variable latency, and with a scoreboard all; CONDITION of the last instruction that
+writes it in the lower six bits, and above them whether it is LOW_EARLY."""
 
 # Sub-cores.
 (
@@ -141,7 +155,7 @@ class State(NamedTuple):
     warp: np.ndarray
     """(warp slots, W_COLUMNS)."""
     values: np.ndarray
-    """(warp slots, registers that the kernel uses, 3): READY, READERS, WRITER."""
+    """(warp slots, registers that the kernel uses and then uniform ones, 3): READY, READERS, WRITER."""
     sub: np.ndarray
     """(sub-cores, PORTS + BANK_COLUMNS for each bank)."""
     sm: np.ndarray

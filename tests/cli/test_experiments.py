@@ -35,7 +35,10 @@ def test_the_page_says_what_the_simulation_says(name):
     assert page == generate.study(page, outcome(name)), "run python docs/generate.py"
 
 
-@pytest.mark.parametrize(("name", "suffix"), [("draco", "png"), ("shufflenet-guidelines", "svg"), ("macs-vs-latency", "png")])
+FIGURES = [("draco", "png"), ("shufflenet-guidelines", "svg"), ("macs-vs-latency", "png"), ("gpu-shapes", "png")]
+
+
+@pytest.mark.parametrize(("name", "suffix"), FIGURES)
 def test_figures_are_drawn_and_always_the_same(tmp_path, name, suffix):
     for i in (1, 2):
         save(outcome(name).draw(), tmp_path / f"{i}.{suffix}")
@@ -129,3 +132,13 @@ def test_wrong_input_is_one_line(tmp_path, arguments, message):
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert message in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_gpu_core_has_the_published_shapes_where_they_are_said_to_be_reproduced():
+    found = findings("gpu-shapes")
+    refused = {claim for claim, finding in found.items() if not finding.agrees}
+    assert refused == {"and so does the code for every architecture"}
+    dependence = {row["kernel"]: row for row in outcome("gpu-shapes").parts[1].rows}
+    for kernel, published in (("fma-loads:n=256", (0.749, 0.749, 0.749)), ("sgemm-blocked:n=128,k=256", (0.618, 0.926, 0.964))):
+        got = [dependence[kernel][f"readers_{n}"] for n in (1, 3, 63)]
+        assert got == pytest.approx(published, abs=0.02)  # MICRO 2025, section 7.5 and its authors' data; nothing was fitted

@@ -11,7 +11,8 @@ _ALU = ("FADD R{d}, R{a}{ra}, R{b}{rb}", "FMUL R{d}, R{a}{ra}, R{b}{rb}", "FFMA 
         "IADD3 R{d}, R{a}{ra}, R{b}{rb}, R{c}{rc}", "MOV R{d}, R{a}{ra}", "HADD2 R{d}, R{a}{ra}, R{b}{rb}",
         "FFMA R{d}, R{a}{ra}, 2.0, R{c}{rc}", "IMAD.WIDE R{e}, R{a}{ra}, R{b}{rb}, R{f}{rc}", "NOP",
         "FFMA R{d}, R{a}{ra}, c[0x{bank}][{offset}], R{c}{rc}", "ISETP.GE.AND P0, PT, R{a}{ra}, R{b}{rb}, PT",
-        "FADD RZ, R{a}{ra}, RZ")
+        "FADD RZ, R{a}{ra}, RZ", "@P0 FMUL R{d}, R{a}{ra}, R{b}{rb}", "ISETP.GE.AND P1, P0, R{a}{ra}, R{b}{rb}, P0",
+        "UMOV UR{g}, UR{h}", "UIADD3 UR{h}, UR{g}, UR4, URZ", "IMAD R{d}, R{a}{ra}, UR{g}, R{c}{rc}")
 _MEMORY = ("LDG.E{w} R{g}, [R{e}]", "LDG{w} R{g}, [UR4]", "LDS{w} R{g}, [R{a}]", "LDS{w} R{g}, [UR6]", "STG.E{w} [R{e}], R{g}",
            "STS{w} [R{a}], R{g}", "LDC R{d}, c[0x0][0x160]", "LDC R{d}, c[0x0][R{a}]", "MUFU.RCP R{d}, R{a}",
            "STG{w} [UR4], R{g}")
@@ -23,7 +24,8 @@ def random_program(rng: random.Random, length: int) -> list:
     program, outstanding = [], 0
     for i in range(length):
         registers = {name: rng.randrange(24) for name in "abcd"}
-        even = {name: 2 * rng.randrange(12) for name in "ef"} | {"g": 4 * rng.randrange(6)}
+        even = {name: 2 * rng.randrange(12) for name in "ef"} | {"g": 4 * rng.randrange(6),
+                                                                            "h": 4 + 2 * rng.randrange(3)}
         reuse = {f"r{x}": ".reuse" if rng.random() < 0.3 else "" for x in "abc"}
         loads = rng.random() < memory_share
         text = rng.choice(_MEMORY if loads else _ALU).format(
@@ -41,6 +43,8 @@ def random_program(rng: random.Random, length: int) -> list:
         if rng.random() < 0.04:
             text = f"DEPBAR.LE SB{rng.randrange(6)}, {rng.randrange(4)}, {{{rng.randrange(6)}}}"
             fields = [rng.choice(["S4", "S4", "S3", "S1"])]
+        elif rng.random() < 0.02:
+            text, fields = "BAR.SYNC 0x0", [rng.choice(["S5", "S1"])]
         program.append(parse_instruction(f"{text} {{{' '.join(fields)}}}", 16 * i))
         outstanding += loads
     return program
@@ -63,6 +67,9 @@ def random_case(seed: int) -> tuple[list, CoreConfig, bool]:
             "prefetch_depth": rng.choice([0, 1, 4, 8]), "constant_ways": rng.choice([1, 2]),
             "constant_sets": rng.choice([0, 1, 4]), "load_collision": rng.choice([0, 1]), "fetch_cycles": rng.choice([1, 2, 3]),
             "l0_kib": 1, "l0_ways": rng.choice([1, 2]), "l0_miss": rng.choice([5, 20, 79]), "read_window": rng.choice([3, 4]),
+            "dependence": rng.choice(["control_bits", "scoreboard"]), "scoreboard_consumers": rng.choice([1, 2, 3, 63]),
+            "scoreboard_release": rng.choice([0, 1, 6]), "guard_cycles": rng.choice([12, 13]),
+            "barrier_cycles": rng.choice([1, 20]),
             "perfect_icache": int(rng.random() < 0.2), "port_interval": rng.choice([1, 2, 5]),
         }
     return programs, CoreConfig(**values), rng.random() < 0.6  # type: ignore[arg-type]

@@ -196,6 +196,31 @@ def _numbers(host: Host, n: int) -> None:
     host.expect("doubles", at[4], doubles, 1e-15, by_column=True)
 
 
+def _fma_loads(host: Host, n: int, blocks: int = 1, threads: int = 1024) -> None:
+    a, b = host.floats(blocks * threads), host.floats(blocks * threads)
+    at = [host.memory.put(x) for x in (a, b, np.zeros_like(a))]
+    host.launch((blocks,), (threads,), *at, np.int32(n))
+    x = np.zeros(blocks * threads)
+    for _ in range(4 * n):
+        x = (a.astype(np.float64) * b + x).astype(np.float32).astype(np.float64)
+    host.expect("out", at[2], x.astype(np.float32))
+
+
+def _insertion_sort(host: Host, n: int) -> None:
+    x = host.random.integers(-100, 100, (n, 8), np.int32)
+    at = [host.memory.put(x), host.memory.put(np.zeros_like(x))]
+    host.launch((_blocks(n, 128),), (128,), *at, np.int32(n))
+    host.expect("out", at[1], np.sort(x, axis=1))
+
+
+def _async_copy(host: Host, n: int, blocks: int = 1) -> None:
+    x = host.floats(blocks, n, 128, 4)
+    at = [host.memory.put(x), host.memory.put(np.zeros((blocks, 128), np.float32))]
+    host.launch((blocks,), (128,), *at, np.int32(n))
+    exact = np.roll(x.astype(np.float64).sum(axis=(1, 3)), -1, axis=1)
+    host.expect("out", at[1], exact.astype(np.float32), FLOAT * (4 * n) ** 0.5)
+
+
 KERNELS: dict[str, CompiledKernel] = {
     kernel.name: kernel for kernel in (
         CompiledKernel("vector_add", _vector_add), CompiledKernel("sgemm_tiled", _gemm(16, (16, 16), np.float32)),
@@ -205,6 +230,8 @@ KERNELS: dict[str, CompiledKernel] = {
         CompiledKernel("convolution", _convolution),
         CompiledKernel("histogram", _histogram), CompiledKernel("bfs", _bfs), CompiledKernel("ffma_chain", _ffma_chain),
         CompiledKernel("max_flops", _max_flops), CompiledKernel("numbers", _numbers),
+        CompiledKernel("fma_loads", _fma_loads), CompiledKernel("insertion_sort", _insertion_sort),
+        CompiledKernel("async_copy", _async_copy),
     )
 }
 
@@ -301,3 +328,23 @@ def max_flops(
 ) -> KernelTrace:
     """Throughput."""
     return _trace(name, "max_flops", arch, n, blocks, threads)
+
+
+@workload("cuda-fma-loads", "a loop of four FFMA that need each other, of three registers; compiled CUDA", kind="kernels")
+def fma_loads(
+    name: str, *, n: Steps = 128, blocks: Blocks = 1, threads: Threads = 1024, arch: Arch = "sm_86"
+) -> KernelTrace:
+    """Latency and register ports at once."""
+    return _trace(name, "fma_loads", arch, n, blocks, threads)
+
+
+@workload("cuda-insertion-sort", "every thread sorts eight numbers in its local memory; compiled CUDA", kind="kernels")
+def insertion_sort(name: str, *, n: Elements = 4096, arch: Arch = "sm_86") -> KernelTrace:
+    """Local memory; lanes diverge."""
+    return _trace(name, "insertion_sort", arch, n)
+
+
+@workload("cuda-async-copy", "tiles copied to shared memory while others are summed (cp.async); compiled CUDA", kind="kernels")
+def async_copy(name: str, *, n: Steps = 16, blocks: Blocks = 4, arch: Arch = "sm_86") -> KernelTrace:
+    """LDGSTS from sm_80 on."""
+    return _trace(name, "async_copy", arch, n, blocks)

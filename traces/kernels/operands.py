@@ -15,6 +15,9 @@ _ADDRESS = re.compile(r"^(?:desc\[UR\d+\])?(?:[A-Za-z]+\[UR\d+\])?\[([^\]]*)\](?
 _COUNTER = re.compile(r"^SB(\d)$")
 _BARRIER = re.compile(r"^B(\d+)$")
 _SET = re.compile(r"^\{([\d,\s]*)\}$")
+_MATRIX = re.compile(r"^(?:g|t|i)desc\[UR\d+\]$")
+_SPECIAL = frozenset("SRZ PR 1D 2D 3D CUBE ARRAY_1D ARRAY_2D ARRAY_CUBE".split())
+"""Registers without a number, and shapes of textures."""
 _LIMITS = {"R": RZ, "UR": 255, "P": 7, "UP": 7}
 _ACCEPTED = "a register, a predicate, c[bank][offset], an immediate, [address], SBn, {counters}, Bn, SR_name or `(label)"
 
@@ -48,7 +51,7 @@ def parse_operand(text: str) -> Operand:
         for digit in re.findall(r"\d+", match[1]):
             mask |= 1 << _counter(text, digit)
         return Operand("set", mask, text)
-    if text.startswith("SR_") or text in ("SRZ", "PR"):
+    if text.startswith("SR_") or text in _SPECIAL or _MATRIX.match(text):
         return Operand("special", 0, text)
     if match := _BARRIER.match(text):
         return Operand("B", int(match[1]), text)

@@ -6,11 +6,14 @@ import numpy as np
 
 from ..hierarchy import Memory
 from ..tables import (
+    ASYNC_BARRIER,
     BANK_COLUMNS,
     CLEARED,
+    CONTROL_BITS,
     COUNT,
     DST,
     DST_N,
+    EFFECT,
     EVENTS,
     NEVER,
     NEXT,
@@ -29,11 +32,10 @@ from ..tables import (
     PRED_WRITTEN,
     RD,
     READ_DONE,
-    READERS,
     READY,
     RING,
-    SRC,
-    SRC_N,
+    SCOREBOARD,
+    U_WRITTEN,
     UNTIL,
     VARIABLE,
     WAKE,
@@ -48,9 +50,10 @@ from .bare import bare
 from .dispatch import dispatch, next_dispatch
 from .events import pop
 from .fetch import fetch
-from .issue import issue, write_predicates
+from .issue import issue
 from .jit import jit
 from .memory_unit import grant, next_grant, schedule
+from .pending import change_readers, write_predicates, write_uniforms
 
 __all__ = ["FINISHED", "STUCK", "TOO_LONG", "TOO_MANY", "run"]
 
@@ -73,12 +76,12 @@ def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
         q = m * p[P_SUB_CORES] + (w - m * p[P_WARPS]) % p[P_SUB_CORES]
         if kind == READ_DONE:
             counter = table[k, RD]
-            if table[k, VARIABLE]:
-                for source in range(4):
-                    for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
-                        values[w, r, READERS] -= 1
+            if table[k, VARIABLE] or p[P_SCOREBOARD] == SCOREBOARD:
+                change_readers(table, warp, values, p, w, k, -1)
         else:
             counter = table[k, WR]
+            if table[k, VARIABLE] and table[k, U_WRITTEN]:
+                write_uniforms(table, values, p, w, k, 2 * t)
             if table[k, VARIABLE] and table[k, DST] >= 0:
                 r = table[k, DST] + table[k, DST_N] - 1
                 if p[P_COLLISION] and sub[q, WRITES + r % p[P_BANKS] * BANK_COLUMNS + (t - 1) % RING] == t - 1:
@@ -89,7 +92,8 @@ def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
                     values[w, r, READY] = 2 * t
             if table[k, VARIABLE] and table[k, PRED_WRITTEN]:
                 write_predicates(table, warp, w, k, 2 * t)
-        if not p[P_SCOREBOARD] and counter >= 0:
+        bits = p[P_SCOREBOARD] == CONTROL_BITS or (table[k, EFFECT] == ASYNC_BARRIER and kind == WRITE_DONE)
+        if bits and counter >= 0:
             warp[w, COUNT + counter] -= 1
         warp[w, CLEARED] = t
         warp[w, UNTIL] = 0

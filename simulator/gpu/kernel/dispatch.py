@@ -39,13 +39,13 @@ from ..tables import (
     P_BUFFER,
     P_SUB_CORES,
     P_WARPS,
-    PREDICATE_COUNT,
     PREDICATES,
     READERS,
     READY,
     S_LENGTH,
     S_START,
     UNTIL,
+    W_COLUMNS,
     WAITING,
     WAKE,
     WHY,
@@ -79,8 +79,8 @@ def launch(work: Work, state: State, p: np.ndarray, m: int, block: int, cta: int
         for r in range(state.values.shape[1]):
             state.values[w, r, READY] = 0
             state.values[w, r, READERS] = 0
-        for i in range(PREDICATE_COUNT):
-            warp[w, PREDICATES + i] = 0
+        for column in range(PREDICATES, W_COLUMNS):
+            warp[w, column] = 0
         if work.warps[number, S_LENGTH] == 0:
             continue
         alive += 1

@@ -9,6 +9,7 @@ from ..tables import (
     ARRIVAL,
     AT,
     BANK_COLUMNS,
+    BARRIER_UNTIL,
     BUFFER,
     C_BARRIER,
     C_CONSTANT,
@@ -21,7 +22,6 @@ from ..tables import (
     C_STALL,
     C_UNIT,
     CAUSE,
-    CONDITION,
     CONST_LINE,
     COUNT,
     DST,
@@ -29,7 +29,6 @@ from ..tables import (
     END,
     FETCH,
     FP64_FREE,
-    GUARDS,
     HOLD_FROM,
     HOLD_LEVEL,
     HOLD_SB,
@@ -44,30 +43,20 @@ from ..tables import (
     NEXT_ISSUE,
     P_BANKS,
     P_CONST_SETS,
-    P_CONSUMERS,
     P_FP32_PIPES,
-    P_GUARD,
     P_MEMORY_QUEUE,
     P_POLICY,
     P_RESULT_QUEUE,
     P_SCOREBOARD,
     P_SUB_CORES,
-    P_UNIFORM_GUARD,
     P_WARPS,
-    PRED_READ,
-    PREDICATES,
-    READERS,
-    READY,
     RING,
-    SRC,
-    SRC_N,
     U_FP32,
     U_FP32_OWN,
     U_FP64,
     U_INT,
     U_MEMORY,
     U_NONE,
-    UNIFORM_PREDICATE,
     UNIT,
     UNITS,
     UNTIL,
@@ -75,18 +64,15 @@ from ..tables import (
     WAIT,
     WAITING,
     WHY,
-    WRITER,
     WRITES,
 )  # fmt: skip
 from .jit import jit
+from .ready import values_ready
 
-__all__ = ["MISS", "OPERAND_CYCLES", "hazards", "pipe", "select"]
+__all__ = ["MISS", "pipe", "select"]
 
 MISS = -1
 """The warp would be chosen, and then miss the constant cache."""
-OPERAND_CYCLES = 4
-"""From the issue of what writes a predicate to that of an instruction which has it as an operand: what compiled code keeps
-(nvcc 13.5, sm_75 to sm_120). One that it guards, or whose branch it decides, waits for P_GUARD."""
 
 
 @jit
@@ -104,13 +90,8 @@ def seen(warp: np.ndarray, w: int, counter: int, t: int) -> int:
 @jit
 def waits_for_counters(table: np.ndarray, warp: np.ndarray, w: int, k: int, t: int) -> bool:
     """Whether DEPBAR or the wait mask holds the warp."""
-    if 0 <= warp[w, HOLD_FROM] <= t:
-        if seen(warp, w, warp[w, HOLD_SB], t) > warp[w, HOLD_LEVEL]:
-            return True
-        for counter in range(6):
-            if warp[w, HOLD_SET] >> counter & 1 and seen(warp, w, counter, t) > 0:
-                return True
-        warp[w, HOLD_FROM] = -1
+    if held_by_depbar(warp, w, t):
+        return True
     mask = table[k, WAIT]
     counter = 0
     while mask:
@@ -122,80 +103,15 @@ def waits_for_counters(table: np.ndarray, warp: np.ndarray, w: int, k: int, t: i
 
 
 @jit
-def predicates_ready(table: np.ndarray, warp: np.ndarray, p: np.ndarray, w: int, k: int) -> int:
-    """The cycle from which every predicate that the instruction reads is there, NEVER if it is not known."""
-    when, reads, guards, i = 0, table[k, PRED_READ], table[k, GUARDS], 0
-    while reads | guards:
-        if (reads | guards) & 1:
-            value = warp[w, PREDICATES + i]
-            far = p[P_GUARD] if i < UNIFORM_PREDICATE else p[P_UNIFORM_GUARD]
-            late = (value & 1) * (far - OPERAND_CYCLES) if guards & 1 else 0
-            when = max(when, NEVER if value == NEVER else (value >> 1) + late)
-        reads >>= 1
-        guards >>= 1
-        i += 1
-    return when
-
-
-@jit
-def readable(table: np.ndarray, k: int, source: int, register: int, value: int) -> int:
-    """The cycle from which an instruction may issue that reads a register whose READY is `value`.
-
-    Memory instructions have no bypass. IMAD.WIDE reads the upper half of its addend a cycle later than the rest: compiled
-    code (nvcc 13.5, sm_90 and sm_120) writes it as late as three cycles before.
-    """
-    fixed = value & 1
-    if table[k, UNIT] == U_MEMORY:
-        return (value >> 1) + fixed
-    if source == 2 and table[k, UNIT] == U_INT and register > table[k, SRC + 2]:
-        return (value >> 1) - fixed
-    return value >> 1
-
-
-@jit
-def values_ready(table: np.ndarray, warp: np.ndarray, values: np.ndarray, p: np.ndarray, w: int, k: int) -> int:
-    """With a scoreboard: the cycle from which no register stands in the way, NEVER if it is not known."""
-    when = predicates_ready(table, warp, p, w, k)
-    for source in range(4):
-        for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
-            value = values[w, r, READY]
-            when = max(when, NEVER if value == NEVER else readable(table, k, source, r, value))
-            if table[k, VARIABLE] and values[w, r, READERS] >= p[P_CONSUMERS]:
-                return NEVER
-    for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
-        value = values[w, r, READY]
-        if value == NEVER or values[w, r, READERS] > 0:
-            return NEVER
-        when = max(when, (value >> 1) - table[k, LATENCY])
-    return when
-
-
-@jit
-def opposed(table: np.ndarray, values: np.ndarray, w: int, k: int, register: int) -> bool:
-    """Whether no lane both executes the instruction and executed the one that writes the register: one has the guard P,
-    the other !P. (That P may have changed in between is not looked at.)"""
-    condition, other = table[k, CONDITION], values[w, register, WRITER]
-    return condition >= 0 and other >= 0 and condition ^ 1 == other
-
-
-@jit
-def hazards(table: np.ndarray, warp: np.ndarray, values: np.ndarray, p: np.ndarray, w: int, k: int, t: int) -> int:
-    """Registers and predicates that the instruction reads before they are written, or overwrites before they are read.
-
-    Memory instructions of a warp read their registers in order, and long before they write any.
-    """
-    found = 1 if predicates_ready(table, warp, p, w, k) > t else 0
-    late = 1 if table[k, UNIT] == U_MEMORY else 0
-    for source in range(4):
-        for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
-            value = values[w, r, READY]
-            if (value == NEVER or t < readable(table, k, source, r, value)) and not opposed(table, values, w, k, r):
-                found += 1
-    for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
-        pending = values[w, r, READY] == NEVER and not opposed(table, values, w, k, r)
-        if pending or (values[w, r, READERS] > 0 and not late):
-            found += 1
-    return found
+def held_by_depbar(warp: np.ndarray, w: int, t: int) -> bool:
+    """Whether a DEPBAR that the warp has issued holds it."""
+    if 0 <= warp[w, HOLD_FROM] <= t:
+        if seen(warp, w, warp[w, HOLD_SB], t) > warp[w, HOLD_LEVEL]:
+            return True
+        for counter in range(6):
+            if warp[w, HOLD_SET] >> counter & 1 and seen(warp, w, counter, t) > 0:
+                return True
+    return False
 
 
 @jit
@@ -217,7 +133,7 @@ def check(
     if at >= warp[w, END]:
         return C_IDLE, NEVER
     if warp[w, NEXT_ISSUE] > t:
-        return C_STALL, warp[w, NEXT_ISSUE]
+        return (C_BARRIER if warp[w, BARRIER_UNTIL] > t else C_STALL), warp[w, NEXT_ISSUE]
     if warp[w, WAITING]:
         return C_BARRIER, NEVER
     if warp[w, FETCH] == at:
@@ -226,6 +142,8 @@ def check(
         return C_FETCH, warp[w, BUFFER + (at & 7)]
     k = stream[at]
     if p[P_SCOREBOARD]:
+        if held_by_depbar(warp, w, t):
+            return C_DEPENDENCE, NEVER
         when = values_ready(table, warp, values, p, w, k)
         if when > t:
             return (C_DEPENDENCE if when == NEVER else C_LATENCY), when

@@ -6,9 +6,11 @@ import numpy as np
 
 from ..tables import (
     ARRIVED,
+    ASYNC_BARRIER,
     AT,
     BANK_COLUMNS,
     BARRIER,
+    BARRIER_UNTIL,
     BLOCK,
     BLOCKS,
     BUFFER,
@@ -27,6 +29,7 @@ from ..tables import (
     CLEARED,
     CONDITION,
     CONST_LINE,
+    CONTROL_BITS,
     COUNT,
     DB_LEVEL,
     DB_SB,
@@ -48,6 +51,7 @@ from ..tables import (
     HOLD_SET,
     IDLE_CAUSE,
     IDLE_FROM,
+    IN_QUEUE,
     INTERVAL,
     ISSUE_FREE,
     ISSUED,
@@ -56,6 +60,7 @@ from ..tables import (
     LAST_WARP,
     LAST_WR,
     LATENCY,
+    LOW_EARLY,
     MEMBAR,
     NEVER,
     NEXT_ISSUE,
@@ -65,31 +70,28 @@ from ..tables import (
     O_LIVE,
     O_TURNAROUND,
     P_BANKS,
-    P_BARRIER,
     P_CONST_MISS,
     P_CONST_SETS,
     P_CONST_WAIT,
     P_CONST_WAYS,
+    P_GUARD,
     P_MEMBAR,
     P_REDIRECT,
+    P_RELEASE,
     P_SCOREBOARD,
-    P_SUB_CORES,
-    P_WARPS,
     P_WINDOW,
     P_YIELD0,
     PRED_WRITTEN,
-    PREDICATES,
     QUIET_UNTIL,
     RD,
     READ_DONE,
-    READERS,
     READY,
     RING,
     S_RECORD,
-    SRC,
-    SRC_N,
+    SCOREBOARD,
     STALL,
     U_FP64,
+    U_LATE,
     U_MEMORY,
     U_NONE,
     UNIT,
@@ -98,7 +100,6 @@ from ..tables import (
     USED,
     VARIABLE,
     WAITING,
-    WAKE,
     WHY,
     WR,
     WRITE_DONE,
@@ -109,30 +110,28 @@ from ..tables import (
     State,
     Work,
 )  # fmt: skip
-from .eligible import MISS, OPERAND_CYCLES, hazards, pipe, select
+from .barrier import reach_barrier
+from .eligible import MISS, pipe, select
 from .fetch import insert
 from .jit import jit
 from .memory_unit import enqueue, schedule
+from .pending import change_readers, write_predicates, write_uniforms
+from .ready import OPERAND_CYCLES, hazards
 from .registers import read_registers
 
-__all__ = ["issue", "write_predicates"]
+__all__ = ["issue"]
 
 
 @jit
-def write_predicates(table: np.ndarray, warp: np.ndarray, w: int, k: int, value: int) -> None:
-    """Note for every predicate that the instruction writes when it can be read."""
-    mask, i = table[k, PRED_WRITTEN], 0
-    while mask:
-        if mask & 1:
-            warp[w, PREDICATES + i] = value
-        mask >>= 1
-        i += 1
-
-
-@jit
-def attribute(waits: np.ndarray, warp: np.ndarray, w: int, k: int, t: int) -> None:
-    """Charge the warp's cycles since its last issue to what it waited for."""
+def attribute(waits: np.ndarray, stream: np.ndarray, warp: np.ndarray, w: int, k: int, t: int) -> None:
+    """Charge the warp's cycles since its last issue to what it waited for: cycles at a barrier to the
+    barrier, others to this instruction."""
     x = warp[w, LAST_ISSUE] + 1
+    until = min(warp[w, BARRIER_UNTIL], t)
+    if until > x:
+        waits[stream[warp[w, AT] - 1], C_BARRIER] += until - x
+        x = until
+    warp[w, BARRIER_UNTIL] = 0
     for cause in (C_STALL, C_FETCH, C_DEPENDENCE):
         until = warp[w, NEXT_ISSUE]
         if cause == C_FETCH:
@@ -145,24 +144,9 @@ def attribute(waits: np.ndarray, warp: np.ndarray, w: int, k: int, t: int) -> No
             x = until
     if t > x:
         why = warp[w, WHY]
-        waits[k, why if why in (C_UNIT, C_MEMORY, C_CONSTANT, C_BARRIER, C_LATENCY) else C_OTHER] += t - x
+        waits[k, why if why in (C_UNIT, C_MEMORY, C_CONSTANT, C_LATENCY) else C_OTHER] += t - x
     waits[k, C_ISSUED] += 1
     warp[w, WHY] = C_OTHER
-
-
-@jit
-def reach_barrier(warp: np.ndarray, sub: np.ndarray, sm: np.ndarray, p: np.ndarray, m: int, block: int, t: int) -> None:
-    """If every warp of the block that is not finished has arrived, let them go."""
-    if sm[m, BLOCKS + block] == 0 or sm[m, ARRIVED + block] < sm[m, BLOCKS + block]:
-        return
-    sm[m, ARRIVED + block] = 0
-    first = m * p[P_WARPS]
-    for w in range(first, first + p[P_WARPS]):
-        if warp[w, BLOCK] == block and warp[w, WAITING]:
-            warp[w, WAITING] = warp[w, UNTIL] = 0
-            warp[w, NEXT_ISSUE] = max(warp[w, NEXT_ISSUE], t + p[P_BARRIER])
-            q = m * p[P_SUB_CORES] + (w - first) % p[P_SUB_CORES]
-            sub[q, WAKE] = min(sub[q, WAKE], t + 1)
 
 
 @jit
@@ -197,7 +181,7 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
     index = warp[w, AT]
     k = stream[index]
     waits[slots, C_ISSUED] += 1
-    attribute(waits, warp, w, k, t)
+    attribute(waits, stream, warp, w, k, t)
     sub[q, ISSUED] += 1
     sub[q, IDLE_CAUSE] = C_OTHER
     sub[q, LAST_WARP] = w
@@ -213,18 +197,22 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
 
     variable, unit = table[k, VARIABLE], table[k, UNIT]
     stall = max(1, table[k, STALL])
-    if not p[P_SCOREBOARD]:
+    bits = p[P_SCOREBOARD] == CONTROL_BITS
+    if bits:
         waits[k, HAZARDS] += hazards(table, warp, values, p, w, k, t)
         if table[k, YIELD] and table[k, STALL] <= 1:
             stall = p[P_YIELD0] if table[k, STALL] == 0 else 2
     else:
         stall = 1
     warp[w, NEXT_ISSUE] = t + stall
+    effect = table[k, EFFECT]
     warp[w, LAST_ISSUE], warp[w, LAST_WR], warp[w, LAST_RD] = t, -1, -1
-    if not p[P_SCOREBOARD]:
-        warp[w, LAST_WR], warp[w, LAST_RD] = table[k, WR], table[k, RD]
+    if bits or effect == ASYNC_BARRIER:
+        warp[w, LAST_WR] = table[k, WR]
         if table[k, WR] >= 0:
             warp[w, COUNT + table[k, WR]] += 1
+    if bits:
+        warp[w, LAST_RD] = table[k, RD]
         if table[k, RD] >= 0:
             warp[w, COUNT + table[k, RD]] += 1
 
@@ -244,44 +232,58 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
         booked, hit = read_registers(table, sub, p, q, w, k, t)
         if unit != U_NONE:
             sub[q, UNITS + pipe(sub, p, q, unit, t)] = t + table[k, INTERVAL]
-        if not p[P_SCOREBOARD]:
+        written = t + table[k, LATENCY]
+        if bits:
             if table[k, RD] >= 0:
                 fine = schedule(sm, state.heap, m, w, warp[w, NUMBER], index, READ_DONE, booked + p[P_WINDOW] + 1)
             if table[k, WR] >= 0:
                 fine = fine and schedule(sm, state.heap, m, w, warp[w, NUMBER], index, WRITE_DONE, t + table[k, LATENCY] + 1)
+        elif p[P_SCOREBOARD] == SCOREBOARD:
+            # Registers are reserved until their last read, and until the write-back.
+            fine = schedule(sm, state.heap, m, w, warp[w, NUMBER], index, READ_DONE, booked + p[P_WINDOW])
+            written = booked - 2 + table[k, LATENCY] + p[P_RELEASE]
+        by_bypass = 0 if p[P_SCOREBOARD] == SCOREBOARD else 1
         for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
-            values[w, r, READY] = 2 * (t + table[k, LATENCY]) + 1
+            values[w, r, READY] = 2 * written + by_bypass
             sub[q, WRITES + r % p[P_BANKS] * BANK_COLUMNS + (t + table[k, LATENCY]) % RING] = t + table[k, LATENCY]
+        write_uniforms(table, values, p, w, k, 2 * written + table[k, U_LATE] * by_bypass)
+    if variable or p[P_SCOREBOARD] == SCOREBOARD:
+        change_readers(table, warp, values, p, w, k, 1)
     if variable:
-        for source in range(4):
-            for r in range(table[k, SRC + source], table[k, SRC + source] + table[k, SRC_N + source]):
-                values[w, r, READERS] += 1
         for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
             values[w, r, READY] = NEVER
+        write_uniforms(table, values, p, w, k, NEVER)
     for r in range(table[k, DST], table[k, DST] + table[k, DST_N]):
-        values[w, r, WRITER] = table[k, CONDITION]
+        values[w, r, WRITER] = (table[k, CONDITION] & 63) | (64 if table[k, LOW_EARLY] and r == table[k, DST] else 0)
     if table[k, PRED_WRITTEN]:
-        there = t + (table[k, LATENCY] if unit == U_FP64 else OPERAND_CYCLES)
-        write_predicates(table, warp, w, k, NEVER if variable else 2 * there + 1)
+        if variable:
+            there = NEVER
+        elif p[P_SCOREBOARD] == SCOREBOARD:
+            there = 2 * (booked - 2 + p[P_GUARD] + p[P_RELEASE])
+        else:
+            there = 2 * (t + (table[k, LATENCY] if unit == U_FP64 else OPERAND_CYCLES)) + 1
+        write_predicates(table, warp, w, k, there)
     recorded = work.warps[warp[w, NUMBER], S_RECORD]
     if recorded >= 0:
         result.record[recorded, index - warp[w, FIRST], 0] = t
         result.record[recorded, index - warp[w, FIRST], 1] = hit
 
-    effect = table[k, EFFECT]
-    if effect == DEPBAR and not p[P_SCOREBOARD]:
+    if 0 <= warp[w, HOLD_FROM] <= t:
+        warp[w, HOLD_FROM] = -1
+    if effect == DEPBAR:
         warp[w, HOLD_FROM], warp[w, HOLD_SB] = t + 4, max(0, table[k, DB_SB])
         warp[w, HOLD_LEVEL], warp[w, HOLD_SET] = table[k, DB_LEVEL] if table[k, DB_SB] >= 0 else 63, table[k, DB_SET]
     elif effect == BARRIER:
         warp[w, WAITING] = 1
-        sm[m, ARRIVED + warp[w, BLOCK]] += 1
-        reach_barrier(warp, sub, sm, p, m, warp[w, BLOCK], t)
+        if warp[w, IN_QUEUE] == 0:
+            sm[m, ARRIVED + warp[w, BLOCK]] += 1
+            reach_barrier(warp, sub, sm, p, m, warp[w, BLOCK], t)
     elif effect == MEMBAR:
         warp[w, NEXT_ISSUE] = max(warp[w, NEXT_ISSUE], t + p[P_MEMBAR])
     if warp[w, AT] >= warp[w, END]:
         order[O_LIVE] -= 1
-        if effect == BARRIER:
-            sm[m, ARRIVED + warp[w, BLOCK]] -= 1
+        if effect == BARRIER and warp[w, WAITING]:
+            sm[m, ARRIVED + warp[w, BLOCK]] -= 1 if warp[w, IN_QUEUE] == 0 else 0
             warp[w, WAITING] = 0
         sm[m, BLOCKS + warp[w, BLOCK]] -= 1
         if sm[m, BLOCKS + warp[w, BLOCK]] == 0:

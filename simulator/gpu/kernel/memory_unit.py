@@ -6,8 +6,15 @@ import numpy as np
 
 from ..hierarchy import Memory, access
 from ..tables import (
+    ARRIVED,
+    ASYNC,
+    ASYNC_BARRIER,
+    ASYNC_DONE,
+    BLOCK,
     DST,
+    EFFECT,
     EVENTS,
+    IN_QUEUE,
     LAST_ENTER,
     LAST_GRANT,
     MEM_COUNT,
@@ -35,12 +42,15 @@ from ..tables import (
     READ_DONE,
     SPACE,
     STORE,
+    U_WRITTEN,
+    WAITING,
     WAKE,
     WR,
     WRITE_DONE,
     State,
     Work,
 )  # fmt: skip
+from .barrier import reach_barrier
 from .events import push
 from .jit import jit
 
@@ -84,6 +94,7 @@ def enqueue(
     sub[q, entry + Q_NUMBER] = warp[w, NUMBER]
     sub[q, entry + Q_READ], sub[q, entry + Q_ENTER] = NEVER, NEVER
     sub[q, MEM_COUNT] = held + 1
+    warp[w, IN_QUEUE] += 1
     if held == 0:
         fine = start_read(table, stream, sub, sm, heap, p, m, q, place, sub[q, LAST_ENTER])
         sub[q, entry + Q_ENTER] = max(sub[q, entry + Q_READ] + p[P_ADDRESS], sub[q, LAST_GRANT])
@@ -120,8 +131,18 @@ def grant(work: Work, state: State, memory: Memory, p: np.ndarray, m: int, t: in
         )
     done = max(t + 1, t + table[k, MEM_RAW] - p[P_MEMORY_READ] - p[P_PORT_DISTANCE] + late)
     order[O_DRAINED] = max(order[O_DRAINED], done)
+    warp = state.warp
+    if warp[w, NUMBER] == sub[q, QUEUES + Q_COLUMNS * head + Q_NUMBER]:
+        warp[w, IN_QUEUE] -= 1
+        if warp[w, IN_QUEUE] == 0 and warp[w, WAITING]:
+            sm[m, ARRIVED + warp[w, BLOCK]] += 1
+            reach_barrier(warp, sub, sm, p, m, warp[w, BLOCK], t)
+        if table[k, EFFECT] == ASYNC_BARRIER:
+            done = max(t + 1, warp[w, ASYNC_DONE])
+        elif table[k, SPACE] == ASYNC:
+            warp[w, ASYNC_DONE] = max(warp[w, ASYNC_DONE], done)
     fine = True
-    if table[k, DST] >= 0 or table[k, WR] >= 0:
+    if table[k, DST] >= 0 or table[k, WR] >= 0 or table[k, U_WRITTEN]:
         fine = schedule(sm, heap, m, w, sub[q, QUEUES + Q_COLUMNS * head + Q_NUMBER], index, WRITE_DONE, done)
     sub[q, LAST_GRANT], sub[q, LAST_ENTER] = t, oldest
     sub[q, MEM_HEAD] = (head + 1) % QUEUE

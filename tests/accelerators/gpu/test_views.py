@@ -37,6 +37,18 @@ def test_a_listing_says_where_every_warp_cycle_went(workload):
         assert table["control"].str.match(r"\{S\d+.*\}").all()
 
 
+def test_waits_at_a_barrier_stand_at_the_barrier():
+    machine, design = accelerator("gpu-core"), cs.design("gpu-core")
+    (listing,) = machine.listings(design, load("cuda-sgemm-tiled:n=32"))
+    table = listing.table.frame()
+    bars = table["instruction"].str.startswith("BAR")
+    issued = table["issued"][bars].sum()
+    assert table["barrier"][bars].sum() >= 20 * issued * 0.9  # BARRIER_CYCLES, but for the last stall of each warp
+    assert table["barrier"][~bars].sum() == 0
+    after = table[bars.shift(fill_value=False)]
+    assert after["stall"].sum() < 10 * after["issued"].sum()
+
+
 def test_listings_are_text_and_json(tmp_path):
     machine, design = accelerator("gpu-core"), cs.design("gpu-core")
     listings = machine.listings(design, load("cuda-vector-add:n=64"))

@@ -24,7 +24,8 @@ SIZES = {
     "softmax": [(32, 4), (77, 5), (1, 1)], "transpose": [(32,), (45, 70)], "stencil": [(32,), (45, 19), (1, 1)],
     "convolution": [(32,), (45, 19, 8), (2, 5)],
     "histogram": [(1000,), (5001,)], "bfs": [(1,), (300,)], "ffma_chain": [(1,), (3, 2, 50)], "max_flops": [(1,), (2, 2, 40)],
-    "numbers": [(1,), (777,)],
+    "numbers": [(1,), (777,)], "fma_loads": [(1, 1, 33), (3, 2, 64)], "insertion_sort": [(1,), (333,)],
+    "async_copy": [(1, 1), (5, 3)],
 }
 CASES = [(arch, name, sizes) for name, all_sizes in SIZES.items() for sizes in all_sizes for arch in ARCHITECTURES]
 
@@ -47,6 +48,7 @@ def test_every_kernel_is_tried():
 @pytest.mark.parametrize(("name", "opcode"), [
     ("sgemm_tiled", "FFMA"), ("vector_add", "FADD"), ("transpose", "LDS"), ("softmax", "MUFU"), ("bfs", "ATOMG"),
     ("histogram", "ATOMS"), ("hgemm_tensor", "HMMA"), ("reduction", "SHFL"), ("stencil", "FMUL"), ("transpose", "STS"),
+    ("insertion_sort", "STL"), ("insertion_sort", "LDL"), ("async_copy", "LDGSTS"),
 ])
 def test_without_an_instruction_results_are_others(name, opcode):
     program = shipped(name, "sm_86")

@@ -184,11 +184,54 @@ def test_atomics_are_one_after_another():
     (["ISETP.GT.AND P0, PT, R1, 0x3, PT", "@P0 BRA `(.L_end)", "BAR.SYNC 0x0"], r"BAR.SYNC by a part of a warp"),
     (["IMAD R2, R3"], r"test.sass:7: test, pc 0x20: IMAD R2, R3: this form is not executed"),
     (["HMMA.16832.F32 R4, R4, R4, R4"], r"HMMA.16832.F32 is not executed \(accepted: HMMA.1688.F32"),
+    (["HGMMA.64x64x16.F32 R24, gdesc[UR8], R24"], r"test.sass:7: .*: opcode HGMMA \(HGMMA.64x64x16.F32\) is not executed"),
+    (["TEX.SCR.LL RZ, R2, R4, R5, 0x0, 2D, 0x3"], r"test.sass:7: test, pc 0x20: opcode TEX \(TEX.SCR.LL\) is not executed"),
+    (["MOV R2, c[0x0][0x28]", "LDL R3, [R2]"], r"4 B at 0xfffdc0 of local memory; accepted: multiples of 4 from 0xffedc0"),
+    (["LDL R3, [R1+0x1]"], r"access of 4 B at 0x1 of local memory"),
+    (["LDGSTS.E [R1], [R10.64], P0"], r"LDGSTS.E R1.*: this form is not executed|LDGSTS.E \[R1\].*: this form is not executed"),
 ])
 def test_what_cannot_be_executed_is_one_line(body, message):
     with pytest.raises(InputError, match=message) as error:
         results(body, max_steps=1000)
     assert "\n" not in str(error.value)
+
+
+def test_local_memory_is_each_threads_own():
+    values = np.arange(32, dtype=np.uint32) * 7 + 1
+    body = ["MOV R10, c[0x0][0x28]", "STL [R10+-0x10], R2", "IADD3 R4, R2, 0x1, RZ", "STL.64 [R10+-0x8], R4",
+            "LDL R0, [R10+-0x10]", "LDL.U8 R12, [R10+-0x8]"]
+    first, low = results(body, {2: values}, (0, 12))
+    assert first.tolist() == values.tolist()
+    assert low.tolist() == ((values + 1) & 255).tolist()
+
+
+def test_local_words_of_a_warp_lie_side_by_side():
+    lines = ["S2R R1, SR_TID.X", "MOV R10, c[0x0][0x28]", "STL [R10+-0x10], R1", "LDL.64 R4, [R10+-0x10]", "EXIT"]
+    kernel = execute(program(lines), (1, 1, 1), (64, 1, 1), [], GlobalMemory())
+    words = kernel.addresses.reshape(2, 2, 32)
+    assert (np.diff(words[:, 0]) == 4).all()
+    assert (np.diff(words[:, 1]) == 8).all()
+    assert len(np.unique(words[:, 0] // 128)) == 2  # a line a warp
+
+
+def test_copies_to_shared_memory():
+    values = np.arange(32, dtype=np.uint32) + 100
+    body = ["IMAD.WIDE R4, R1, R50, c[0x0][0x160]", "SHF.L.U32 R6, R1, 0x2, RZ", "LDGSTS.E [R6], [R4.64]", "LDGDEPBAR",
+            "DEPBAR.LE SB0, 0x0", "LOP3.LUT R7, R6, 0x7c, RZ, 0x3c, !PT", "LDS R0, [R7]"]
+    (found,) = results(body, {2: values}, (0,), shared=128)
+    assert found.tolist() == values[::-1].tolist()
+
+
+@pytest.mark.parametrize("body", [
+    ["top:", "BRA `(.L_top)"], ["top:", "LDG.E R2, [R4.64]", "ISETP.EQ.AND P0, PT, R2, RZ, PT", "@P0 BRA `(.L_top)"],
+    ["ISETP.GT.AND P0, PT, R1, 0x7, PT", "@P0 EXIT", "top:", "IADD3 R3, R1, 0x1, RZ", "BRA `(.L_top)"],
+])
+def test_a_kernel_that_comes_back_to_where_it_was_never_ends(body):
+    x = GlobalMemory()
+    flag = x.put(np.zeros(1, np.uint32))
+    lines = ["S2R R1, SR_TID.X", "MOV R4, c[0x0][0x160]", "MOV R5, c[0x0][0x164]", *body, "EXIT"]
+    with pytest.raises(InputError, match=r"test.sass:\d+: test, pc 0x\w+: the kernel never ends: it comes back"):
+        execute(program(lines), (1, 1, 1), (32, 1, 1), [flag], x)
 
 
 def test_an_odd_launch_is_one_line():

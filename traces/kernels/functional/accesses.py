@@ -9,12 +9,17 @@ import numpy as np
 from ....errors import InputError
 from ..instruction import RZ, URZ, Operand
 from .arithmetic import Operation
+from .constants import STACK
 from .grid import LANES, Step
 from .memory import ATOMICS, Bytes
 
-__all__ = ["ACCESSES", "shared_address", "shared_offsets"]
+__all__ = ["ACCESSES", "LOCAL_BYTES", "shared_address", "shared_offsets"]
 
 _SCALE = re.compile(r"\.X(\d+)")
+LOCAL_BYTES = 4096
+"""Local memory of a thread: what lies below the address that the stack pointer starts from."""
+_LOCAL_BASE = 0x7E00_0000_0000
+"""Where local memory lies for the caches: words of 32 lanes side by side."""
 _WIDTHS = {"U8": 1, "S8": 1, "U16": 2, "S16": 2, "64": 8, "128": 16}
 
 
@@ -56,8 +61,29 @@ def shared_offsets(s: Step, addresses: np.ndarray, width: int, lanes: np.ndarray
     return touched + (np.broadcast_to(s.grid.cta[s.w][:, None], lanes.shape)[lanes]) * block
 
 
+def _local(s: Step, op: Operand, width: int) -> tuple[Bytes, np.ndarray]:
+    """The local memory of all threads and the byte offsets of active lanes in it; notes where the caches see them."""
+    grid = s.grid
+    if grid.local is None:
+        grid.local = Bytes(np.zeros(grid.warps * LANES * LOCAL_BYTES, np.uint8))
+    inside = shared_address(s, op) - (STACK - LOCAL_BYTES)
+    touched = inside[s.active]
+    wrong = (touched < 0) | (touched + width > LOCAL_BYTES) | (touched % width != 0)
+    if wrong.any():
+        address = int(touched[np.argmax(wrong)]) + STACK - LOCAL_BYTES
+        raise InputError(f"access of {width} B at {address:#x} of local memory; accepted: multiples of {width} from "
+                         f"{STACK - LOCAL_BYTES:#x} to below {STACK:#x}")
+    warp = np.broadcast_to(np.arange(grid.warps)[s.w][:, None], s.active.shape)[s.active]
+    lane = np.broadcast_to(np.arange(LANES), s.active.shape)[s.active]
+    number = warp + grid.first_warp
+    s.accessed = s.active.sum(axis=1), _LOCAL_BASE + LANES * (number * LOCAL_BYTES + touched // 4 * 4) + lane * max(width, 4)
+    return grid.local, (warp * LANES + lane) * LOCAL_BYTES + touched
+
+
 def _place(s: Step, op: Operand, width: int) -> tuple[Bytes, np.ndarray]:
     """The memory that an instruction goes to and the byte offsets of its active lanes; notes the addresses."""
+    if s.item.base in ("LDL", "STL"):
+        return _local(s, op, width)
     shared = s.item.base in ("LDS", "STS", "ATOMS")
     addresses = shared_address(s, op) if shared else _global_address(s, op)
     touched = addresses[s.active]
@@ -113,9 +139,23 @@ def _constant(s: Step, ops: tuple[Operand, ...]) -> None:
         s.put(ops[0], np.broadcast_to(s.constant(ops[1], i), (s.active.shape[0], LANES if ops[0].kind == "R" else 1)), i)
 
 
+def _copy(s: Step, ops: tuple[Operand, ...]) -> None:
+    """LDGSTS: from global to shared memory, at once; no program that waits for its copies can tell."""
+    to, source = ops
+    width = _width(s)
+    memory, offsets = _place(s, source, width)
+    there = shared_offsets(s, shared_address(s, to), width, s.active)
+    s.grid.shared.store(there, width, memory.load(offsets, width))
+
+
+def _committed(s: Step, _: tuple[Operand, ...]) -> None:
+    """LDGDEPBAR: the copies so far are done already."""
+
+
 ACCESSES: dict[str, Operation] = {
-    **dict.fromkeys("LDG LD LDS".split(), _load),
-    **dict.fromkeys("STG ST STS".split(), _store),
+    **dict.fromkeys("LDG LD LDS LDL".split(), _load),
+    **dict.fromkeys("STG ST STS STL".split(), _store),
     **dict.fromkeys("ATOMG ATOM ATOMS RED REDG".split(), _atomic),
     **dict.fromkeys("LDC LDCU ULDC".split(), _constant),
+    "LDGSTS": _copy, "LDGDEPBAR": _committed,
 }

@@ -9,7 +9,7 @@ import numpy as np
 
 from ....errors import InputError
 
-__all__ = ["RESERVED_SHARED", "constant_bank"]
+__all__ = ["RESERVED_SHARED", "STACK", "constant_bank"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ _LAYOUTS = {"sm_75": _AMPERE, "sm_80": _AMPERE, "sm_86": _AMPERE, "sm_90": _HOPP
 """Byte offsets, as nvdisasm shows that compiled code reads them (CUDA 13.5)."""
 RESERVED_SHARED = {"sm_90": 1024, "sm_120": 1024}
 """Bytes of shared memory that the system keeps before the kernel's own."""
-_STACK = 0xFFFDC0
+STACK = 0xFFFDC0
+"""Where a thread's local memory ends, and its stack pointer starts."""
 
 
 def constant_bank(
@@ -41,7 +42,7 @@ def constant_bank(
         packed += bytes(-len(packed) % len(raw)) + raw
     packed += bytes(-len(packed) % 4)
     bank = np.zeros((layout.arguments + len(packed)) // 4, np.uint32)
-    for at, values in ((layout.block, block), (layout.grid, grid), (layout.stack, (_STACK,))):
+    for at, values in ((layout.block, block), (layout.grid, grid), (layout.stack, (STACK,))):
         bank[at // 4 : at // 4 + len(values)] = values
     bank[layout.arguments // 4 :] = np.frombuffer(bytes(packed), np.uint32)
     return bank

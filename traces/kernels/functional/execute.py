@@ -26,6 +26,8 @@ __all__ = ["MAX_STEPS", "execute", "executed_opcodes"]
 
 MAX_STEPS = 1_000_000
 """Instructions, each for any number of warps together: about half a minute."""
+_LOOK_FROM, _LOOK_EVERY = 10_000, 1000
+"""From which step on, and how often, is looked whether the warps stand where they stood before, with nothing changed."""
 MAX_INSTRUCTIONS = 50_000_000
 """Of all warps."""
 _WARPS_AT_ONCE = 512
@@ -72,7 +74,16 @@ def _run(
     program: Program, operations: list[Operation], grid: Grid, record: _Record, offset: int, max_steps: int
 ) -> None:
     every = np.arange(grid.warps)
+    met: set[bytes] = set()
+    look = record.steps + _LOOK_FROM
     while True:
+        if record.steps >= look:
+            look = record.steps + _LOOK_EVERY
+            digest = grid.digest()
+            if digest in met:
+                at = int(grid.at[grid.runnable].min(initial=len(operations) - 1))
+                raise InputError(f"{program.where(at)}: the kernel never ends: it comes back to where it was")
+            met.add(digest)
         if not grid.runnable.any():
             if not grid.at_barrier.any():
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +61,9 @@ class Grid:
         self.uniform_predicates = np.zeros((8, warps), bool)
         self.uniform_predicates[PT] = True
         self.shared = Bytes(np.zeros(blocks * max(4, -(-launch.shared_bytes // 16) * 16), np.uint8))
+        self.local: Bytes | None = None
+        """Of all threads, once one of them uses it."""
+        self.first_warp = first * launch.warps
         self.cta = np.repeat(np.arange(blocks), launch.warps)
         """Of each warp, within this grid."""
         thread = np.tile(np.arange(launch.warps * LANES).reshape(launch.warps, LANES), (blocks, 1))
@@ -77,6 +81,21 @@ class Grid:
         """Lanes that each convergence barrier waits for."""
         self.waiting = np.zeros((CONVERGENCE, warps, LANES), bool)
         self.resume = np.zeros((CONVERGENCE, warps), np.int64)
+
+
+    def digest(self) -> bytes:
+        """Of everything that decides what happens next; of memory only how often it was written."""
+        state = hashlib.blake2b(digest_size=16)
+        for array in (self.registers, self.predicates, self.uniform, self.uniform_predicates, self.at, self.lanes, self.exited,
+                      self.runnable, self.at_barrier, self.members, self.waiting, self.resume):
+            state.update(np.ascontiguousarray(array))
+        for warp in self.aside:
+            for at, lanes in warp:
+                state.update(at.to_bytes(8, "little") + lanes.tobytes())
+            state.update(b"|")
+        stores = [memory.stores for memory in (self.memory.bytes, self.shared, self.local) if memory is not None]
+        state.update(repr(stores).encode())
+        return state.digest()
 
 
 def _special(launch: Launch, thread: np.ndarray, cta: np.ndarray) -> dict[str, np.ndarray]:

@@ -32,6 +32,8 @@ class Bytes:
 
     def __init__(self, data: np.ndarray) -> None:
         self.data = data
+        self.stores = 0
+        """How often anything was stored."""
         self.words = {width: data.view(kind) for width, kind in _WORDS.items()}
 
     def load(self, offsets: np.ndarray, width: int) -> np.ndarray:
@@ -43,6 +45,7 @@ class Bytes:
 
     def store(self, offsets: np.ndarray, width: int, values: np.ndarray) -> None:
         """Store (lanes, registers) uint32; of lanes that write one place the last wins."""
+        self.stores += 1
         if width < 4:
             self.words[width][offsets // width] = values[:, 0].astype(_WORDS[width])
         else:
@@ -52,6 +55,7 @@ class Bytes:
         self, offsets: np.ndarray, kind: str, dtype: type, values: np.ndarray, second: np.ndarray | None = None
     ) -> np.ndarray:
         """Apply an operation lane after lane and return what each found; words of 32 bits as `dtype`."""
+        self.stores += 1
         words: np.ndarray = self.words[4].view(dtype)
         places = offsets >> 2
         found: np.ndarray = np.zeros(len(offsets), dtype)
