@@ -2,7 +2,8 @@
 
 The controller accepts requests in order, and where it cannot keep up it accepts them as fast as it serves them. So the rate of
 acceptance goes on as it was, but no faster than requests arrive; after the last one comes as much as came after
-the last of the beginning.
+the last of the beginning. Refresh is rare, and may be put off: what it took of the beginning is left out, and of the whole run
+it takes what it must, since what is owed at the end is made up for.
 """
 
 from __future__ import annotations
@@ -56,18 +57,20 @@ def _of(design: DramDesign, trace: AddressTrace, begun: AddressTrace) -> Mapping
     after = run.cycles - accepted[-1]
     lag = (accepted[-1] - float(begun.arrival[-1])) / max(accepted[-1], 1.0)
     arrives = float(trace.arrival[-1])
-    goes_on = accepted[-1] + rate * (len(trace) - n)
-    ticks = (max(goes_on, arrives) if lag > _BACKLOG else arrives) + after
+    interval = device.timing["nREFI"] * device.ticks_per_clock
+    each = (device.clocks("nRFC") + device.clocks("nRPab")) * device.ticks_per_clock
+    done = run.counts["REFab"] / len(run.ranks) if design.refresh_policy != "PerBank" else 0.0
+    clean = max(accepted[-1] - done * each, 1.0) / n
+    busy = clean * len(trace) / (1 - each / interval)
+    ticks = (max(busy, arrives) if lag > _BACKLOG else arrives) + after
+    if design.refresh_policy == "NoRefresh":
+        ticks = (max(clean * len(trace), arrives) + after) * (1 + each / interval)
     naive = run.cycles * len(trace) / n
-    if design.refresh_policy == "NoRefresh":  # what was left out is made up for at the end
-        interval = device.timing["nREFI"] * device.ticks_per_clock
-        made_up = (device.clocks("nRFC") + device.clocks("nRPab")) * device.ticks_per_clock
-        ticks, naive = (value + value // interval * made_up for value in (ticks, naive))
     lost = {cause: run.lost[cause] / max(sum(run.lost.values()), 1) for cause in CAUSES}
     return {
         "cycles": ticks, "time_s": ticks * device.tick_ps * 1e-12,
         "log_naive": float(np.log(naive / ticks)), "log_bend": float(np.log(max(late, 1e-3) / max(rate, 1e-3))),
-        "log_rate": float(np.log(max(rate, 1e-3))), "lag": float(lag), "arrives": arrives / ticks,
+        "log_clean": float(np.log(clean / max(rate, 1e-3))), "log_rate": float(np.log(max(rate, 1e-3))), "owed": accepted[-1] / interval - done, "intervals": accepted[-1] / interval, "lag": float(lag), "arrives": arrives / ticks,
         "row_hits": run.counters["hits"] / n, "log_latency": float(np.log10(run.latency.mean())),
         **{f"lost_{cause}": share for cause, share in lost.items()},
     }
