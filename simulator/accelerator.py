@@ -110,7 +110,7 @@ class Accelerator(ABC):
         """Simulate the beginning of a run in full detail, and return what it says of the whole run.
 
         At most a share (0 to 1) of the work is simulated. The arrays are as those of `bounds`: estimates of metrics of the
-        whole run under their names, and regimes, of the beginning and of the whole workload; nan for designs that cannot run it.
+        whole run under their names, and regimes, of the beginning and of the whole workload; nan for a design that cannot run.
         Raises `InputError` for a workload of which such a share is too little, and for a machine that cannot stop half-way.
         """
         raise InputError(f"{self.name} cannot simulate the beginning of a run alone")

@@ -31,7 +31,8 @@ def prefix(designs: Sequence[DramDesign], trace: AddressTrace, share: float) -> 
     """Return estimates of the cycles and the time of whole runs, and regimes, float64[n]; see `Accelerator.prefix`."""
     n = int(share * len(trace))
     if n < LEAST:
-        raise InputError(f"trace {trace.name!r}: a share of {share:g} of {len(trace)} requests is {n} (accepted: {LEAST} or more)")
+        raise InputError(f"trace {trace.name!r}: a share of {share:g} of {len(trace)} requests is {n} "
+                         f"(accepted: {LEAST} or more)")
     begun = trace.first(n)
     closed = [bounds(designs, of)["cycles"] / len(of) for of in (trace, begun)]
     differs = {name: value - _mix(begun)[name] for name, value in _mix(trace).items()}
@@ -70,7 +71,9 @@ def _of(design: DramDesign, trace: AddressTrace, begun: AddressTrace) -> Mapping
     return {
         "cycles": ticks, "time_s": ticks * device.tick_ps * 1e-12,
         "log_naive": float(np.log(naive / ticks)), "log_bend": float(np.log(max(late, 1e-3) / max(rate, 1e-3))),
-        "log_clean": float(np.log(clean / max(rate, 1e-3))), "log_rate": float(np.log(max(rate, 1e-3))), "owed": accepted[-1] / interval - done, "intervals": accepted[-1] / interval, "lag": float(lag), "arrives": arrives / ticks,
+        "log_clean": float(np.log(clean / max(rate, 1e-3))), "log_rate": float(np.log(max(rate, 1e-3))),
+        "owed": accepted[-1] / interval - done, "intervals": accepted[-1] / interval, "lag": float(lag),
+        "arrives": arrives / ticks,
         "row_hits": run.counters["hits"] / n, "log_latency": float(np.log10(run.latency.mean())),
         **{f"lost_{cause}": share for cause, share in lost.items()},
     }

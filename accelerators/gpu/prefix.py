@@ -1,14 +1,14 @@
 """The beginning of a run, simulated cycle by cycle, and what it says of the rest.
 
-Of every launch so many instructions are executed as are asked for, with four marks on the way. The trace says how often
-each instruction is executed in all; the beginning says how long a warp waited before it; together they say how many
-warp-cycles there are in the whole launch, and the warps that live at once do so many of them in a cycle.
+Of every launch so many instructions are executed as are asked for, with four marks on the way. What comes after goes on at the
+rate of the second half, in which the caches are filled and the warps apart. Another view is a regime: the trace says how
+often each instruction is executed in all, and the beginning how long warps waited before it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,14 +30,20 @@ _KINDS = ("float", "int", "slow", "branch", "load", "store", "shared")
 
 
 def prefix(designs: Sequence[GpuCoreDesign], workload: KernelTrace, share: float) -> dict[str, np.ndarray]:
-    """Return estimates of the cycles of whole runs, and regimes, float64[n]; see `Accelerator.prefix`."""
+    """Return estimates of cycles and time of whole runs, and regimes, float64[n]; see `Accelerator.prefix`."""
     rows = [_of(design, workload, share) for design in designs]
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    names = next((tuple(row) for row in rows if row), ("cycles", "time_s"))
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
 
 def _of(design: GpuCoreDesign, workload: KernelTrace, share: float) -> dict[str, float]:
     machine = design.machine()
     assert machine.memory is not None
+    try:
+        for kernel in workload.kernels:
+            resident(kernel, machine)
+    except InputError:
+        return {}
     memory = machine.memory.state(machine.sms)
     estimates: dict[str, float] = defaultdict(float)
     regimes: dict[str, float] = defaultdict(float)
@@ -59,7 +65,7 @@ def _launch(kernel: Kernel, machine: Machine, memory: Memory, share: float) -> t
     """Return estimates of a launch's cycles, regimes, and the cycles that were simulated."""
     total = kernel.warp_instructions
     width = machine.sms * machine.core.sub_cores
-    # A cycle may issue one instruction a sub-core, so that a stop may be passed by all of them but one.
+    # In a cycle every sub-core may issue, so that all of them but one may pass a stop.
     most = int(share * total) - width + 1
     if most < MARKS:
         raise InputError(f"kernel {kernel.name!r}: a share of {share:g} of {total} warp instructions is too little to run alone "
@@ -72,11 +78,12 @@ def _launch(kernel: Kernel, machine: Machine, memory: Memory, share: float) -> t
     rate = np.maximum(np.diff(cycles), 1) / np.maximum(np.diff(issued), 1)
     last = (cycles[-1] - cycles[half]) / max(issued[-1] - issued[half], 1.0)
     steady = cycles[-1] + (total - issued[-1]) * last
-    counted = _by_instruction(kernel, seen[-1], cycles[-1])
-    recent = _by_instruction(kernel, seen[-1], cycles[-1], seen[half - 1])
     places = machine.sms * resident(kernel, machine)
     waves = kernel.ctas / places
-    times = {"cycles": counted, "steady": steady, "naive": cycles[-1] * total / issued[-1], "recent": recent}
+    times = {
+        "cycles": steady, "naive": cycles[-1] * total / issued[-1],
+        "recent": _by_instruction(kernel, seen[-1], seen[half - 1]), "counted": _by_instruction(kernel, seen[-1]),
+    }
     slots = (seen[-1].slots - seen[half - 1].slots).astype(float)
     slots /= max(slots.sum(), 1.0)
     kinds = _kinds(seen[-1].table)
@@ -100,20 +107,18 @@ def _launch(kernel: Kernel, machine: Machine, memory: Memory, share: float) -> t
     return times, about, int(cycles[-1])
 
 
-def _by_instruction(kernel: Kernel, seen: Outcome, cycles: float, before: Outcome | None = None) -> float:
-    """Cycles of the whole launch, if every instruction takes as many warp-cycles as in the beginning, in the mean."""
-    waits = seen.waits - before.waits if before is not None else seen.waits
-    span = cycles - before.cycles if before is not None else cycles
-    issued = waits[:, C_ISSUED].astype(float)
-    spent = waits.sum(axis=1).astype(float)
+def _by_instruction(kernel: Kernel, seen: Outcome, before: Outcome | None = None) -> float:
+    """Cycles of the launch, if every instruction takes as many warp-cycles as in what was seen, and as many warps live."""
+    waits, span = seen.waits, seen.cycles
+    if before is not None:
+        waits, span = waits - before.waits, span - before.cycles
+    issued, spent = waits[:, C_ISSUED].astype(float), waits.sum(axis=1).astype(float)
     kinds = _kinds(seen.table)
-    by_kind = np.bincount(kinds, spent, len(_KINDS)) / np.maximum(np.bincount(kinds, issued, len(_KINDS)), 1e-9)
-    mean = spent.sum() / max(issued.sum(), 1.0)
-    guess = np.where(by_kind > 0, by_kind, mean)[kinds]
+    of_kind = np.bincount(kinds, spent, len(_KINDS)) / np.maximum(np.bincount(kinds, issued, len(_KINDS)), 1e-9)
+    guess = np.where(of_kind > 0, of_kind, spent.sum() / max(issued.sum(), 1.0))[kinds]
     each = np.where(issued > 0, spent / np.maximum(issued, 1.0), guess)
-    alive = spent.sum() / max(span, 1.0)
-    rest = kernel.executed - seen.waits[:, C_ISSUED]
-    return cycles + float((np.maximum(rest, 0) * each).sum()) / max(alive, 1e-9)
+    rest = np.maximum(kernel.executed - seen.waits[:, C_ISSUED], 0)
+    return seen.cycles + float(rest @ each) * max(span, 1) / max(spent.sum(), 1.0)
 
 
 def _kinds(table: np.ndarray) -> np.ndarray:

@@ -138,7 +138,8 @@ class Surrogate:
         fitted = model_class(model).fit(x, y, seed=seed, effort=effort)
         machine = samples.machine
         origin = Origin(len(samples), samples.digest, model_digest(type(machine)), version(), seed, tried)
-        return cls(machine, learned, exact, tuple(name in bounds for name in learned), encoder, fitted, seen, new, origin, prefix)
+        bounded = tuple(name in bounds for name in learned)
+        return cls(machine, learned, exact, bounded, encoder, fitted, seen, new, origin, prefix)
 
     @property
     def answers(self) -> tuple[str, ...]:
