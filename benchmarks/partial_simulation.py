@@ -131,7 +131,7 @@ def main() -> None:
         line.append(f"whole {spent[at, 0].sum():7.2f} s part {spent[at, 1].sum():6.2f} s "
                     f"{spent[at, 0].sum() / spent[at, 1].sum():5.1f}x")
         print(" | ".join(line), flush=True)
-    print(f"a small model, fitted, answers all {len(x)} in {answering:.2f} s; work of a run {work.min():.0f} to {work.max():.0f}")
+    print(f"a small model learns and answers {len(x)} in {answering:.2f} s; work of a run {work.min():.0f} to {work.max():.0f}")
 
 
 def left_out(

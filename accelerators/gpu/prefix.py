@@ -68,8 +68,8 @@ def _launch(kernel: Kernel, machine: Machine, memory: Memory, share: float) -> t
     # In a cycle every sub-core may issue, so that all of them but one may pass a stop.
     most = int(share * total) - width + 1
     if most < MARKS:
-        raise InputError(f"kernel {kernel.name!r}: a share of {share:g} of {total} warp instructions is too little to run alone "
-                         f"(accepted: {width + MARKS} instructions or more)")
+        raise InputError(f"kernel {kernel.name!r}: a share of {share:g} of {total} warp instructions is {int(share * total)} "
+                         f"(accepted: {width + MARKS - 1} or more)")
     stops = [max(1, most * (i + 1) // MARKS) for i in range(MARKS)]
     seen = list(pauses(kernel, machine, stops, memory=memory))
     issued = np.array([0, *(int(outcome.slots[C_ISSUED]) for outcome in seen)], float)

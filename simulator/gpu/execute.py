@@ -138,7 +138,7 @@ def pauses(kernel: Kernel, machine: Machine, stops: Sequence[int], *, memory: Me
     """Run the beginning of a kernel, and yield what was counted whenever so many instructions are issued.
 
     The cycle in which a stop is reached is counted to its end, so that all sub-cores but one may pass it by one. Each outcome
-    counts from the start. The run is the one that `execute` makes, as far as it goes; a kernel that ends yields that and no more.
+    counts from the start. The run is the one that `execute` makes, as far as it goes; when a kernel ends, that is the last.
     Only the thread blocks that can start until the last stop are looked at.
     """
     run = _Run(_until(kernel, machine, max(stops)), machine, memory=memory)
