@@ -77,13 +77,15 @@ def main() -> None:
     parser.add_argument("--designs", type=int, default=16)
     parser.add_argument("--share", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--effort", type=float, default=1.0, help="of training: eighteen models of each kind")
+    parser.add_argument("--workloads", nargs="+", help="instead of all")
     parser.add_argument("--models", nargs="+", default=["trees", "ensemble"], choices=list(MODELS))
     given = parser.parse_args()
     machine = accelerator(given.machine)
     fixed, values = SPACES[given.machine]
     space, rng = Space(machine.design, fixed, values), np.random.default_rng(given.seed)
     designs = [space.design(space.sample(rng, 1)[0]) for _ in range(given.designs)]
-    names = WORKLOADS[given.machine].split()
+    names = given.workloads or WORKLOADS[given.machine].split()
     small = load(names[0])
     machine.run(designs[:1], small)  # compiles
     machine.prefix(designs[:1], small, given.share)
@@ -107,7 +109,7 @@ def main() -> None:
     said = {"naive": physical * np.exp(bounds["log_naive"]), "rates": physical}
     inside: dict[str, np.ndarray] = {}
     for kind in given.models:
-        logs, deviation = left_out(kind, x, np.log(truth / physical)[:, None], group, of_design, given.seed)
+        logs, deviation = left_out(kind, x, np.log(truth / physical)[:, None], group, of_design, given.seed, given.effort)
         said[kind] = physical * np.exp(logs)
         inside[kind] = covered(np.log(truth / said[kind]), deviation, group)
     _, answering = cpu(lambda: MODELS[given.models[0]].fit(x, x[:, :1], seed=0, effort=0.1).predict(x))
@@ -135,7 +137,7 @@ def main() -> None:
 
 
 def left_out(
-    kind: str, x: np.ndarray, y: np.ndarray, group: np.ndarray, design: np.ndarray, seed: int
+    kind: str, x: np.ndarray, y: np.ndarray, group: np.ndarray, design: np.ndarray, seed: int, effort: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Means and deviations of each row, by a model that saw neither its family nor its design."""
     rng = np.random.default_rng(seed)
@@ -144,7 +146,7 @@ def left_out(
     for some in np.array_split(rng.permutation(groups), min(6, len(groups))):
         for few in np.array_split(rng.permutation(np.unique(design)), 3):
             ours, theirs = np.isin(group, some), np.isin(design, few)
-            model = MODELS[kind].fit(x[~ours & ~theirs], y[~ours & ~theirs], seed=seed)
+            model = MODELS[kind].fit(x[~ours & ~theirs], y[~ours & ~theirs], seed=seed, effort=effort)
             at = ours & theirs
             found, spread = model.predict(x[at])
             mean[at], deviation[at] = found[:, 0], spread[:, 0]
