@@ -137,7 +137,7 @@ def _energy(
     counts = dict.fromkeys(("ACT", "PREpb", "PREab", "RD", "RDA", "WR", "WRA", "REFab", "REFpb", "REFsb"), 0)
     counts |= {"ACT": acts, "PREpb": acts, "RD": trace.reads, "WR": trace.writes, "REFab": refreshes * ranks}
     active = min(out[ACTIVE] * scale, ticks)
-    busy = RankActivity(0, 0, counts, active, active)  # type: ignore[arg-type]
+    busy = RankActivity(0, 0, counts, active, active)
     idle = RankActivity(0, 1, dict.fromkeys(counts, 0), 0, 0)
     every = ranks_energy_j(device, [busy, *[idle] * (ranks - 1)], ticks, currents)  # type: ignore[arg-type]
     return {part: sum(rank[part] for rank in every) for part in PARTS}

@@ -48,8 +48,8 @@ def _of(design: GpuCoreDesign, workload: KernelTrace, share: float) -> dict[str,
     estimates: dict[str, float] = defaultdict(float)
     regimes: dict[str, float] = defaultdict(float)
     for kernel in workload.kernels:
-        times, about, cycles = _launch(kernel, machine, memory, share)
-        settle(memory, machine, cycles)
+        times, about, ran = _launch(kernel, machine, memory, share)
+        settle(memory, machine, ran)
         for name, value in times.items():
             estimates[name] += value
         for name, value in about.items():
