@@ -190,7 +190,7 @@ class _Run:
                 if not front:
                     break
                 trials = [predicted.pop(key) for key in front]
-                self.evaluate([trial.point for trial in trials], "surrogate", f"simulated: {_CONFIRMED}")
+                self.evaluate([dict(trial.point) for trial in trials], "surrogate", f"simulated: {_CONFIRMED}")
                 left -= len(front)
                 if self.progress is not None:
                     self.progress(study)

@@ -185,7 +185,7 @@ def _is_number(value: Any) -> bool:
 def _real(value: Any) -> float:
     if not _is_number(value):
         raise TypeError(f"{value!r} is no number")
-    return value  # type: ignore[no-any-return]
+    return float(value) if isinstance(value, float) else int(value)
 
 
 def _span(values: np.ndarray) -> tuple[float, float] | None:
