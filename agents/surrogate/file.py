@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
+from ...simulator.accelerator import Accelerator
 from ...simulator.registry import accelerator, accelerator_names
 from ...simulator.report import version
 from ...simulator.sources import model_digest
@@ -141,7 +142,7 @@ def _arrays(parts: dict[str, bytes]) -> dict[str, np.ndarray]:
     return found
 
 
-def _is_current(path: Path, machine: Any, origin: Origin, stale: bool) -> None:
+def _is_current(path: Path, machine: Accelerator, origin: Origin, stale: bool) -> None:
     if origin.model != model_digest(type(machine)) and not stale:
         raise InputError(
             f"{path}: learned from other sources of {machine.name} (version {origin.version}, model {origin.model[:12]}) than "

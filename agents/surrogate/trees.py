@@ -122,8 +122,8 @@ class Trees:
         means, spreads = [], []
         for target in y.T:
             first = Forest(boosted(rest, target[rest], _ROUNDS * effort))
-            error = np.abs(first(x[held]) - target[held])
-            logs = np.log(np.maximum(error, _FLOOR))
+            missed = np.abs(first(x[held]) - target[held])
+            logs = np.log(np.maximum(missed, _FLOOR))
             spreads.append(boosted(held, logs, _ROUNDS_SPREAD, num_leaves=7, min_data_in_leaf=max(leaf, len(held) // 50)))
             means.append(boosted(np.arange(len(x)), target, _ROUNDS * effort))
         return cls(means, spreads)
