@@ -34,17 +34,20 @@ def fit(
     workload: list[str] = WorkloadOption,
     metric: list[str] = typer.Option([], "--metric", "-m", help="What to learn; time, energy, area, latency if not given."),
     model: str = typer.Option("auto", help="gp, trees, ensemble, or auto for the best of them on what it did not learn from."),
+    prefix: float = typer.Option(None, help="Simulate this share of each run (0.1: a tenth) instead of asking closed forms."),
     seed: int = typer.Option(0, help="The same seed gives the same surrogate."),
     stale: bool = StaleOption,
     json: bool = JsonOption,
 ) -> None:
     """Learn a surrogate of a machine from what was simulated."""
     from ..agents.surrogate import Surrogate
+    from ..agents.surrogate.partial import prefix_of
 
     if not out.resolve().parent.is_dir():
         raise InputError(f"{out}: no such folder")
+    prefix_of(prefix)
     samples = _samples(data, sample, accelerator, workload, seed, stale)
-    surrogate = Surrogate.fit(samples, metric or None, model=model, seed=seed, say=_say)
+    surrogate = Surrogate.fit(samples, metric or None, model=model, seed=seed, prefix=prefix, say=_say)
     surrogate.save(out)
     found = _about(surrogate) | {"file": str(out)}
     if json:
@@ -136,7 +139,8 @@ def predict(
     if json:
         print_json({"surrogate": _about(surrogate), "metrics": rows, "beyond_training": said.notes[0]})
         return
-    print_table("predicted, not simulated", rows, ["metric", "mean", "std", "low_90", "high_90"])
+    how = "predicted, not simulated" if surrogate.prefix is None else f"predicted from {surrogate.prefix:g} of the run"
+    print_table(how, rows, ["metric", "mean", "std", "low_90", "high_90"])
     if said.notes[0]:
         print(f"  - a guess: {said.notes[0]}")
 
@@ -163,6 +167,7 @@ def _about(surrogate: Surrogate) -> dict[str, Any]:
         "accelerator": surrogate.machine.name, "model": surrogate.model.name, "metrics": list(surrogate.answers),
         "samples": origin.samples, "workloads": len(surrogate.encoder.workloads), "training": origin.training,
         "version": origin.version, "sources": origin.model, "tried": dict(origin.tried),
+        "prefix": surrogate.prefix,
     }
 
 

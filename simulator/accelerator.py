@@ -106,6 +106,15 @@ class Accelerator(ABC):
         """
         return {}
 
+    def prefix(self, designs: Sequence[Design], workload: Any, share: float) -> Mapping[str, np.ndarray]:
+        """Simulate the beginning of a run in full detail, and return what it says of the whole run.
+
+        At most a share (0 to 1) of the work is simulated. The arrays are as those of `bounds`: estimates of metrics of the
+        whole run under their names, and regimes, of the beginning and of the whole workload; nan for a design that cannot run.
+        Raises `InputError` for a workload of which such a share is too little, and for a machine that cannot stop half-way.
+        """
+        raise InputError(f"{self.name} cannot simulate the beginning of a run alone")
+
     @classmethod
     def validate(cls, table: Path | None = None) -> Validation:
         """Rerun the comparison with the machine's reference numbers, shipped ones or a table of that form."""

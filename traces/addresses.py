@@ -69,6 +69,10 @@ class AddressTrace:
         is_write, arrival = (np.broadcast_to(np.asarray(a), address.shape) for a in (is_write, arrival))
         return cls(name, arrival, address, is_write, source)
 
+    def first(self, n: int) -> AddressTrace:
+        """Return its first n requests alone."""
+        return AddressTrace(self.name, self.arrival[:n], self.address[:n], self.is_write[:n], self.source)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the requests: equal work, equal digest."""

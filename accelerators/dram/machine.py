@@ -71,6 +71,12 @@ class DramMachine(Accelerator):
 
         return bounds(designs, workload)
 
+    def prefix(self, designs: Sequence[Any], workload: AddressTrace, share: float) -> Mapping[str, np.ndarray]:
+        """Run the first requests; see `prefix.py`."""
+        from .prefix import prefix
+
+        return prefix(designs, workload, share)
+
     @classmethod
     def validate(cls, table: Path | None = None, *, timings: Path | None = None) -> Validation:
         """Rerun the comparison with Ramulator 2.1, the timing probes and the checks of its command traces."""

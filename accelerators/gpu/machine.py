@@ -76,6 +76,12 @@ class GpuCore(Accelerator):
         """Return the peaks of the lanes (or tensor units) and of the DRAM."""
         return ceiling(design, workload)
 
+    def prefix(self, designs: Sequence[Any], workload: KernelTrace, share: float) -> Mapping[str, np.ndarray]:
+        """Run the first instructions of every launch; see `prefix.py`."""
+        from .prefix import prefix
+
+        return prefix(designs, workload, share)
+
     @classmethod
     def validate(cls, table: Path | None = None) -> Validation:
         """Rerun the published microbenchmarks, another file of them, or a directory of measured kernels."""

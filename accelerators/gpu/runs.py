@@ -11,9 +11,10 @@ from ...traces.kernels.trace import Kernel, KernelTrace
 from .design import GpuCoreDesign
 
 if TYPE_CHECKING:
-    from ...simulator.gpu.execute import Outcome
+    from ...simulator.gpu.execute import Machine, Outcome
+    from ...simulator.gpu.hierarchy import Memory
 
-__all__ = ["outcomes"]
+__all__ = ["outcomes", "settle"]
 
 PIPELINE = 64
 """Cycles, or more, from the issue of a memory instruction to its grant and from its data to its result."""
@@ -29,7 +30,12 @@ def outcomes(design: GpuCoreDesign, workload: KernelTrace, *, record: bool = Fal
     for kernel in workload.kernels:
         outcome = execute(kernel, machine, memory=memory, record=record)
         yield kernel, outcome
-        # The next kernel starts when everything is there, and no slice or channel is busy. What the core waits for is at most
-        # as much earlier than its arrival as its own pipeline is long, a few cycles.
-        slices, channels = np.split(memory.busy, [machine.memory.l2_slices])
-        memory.clock[0] = PIPELINE + max(memory.clock[0] + outcome.cycles, slices.max(), channels.max() // 1000 + 1)
+        settle(memory, machine, outcome.cycles)
+
+
+def settle(memory: Memory, machine: Machine, cycles: int) -> None:
+    """Let the next kernel start when everything is there, and no slice or channel is busy."""
+    assert machine.memory is not None
+    # What the core waits for is at most as much earlier than its arrival as its own pipeline is long, a few cycles.
+    slices, channels = np.split(memory.busy, [machine.memory.l2_slices])
+    memory.clock[0] = PIPELINE + max(memory.clock[0] + cycles, slices.max(), channels.max() // 1000 + 1)

@@ -14,6 +14,7 @@ import numpy as np
 from .calibration import scores_of
 from .features import Encoder
 from .model import folds, left_out
+from .partial import families
 from .samples import Samples
 
 if TYPE_CHECKING:
@@ -122,22 +123,23 @@ def cross_validate(
     """
     from .surrogate import bounds_of, columns_of
 
-    bounds = bounds_of(samples)
-    encoder = Encoder.of(samples, bounds)
+    bounds = bounds_of(samples, surrogate.prefix)
+    encoder = Encoder.of(samples, bounds, workload_told=surrogate.prefix is not None)
+    group = samples.group if surrogate.prefix is None else families(samples)
     x = columns_of(encoder, samples, bounds)
     names = tuple(name for name in surrogate.metrics if name in samples.metrics)
     scale = np.stack([bounds.get(name, np.ones(len(samples))) for name in names], axis=1)
     y = np.stack([np.log(samples.metrics[name]) for name in names], axis=1) - np.log(scale)
-    parts = folds(samples.group, grouped=grouped, seed=seed)
+    parts = folds(group, grouped=grouped, seed=seed)
     mean, deviation, part_of = np.empty_like(y), np.empty_like(y), np.empty(len(y), np.int64)
     found = left_out(surrogate.model.name, x, y, parts, seed=seed, effort=effort)
     for number, (rows, said, spread) in enumerate(found):
         mean[rows], deviation[rows], part_of[rows] = said, spread, number
-    owner = samples.group if grouped else part_of
+    owner = group if grouped else part_of
     factor = np.empty_like(y)
     for number in np.unique(owner):
         here = owner == number
-        scores = scores_of((mean - y)[~here], deviation[~here], samples.group[~here] if grouped else None)
+        scores = scores_of((mean - y)[~here], deviation[~here], group[~here] if grouped else None)
         factor[here] = np.exp(np.minimum(deviation[here] * scores.quantile(0.9), 700.0))
     split = "workloads" if grouped else "random"
     return CrossValidation(split, names, samples, np.arange(len(y)), np.exp(mean) * scale, factor)

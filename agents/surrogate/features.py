@@ -52,9 +52,11 @@ class Encoder:
     """Statistics of workloads that are columns, with their ranges; none if there was one workload."""
     workloads: Mapping[str, str]
     """Digest to name of every workload in training."""
+    workload_told: bool = False
+    """Whether the regimes say all that is to be known of a workload, so that it needs no columns of its own."""
 
     @classmethod
-    def of(cls, samples: Samples, bounds: Mapping[str, np.ndarray]) -> Encoder:
+    def of(cls, samples: Samples, bounds: Mapping[str, np.ndarray], *, workload_told: bool = False) -> Encoder:
         """Learn the columns of a training set; `bounds` are the machine's closed forms for it."""
         fixed: dict[str, Any] = {}
         ordered: dict[str, tuple[float, float]] = {}
@@ -72,12 +74,12 @@ class Encoder:
                    if name not in samples.machine.metrics and (span := _span(values)) is not None}
         used = [workload for workload, _ in samples.by_workload()]
         work: dict[str, tuple[float, float]] = {}
-        if len(used) > 1:
+        if len(used) > 1 and not workload_told:
             every = [statistics(workload) for workload in used]
             names = dict.fromkeys(name for row in every for name in row)
             spans = {name: _span(np.array([row.get(name, 0.0) for row in every])) for name in names}
             work = {name: span for name, span in spans.items() if span is not None}
-        return cls(fixed, ordered, choices, regimes, work, {workload.digest: workload.name for workload in used})
+        return cls(fixed, ordered, choices, regimes, work, {workload.digest: workload.name for workload in used}, workload_told)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -145,7 +147,7 @@ class Encoder:
 
     def strange(self, workload: Any) -> str | None:
         """Say what of a workload lies beyond the training set; raises `InputError` if nothing was learned about it."""
-        if workload.digest in self.workloads:
+        if workload.digest in self.workloads or self.workload_told:
             return None
         known = list(self.workloads.values())
         if not self.work:
@@ -172,7 +174,8 @@ class Encoder:
                  for part in ("ordered", "regimes", "work")}
         choices = {name: tuple(values) for name, values in data["choices"].items()}
         workloads = {str(digest): str(name) for digest, name in data["workloads"].items()}
-        return cls(dict(data["fixed"]), spans["ordered"], choices, spans["regimes"], spans["work"], workloads)
+        told = bool(data.get("workload_told", False))
+        return cls(dict(data["fixed"]), spans["ordered"], choices, spans["regimes"], spans["work"], workloads, told)
 
 
 def _is_number(value: Any) -> bool:
@@ -182,7 +185,7 @@ def _is_number(value: Any) -> bool:
 def _real(value: Any) -> float:
     if not _is_number(value):
         raise TypeError(f"{value!r} is no number")
-    return value
+    return float(value) if isinstance(value, float) else int(value)
 
 
 def _span(values: np.ndarray) -> tuple[float, float] | None:

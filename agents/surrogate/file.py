@@ -25,6 +25,7 @@ from ...simulator.sources import model_digest
 from .calibration import Scores
 from .features import Encoder
 from .model import MODELS
+from .partial import prefix_of
 from .surrogate import Origin, Surrogate
 
 __all__ = ["SCHEMA", "load", "save"]
@@ -52,6 +53,7 @@ def save(surrogate: Surrogate, path: Path) -> Path:
         "exact": surrogate.exact, "bounded": surrogate.bounded, "encoder": surrogate.encoder.to_json(),
         "model": surrogate.model.name,
         "values": values, "seen": surrogate.seen.to_json(), "new": surrogate.new.to_json(), "origin": asdict(surrogate.origin),
+        "prefix": surrogate.prefix,
         "parts": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
     }
     partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -83,7 +85,7 @@ def load(path: Path, *, stale: bool = False) -> Surrogate:
         surrogate = Surrogate(
             machine, metrics, {str(name): float(factor) for name, factor in head["exact"].items()},
             tuple(bool(flag) for flag in head["bounded"]), Encoder.from_json(head["encoder"]), model,
-            Scores.from_json(head["seen"]), Scores.from_json(head["new"]), origin,
+            Scores.from_json(head["seen"]), Scores.from_json(head["new"]), origin, prefix_of(head.get("prefix")),
         )
         _fits_together(surrogate)
         return surrogate

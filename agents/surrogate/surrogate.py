@@ -26,12 +26,15 @@ from ...simulator.sources import model_digest
 from .calibration import NORMAL_90, Scores, scores_of
 from .features import Encoder
 from .model import FOLDS, Model, choose, folds, left_out, model_class
+from .partial import closed_forms, families, prefix_of
 from .samples import Samples
 
 __all__ = ["Origin", "Prediction", "Surrogate"]
 
 _DEFAULT = ("time_s", "energy_j", "area_mm2", "mean_latency_s")
 """Metrics that are learned if none are named, as far as the machine has them."""
+_PARTIAL = ("cycles",)
+"""The same, of those that the beginning of a run tells."""
 _EXACT = 1e-9
 _LEAST = 10
 _ENOUGH = 1000
@@ -92,25 +95,30 @@ class Surrogate:
     new: Scores
     """Calibration for others."""
     origin: Origin
+    prefix: float | None = None
+    """Share of each run that is simulated before an answer; None: closed forms are asked instead."""
 
     @classmethod
     def fit(
         cls, samples: Samples, metrics: Sequence[str] | None = None, *, model: str = "auto", seed: int = 0,
-        effort: float = 1.0, say: Callable[[str], None] = lambda _: None,
+        effort: float = 1.0, prefix: float | None = None, say: Callable[[str], None] = lambda _: None,
     ) -> Surrogate:
         """Learn from samples; raises `InputError` for too few, or a metric that cannot be learned.
 
         `model` is "gp", "trees", "ensemble", or "auto" for the best of them on rows (with five workloads or more: on whole
-        workloads) left out. `effort` scales the work of training; `say` is told what goes on.
+        workloads) left out. `effort` scales the work of training; `say` is told what goes on. With a `prefix`, that share of
+        each run is simulated in place of closed forms; see `partial`.
         """
         if model != "auto":
             model_class(model)
         if len(samples) < _LEAST:
             raise InputError(f"{len(samples)} samples: accepted: at least {_LEAST}")
-        say("closed forms")
-        bounds = bounds_of(samples)
-        names = _metrics(samples, metrics)
-        encoder = Encoder.of(samples, bounds)
+        prefix = prefix_of(prefix)
+        say("closed forms" if prefix is None else "beginnings of the runs")
+        bounds = bounds_of(samples, prefix)
+        names = _metrics(samples, metrics if prefix is None or metrics else [name for name in _PARTIAL if name in bounds])
+        encoder = Encoder.of(samples, bounds, workload_told=prefix is not None)
+        group = samples.group if prefix is None else families(samples)
         if not encoder.names:
             raise InputError("every sample has the same design and workload: there is nothing to learn")
         target = {name: np.log(samples.metrics[name] / bounds.get(name, 1.0)) for name in names}
@@ -123,14 +131,15 @@ class Surrogate:
         y = np.stack([target[name] for name in learned], axis=1)
         tried: dict[str, float] = {}
         if model == "auto":
-            model, tried = choose(x, y, samples.group, seed=seed, effort=effort, say=say)
+            model, tried = choose(x, y, group, seed=seed, effort=effort, say=say)
         say(f"calibrating {model}")
-        seen, new = _calibrate(model, x, y, samples.group, seed=seed, effort=effort)
+        seen, new = _calibrate(model, x, y, group, seed=seed, effort=effort)
         say(f"learning {model}")
         fitted = model_class(model).fit(x, y, seed=seed, effort=effort)
         machine = samples.machine
         origin = Origin(len(samples), samples.digest, model_digest(type(machine)), version(), seed, tried)
-        return cls(machine, learned, exact, tuple(name in bounds for name in learned), encoder, fitted, seen, new, origin)
+        bounded = tuple(name in bounds for name in learned)
+        return cls(machine, learned, exact, bounded, encoder, fitted, seen, new, origin, prefix)
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -143,7 +152,8 @@ class Surrogate:
             empty = {name: np.zeros(0) for name in self.answers}
             return Prediction(empty, dict(empty), (), ())
         self.machine.check(workload)
-        encoded = self.encoder.encode(self.machine, designs, workload)
+        bounds = closed_forms(self.machine, designs, workload, self.prefix)
+        encoded = self.encoder.encode(self.machine, designs, workload, bounds)
         logs, deviation = self.model.predict(encoded.columns)
         scores = self.seen if workload.digest in self.encoder.workloads else self.new
         deviation = deviation * (scores.quantile(0.9) / NORMAL_90)
@@ -182,11 +192,11 @@ class Surrogate:
         return load(Path(path), stale=stale)
 
 
-def bounds_of(samples: Samples) -> dict[str, np.ndarray]:
-    """What the machine's closed forms say of every sample."""
+def bounds_of(samples: Samples, prefix: float | None = None) -> dict[str, np.ndarray]:
+    """What the machine's closed forms, or the beginnings of the runs, say of every sample."""
     out: dict[str, np.ndarray] = {}
     for workload, rows in samples.by_workload():
-        part = samples.machine.bounds([samples.designs[i] for i in rows], workload)
+        part = closed_forms(samples.machine, [samples.designs[i] for i in rows], workload, prefix)
         for name, values in part.items():
             out.setdefault(name, np.full(len(samples), np.nan))[rows] = values
     if bad := [name for name, values in out.items() if not np.isfinite(values).all()]:

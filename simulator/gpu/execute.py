@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -39,6 +41,7 @@ from .tables import (
     O_FREED,
     O_LAST,
     O_LIMIT,
+    O_STOP,
     O_TURNAROUND,
     O_WARM,
     O_WARPS_PER_CTA,
@@ -58,12 +61,14 @@ from .tables import (
     Work,
 )  # fmt: skip
 
-__all__ = ["MAX_CYCLES", "Machine", "Outcome", "execute"]
+__all__ = ["MAX_CYCLES", "Machine", "Outcome", "execute", "pauses", "resident"]
 
 MAX_CYCLES = 10**9
 """A kernel that is still running then never ends."""
 _EVENTS = 4096
 _UNUSED = MemoryConfig(l1_kib=1, l2_kib=1, l2_slices=1, channels=1)
+_cuts: WeakKeyDictionary[Kernel, dict[int, Kernel]] = WeakKeyDictionary()
+"""Beginnings, kept for the designs that need the same."""
 _ENDINGS = {
     1: "has not ended after {limit} cycles",
     2: "can never end: every warp waits, and nothing will happen (a counter that is never released, or a barrier)",
@@ -124,45 +129,101 @@ def execute(
     L2 and L1 from kernel to kernel. Raises `InputError` for opcodes that are not known, kernels that do not
     fit an SM, and kernels that do not end.
     """
-    from .kernel.core import run
-
-    core = machine.core
-    table = table_of(kernel, core)
-    blocks = _blocks(kernel, machine)
-    code = int(table[:, CODE_LINE].max(initial=0)) + 1
-    state = _state(machine, blocks, code, 1 + int(table[:, CONST_LINE].max(initial=0)), _registers(table) + _uniforms(table))
-    if warm or lines is not None:
-        given = np.full(code, 0 if lines is None else NEVER, np.int64)
-        for line, arrival in (lines or {}).items():
-            if line < code:
-                given[line] = arrival
-        state.code[: machine.sms * core.sub_cores, ARRIVAL] = given
-    order = state.order
-    order[O_CTAS], order[O_WARPS_PER_CTA], order[O_TURNAROUND] = kernel.ctas, kernel.warps_per_cta, machine.turnaround
-    order[O_DISPATCH_MILLI], order[O_WARM], order[O_LIMIT] = machine.dispatch_milli, warm or lines is not None, max_cycles
-    access, accesses, conflicts = requests(kernel, table) if machine.memory is not None else _nothing()
-    longest = int(kernel.warp_length.max(initial=0)) if record else 0
-    warps = np.stack([kernel.warp_start, kernel.warp_length, np.arange(kernel.warps) if record else -np.ones(kernel.warps)], 1)
-    work = Work(table, np.asarray(kernel.stream, np.int64), warps.astype(np.int64), access, accesses, conflicts)
-    shape = (kernel.warps if record else 0, longest, 2)
-    result = Result(np.full(shape, -1, np.int64), np.zeros((len(table) + 1, HAZARDS + 1), np.int64))
-    memory = memory or (machine.memory or _UNUSED).state(machine.sms)
-    before = memory.counts.copy()
-    parameters = np.append(core.vector(), _registers(table))
-    if not kernel.control_bits and core.dependence == "control_bits":
-        parameters[P_SCOREBOARD] = STAND_IN
-    ending = int(run(work, state, memory, result, parameters))
-    if ending:
-        raise InputError(f"kernel {kernel.name!r} " + _ENDINGS[ending].format(limit=max_cycles))
-    cycles = int(max(order[O_LAST] + 1, order[O_DRAINED])) if machine.memory is not None else int(order[O_LAST]) + 1
-    _close(state, result, cycles)
-    waits = result.waits
-    return Outcome(cycles, result.record[..., 0], result.record[..., 1], waits[-1, :CAUSE_COUNT], waits[:-1, :CAUSE_COUNT],
-                   waits[:-1, HAZARDS], memory.counts - before, table)
+    run = _Run(kernel, machine, warm, record, lines, max_cycles, memory)
+    run.until(NEVER)
+    return run.outcome()
 
 
-def _blocks(kernel: Kernel, machine: Machine) -> int:
-    """CTAs that an SM holds at once, by warps, registers and shared memory."""
+def pauses(kernel: Kernel, machine: Machine, stops: Sequence[int], *, memory: Memory | None = None) -> Iterator[Outcome]:
+    """Run the beginning of a kernel, and yield what was counted whenever so many instructions are issued.
+
+    The cycle in which a stop is reached is counted to its end, so that all sub-cores but one may pass it by one. Each outcome
+    counts from the start. The run is the one that `execute` makes, as far as it goes; when a kernel ends, that is the last.
+    Only the thread blocks that can start until the last stop are looked at.
+    """
+    run = _Run(_until(kernel, machine, max(stops)), machine, memory=memory)
+    for stop in stops:
+        finished = run.until(stop)
+        yield run.outcome()
+        if finished:
+            return
+
+
+def _until(kernel: Kernel, machine: Machine, instructions: int) -> Kernel:
+    """The thread blocks that can have started when so many instructions are issued: those that ended, and those that run."""
+    lengths = np.add.reduceat(kernel.warp_length, np.arange(0, kernel.warps, kernel.warps_per_cta))
+    ended = int(np.searchsorted(np.cumsum(np.sort(lengths)), instructions + machine.sms * machine.core.sub_cores, "right"))
+    ctas = min(kernel.ctas, ended + machine.sms * resident(kernel, machine) + 1)
+    if ctas == kernel.ctas:
+        return kernel
+    cuts = _cuts.setdefault(kernel, {})
+    if ctas not in cuts:
+        cuts[ctas] = kernel.first(ctas)
+    return cuts[ctas]
+
+
+class _Run:
+    """One kernel on its way."""
+
+    def __init__(
+        self, kernel: Kernel, machine: Machine, warm: bool = False, record: bool = False, lines: dict[int, int] | None = None,
+        max_cycles: int = MAX_CYCLES, memory: Memory | None = None,
+    ) -> None:
+        self.kernel, self.machine, self.max_cycles, self.finished = kernel, machine, max_cycles, False
+        core = machine.core
+        table = self.table = table_of(kernel, core)
+        blocks = resident(kernel, machine)
+        code = int(table[:, CODE_LINE].max(initial=0)) + 1
+        state = self.state = _state(
+            machine, blocks, code, 1 + int(table[:, CONST_LINE].max(initial=0)), _registers(table) + _uniforms(table))
+        if warm or lines is not None:
+            given = np.full(code, 0 if lines is None else NEVER, np.int64)
+            for line, arrival in (lines or {}).items():
+                if line < code:
+                    given[line] = arrival
+            state.code[: machine.sms * core.sub_cores, ARRIVAL] = given
+        order = state.order
+        order[O_CTAS], order[O_WARPS_PER_CTA], order[O_TURNAROUND] = kernel.ctas, kernel.warps_per_cta, machine.turnaround
+        order[O_DISPATCH_MILLI], order[O_WARM], order[O_LIMIT] = machine.dispatch_milli, warm or lines is not None, max_cycles
+        access, accesses, conflicts = requests(kernel, table) if machine.memory is not None else _nothing()
+        longest = int(kernel.warp_length.max(initial=0)) if record else 0
+        rows = np.arange(kernel.warps) if record else -np.ones(kernel.warps)
+        warps = np.stack([kernel.warp_start, kernel.warp_length, rows], 1)
+        self.work = Work(table, np.asarray(kernel.stream, np.int64), warps.astype(np.int64), access, accesses, conflicts)
+        shape = (kernel.warps if record else 0, longest, 2)
+        self.result = Result(np.full(shape, -1, np.int64), np.zeros((len(table) + 1, HAZARDS + 1), np.int64))
+        self.memory = memory or (machine.memory or _UNUSED).state(machine.sms)
+        self.before = self.memory.counts.copy()
+        self.parameters = np.append(core.vector(), _registers(table))
+        if not kernel.control_bits and core.dependence == "control_bits":
+            self.parameters[P_SCOREBOARD] = STAND_IN
+
+    def until(self, instructions: int) -> bool:
+        """Go on until so many instructions are issued; True if the kernel has ended. Raises `InputError` if it never does."""
+        from .kernel.core import FINISHED, PAUSED, run
+
+        if self.finished:
+            return True
+        self.state.order[O_STOP] = instructions
+        ending = int(run(self.work, self.state, self.memory, self.result, self.parameters))
+        if ending not in (FINISHED, PAUSED):
+            raise InputError(f"kernel {self.kernel.name!r} " + _ENDINGS[ending].format(limit=self.max_cycles))
+        self.finished = ending == FINISHED
+        return self.finished
+
+    def outcome(self) -> Outcome:
+        """What was counted so far."""
+        order, record = self.state.order, self.result.record
+        last = int(order[O_LAST]) + 1
+        cycles = max(last, int(order[O_DRAINED])) if self.machine.memory is not None and self.finished else last
+        waits = self.result.waits.copy()
+        _close(self.state, waits, cycles)
+        return Outcome(cycles, record[..., 0], record[..., 1], waits[-1, :CAUSE_COUNT], waits[:-1, :CAUSE_COUNT],
+                       waits[:-1, HAZARDS], self.memory.counts - self.before, self.table)
+
+
+def resident(kernel: Kernel, machine: Machine) -> int:
+    """CTAs that an SM holds at once, by warps, registers and shared memory; raises `InputError` if there is none."""
     if kernel.warps_per_cta > machine.core.warps:
         raise InputError(f"kernel {kernel.name!r}: a thread block of {kernel.warps_per_cta} warps does not fit an SM of "
                          f"{machine.core.warps}")
@@ -213,6 +274,7 @@ def _state(machine: Machine, blocks: int, code: int, constants: int, registers: 
     state.places[:, 1] = np.repeat(np.arange(blocks), sms)
     state.order[O_FREED] = sms * blocks
     state.sub[:, LAST_WARP] = -1
+    state.sub[:, IDLE_CAUSE] = C_IDLE  # until the first thread block is there
     state.sub[:, WAKE] = NEVER
     state.sub[:, SB_HEAD] = -1
     state.sub[:, CACHED:] = -1
@@ -220,8 +282,8 @@ def _state(machine: Machine, blocks: int, code: int, constants: int, registers: 
     return state
 
 
-def _close(state: State, result: Result, cycles: int) -> None:
+def _close(state: State, waits: np.ndarray, cycles: int) -> None:
     """Count the slots from each sub-core's last turn to the end as what they were then."""
     for row in state.sub:
-        cause = int(row[IDLE_CAUSE]) if row[IDLE_FROM] > 0 else C_IDLE
-        result.waits[-1, C_IDLE if cause == C_OTHER else cause] += max(0, cycles - int(row[IDLE_FROM]))
+        cause = int(row[IDLE_CAUSE])
+        waits[-1, C_IDLE if cause == C_OTHER else cause] += max(0, cycles - int(row[IDLE_FROM]))

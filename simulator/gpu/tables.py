@@ -109,11 +109,12 @@ stream buffer."""
 # What all SMs share.
 (
     O_CTA, O_DISPATCH_AT, O_AGE, O_FREED, O_TAKEN, O_LIVE, O_DRAINED, O_LAST, O_CTAS, O_WARPS_PER_CTA, O_TURNAROUND,
-    O_DISPATCH_MILLI, O_WARM, O_LIMIT, O_COLUMNS,
-) = range(15)  # fmt: skip
+    O_DISPATCH_MILLI, O_WARM, O_LIMIT, O_STOP, O_COLUMNS,
+) = range(16)  # fmt: skip
 """Next CTA; when one can be dispatched, in thousandths of a cycle; age of the next warp; places for a CTA freed
 and taken so far; warps that run; last completion and last issue; and the launch: CTAs, warps of each, cycles
-from a CTA's end to the next one in its place, dispatch interval, warm start, cycle limit."""
+from a CTA's end to the next one in its place, dispatch interval, warm start, cycle limit, and the number of
+instructions after which to pause."""
 
 CAUSES = (
     "issued", "idle", "fetch", "dependence", "latency", "stall", "barrier", "unit", "memory_queue", "constant",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -57,6 +57,29 @@ class Kernel:
     def warp_instructions(self) -> int:
         """Instructions executed, one for each warp that executes it."""
         return int(self.warp_length.sum())
+
+    @cached_property
+    def executed(self) -> np.ndarray:
+        """int64 (instructions,): how often each is executed, by all warps."""
+        met = np.zeros(len(self.stream) + 1, np.int64)
+        np.add.at(met, self.warp_start, 1)
+        np.add.at(met, self.warp_start + self.warp_length, -1)
+        times = np.cumsum(met[:-1])
+        return np.bincount(self.stream, times, len(self.instructions)).astype(np.int64)
+
+    def first(self, ctas: int) -> Kernel:
+        """Return its first thread blocks alone (all of them, if there are no more); arrays are views."""
+        if ctas >= self.ctas:
+            return self
+        warps = ctas * self.warps_per_cta
+        start, length = self.warp_start[:warps], self.warp_length[:warps]
+        end = int((start + length).max(initial=0))
+        access_start, addresses = self.access_start, self.addresses
+        if len(access_start):
+            access_start = access_start[: end + 1]
+            addresses = addresses[: access_start[-1]]
+        return replace(self, stream=self.stream[:end], warp_start=start, warp_length=length, access_start=access_start,
+                       addresses=addresses)
 
 
 @dataclass(frozen=True, eq=False)

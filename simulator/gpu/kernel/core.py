@@ -8,6 +8,7 @@ from ..hierarchy import Memory
 from ..tables import (
     ASYNC_BARRIER,
     BANK_COLUMNS,
+    C_ISSUED,
     CLEARED,
     CONTROL_BITS,
     COUNT,
@@ -23,6 +24,7 @@ from ..tables import (
     O_LAST,
     O_LIMIT,
     O_LIVE,
+    O_STOP,
     P_BANKS,
     P_COLLISION,
     P_SCOREBOARD,
@@ -55,10 +57,11 @@ from .jit import jit
 from .memory_unit import grant, next_grant, schedule
 from .pending import change_readers, write_predicates, write_uniforms
 
-__all__ = ["FINISHED", "STUCK", "TOO_LONG", "TOO_MANY", "run"]
+__all__ = ["FINISHED", "PAUSED", "STUCK", "TOO_LONG", "TOO_MANY", "run"]
 
-FINISHED, TOO_LONG, STUCK, TOO_MANY = range(4)
-"""How a run ends: all done; the cycle limit is reached; nothing can happen; more events in flight than there is room for."""
+FINISHED, TOO_LONG, STUCK, TOO_MANY, PAUSED = range(5)
+"""How a run ends: all done; the cycle limit is reached; nothing can happen; more events in flight than there is room for;
+as many instructions as were asked for, after which it may go on."""
 
 
 @jit
@@ -105,8 +108,10 @@ def happen(work: Work, state: State, p: np.ndarray, m: int, t: int) -> bool:
 def cycles(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray) -> int:
     """Run all cycles in which something happens; arrays are bare."""
     sub, sm, order = state.sub, state.sm, state.order
-    sms = sm.shape[0]
-    t = order[O_LAST]  # 0, and not a literal, for which everything would be compiled once more
+    sms, slots = sm.shape[0], work.table.shape[0]
+    # 0, and not a literal, for which everything would be compiled once more; or where the run was paused: in a cycle in which
+    # something was issued, after which every SM has its next cycle before it.
+    t = order[O_LAST]
     while True:
         if order[O_CTA] < order[O_CTAS]:
             dispatch(work, state, p, t)
@@ -139,12 +144,14 @@ def cycles(work: Work, state: State, memory: Memory, result: Result, p: np.ndarr
             return STUCK
         if soon > order[O_LIMIT]:
             return TOO_LONG
+        if result.waits[slots, C_ISSUED] >= order[O_STOP]:
+            return PAUSED
         t = soon
 
 
 @jit
 def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray) -> int:
-    """Run a kernel to its end; returns how it ended (FINISHED, ...)."""
+    """Run a kernel to its end or to a pause, from the start or the last pause; returns how it ended (FINISHED, ...)."""
     return cycles(
         Work(bare(work.table), bare(work.stream), bare(work.warps), bare(work.access), bare(work.lines), bare(work.conflicts)),
         State(bare(state.warp), bare(state.values), bare(state.sub), bare(state.sm), bare(state.code), bare(state.constants),

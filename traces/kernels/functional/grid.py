@@ -88,7 +88,7 @@ class Grid:
         state = hashlib.blake2b(digest_size=16)
         for array in (self.registers, self.predicates, self.uniform, self.uniform_predicates, self.at, self.lanes, self.exited,
                       self.runnable, self.at_barrier, self.members, self.waiting, self.resume):
-            state.update(array.tobytes())
+            state.update(np.ascontiguousarray(array).data)
         for warp in self.aside:
             for at, lanes in warp:
                 state.update(at.to_bytes(8, "little") + lanes.tobytes())
