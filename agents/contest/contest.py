@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import CyclescapeError, InputError, Interrupted, MissingExtraError
 from ...simulator.pool import end_with_parent, start_methods
-from ..searcher import make_searcher, searcher_names
+from ..searcher import make_searcher, searcher_names, searcher_summary
 from .draws import draws_of
 from .problem import ContestProblem, problem_names
 from .scores import differences, scores, summary
@@ -122,6 +122,8 @@ def compare(
         if name not in searcher_names():
             raise InputError(f"without {name!r}: no such agent (accepted: {', '.join(searcher_names())})")
     entered = [spec for spec in entered if spec.partition(":")[0] not in without]
+    for name in {spec.partition(":")[0] for spec in entered} - set(searcher_names()):
+        searcher_summary(name)  # raises, and says what is known, before anything is written
     truths: dict[str, Truth] = {}
     remarks = []
     for name, problem in asked.items():

@@ -72,3 +72,4 @@ def test_bad_input_is_one_line(tmp_path: Path, arguments: tuple[str, ...], said:
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+    assert not (tmp_path / "x").exists()
