@@ -47,10 +47,10 @@ class Counted(Direct):
         super().__init__(machine)
         self.count = 0
 
-    def stream(self, designs: Any, workload: Any) -> Any:
-        for report in super().stream(designs, workload):
-            self.count += 1
-            yield report
+    def batches(self, designs: Any, workload: Any, *, ordered: bool = True) -> Any:
+        for batch in super().batches(designs, workload, ordered=ordered):
+            self.count += len(batch)
+            yield batch
 
 
 @pytest.mark.parametrize("aggregate", ["geomean", "sum", "worst"])
