@@ -38,7 +38,10 @@ _RANGES: dict[str, dict[str, Values]] = {
     "guided": {"startup": Values(10, 20, 40, 80), "trees": Values(10, 30, 100), "optimism": Values(0.0, 0.5, 1.0, 2.0, 4.0)},
     "ippo": {"learning_rate": Values(1e-3, 3e-3, 1e-2), "n_steps": Values(8, 16, 32, 64), "ent_coef": Values(0.0, 0.01, 0.05)},
     "nsga2": _EVOLUTION,
-    "ppo": {"learning_rate": Values(1e-3, 3e-3, 1e-2), "n_steps": Values(8, 16, 32, 64), "ent_coef": Values(0.0, 0.01, 0.05)},
+    "ppo": {  # whose batches of 32 must divide n_steps
+        "learning_rate": Values(1e-3, 3e-3, 1e-2), "n_steps": Values(32, 64), "n_epochs": Values(5, 10, 20),
+        "ent_coef": Values(0.0, 0.01, 0.05),
+    },
     "sac": {"learning_rate": Values(1e-3, 3e-3, 1e-2), "startup": Values(16, 32, 64), "gradient_steps": Values(1, 2, 4)},
     "tpe": {"startup": Values(5, 10, 20, 40), "candidates": Values(8, 16, 24, 48, 96)},
 }  # fmt: skip

@@ -7,8 +7,12 @@ import pytest
 from cyclescape.agents import searcher
 from cyclescape.agents.contest.draws import _RANGES, draws_of, ranges_of
 from cyclescape.agents.model_free import Random
-from cyclescape.agents.searcher import searcher_names, searcher_options
+from cyclescape.agents.searcher import make_searcher, searcher_names, searcher_options
+from cyclescape.errors import MissingExtraError
+from cyclescape.simulator.objective import Objective
 from cyclescape.simulator.parameters import Choices, Range, Values
+from cyclescape.simulator.registry import accelerator
+from cyclescape.simulator.space import Space
 
 
 def test_the_first_draw_is_the_defaults_and_all_differ() -> None:
@@ -64,3 +68,13 @@ def test_agents_declare_on_their_arguments(monkeypatch: pytest.MonkeyPatch) -> N
 def test_options_of_every_agent_can_be_read() -> None:
     for name in searcher_names():
         assert "budget" not in searcher_options(name)
+
+
+@pytest.mark.parametrize("agent", sorted(set(_RANGES) | {"random", "sobol", "grid"}))
+def test_every_setting_that_is_drawn_can_be_built(agent: str) -> None:
+    space, objective = Space(accelerator("systolic").design), Objective.parse("edp")
+    for spec in draws_of(agent, 20):
+        try:
+            assert make_searcher(spec, space, objective, budget=300, seed=0).name == agent
+        except MissingExtraError as error:
+            pytest.skip(str(error))
