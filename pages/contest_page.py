@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ..agents.contest.contest import Contest
 from ..agents.contest.figures import curves_figure, lottery_figure
 from ..agents.contest.words import method, standings, verdict
-from .files import replaced, write_whole
+from ..simulator.files import replaced, write_whole
 from .html import page
 
 __all__ = ["COLUMNS", "FILE_NAME", "write_contest"]
@@ -33,13 +33,13 @@ def write_contest(contest: Contest) -> Path:
     """Write tables (CSV, Parquet), figures (PNG) and the page into the contest's folder; returns the page."""
     out = contest.out
     for name, frame in (("studies", contest.frame), ("summary", contest.table())):
-        with replaced(out / f"{name}.csv") as partial:
+        with replaced(out / f"{name}.csv", parents=True) as partial:
             frame.to_csv(partial, index=False)
-        with replaced(out / f"{name}.parquet") as partial:
+        with replaced(out / f"{name}.parquet", parents=True) as partial:
             frame.to_parquet(partial, index=False)
     pictures = {"lottery": _png(lottery_figure(contest)), "curves": _png(curves_figure(contest))}
     for name, picture in pictures.items():
-        with replaced(out / f"{name}.png") as partial:
+        with replaced(out / f"{name}.png", parents=True) as partial:
             partial.write_bytes(picture)
     encoded = {name: base64.b64encode(picture).decode() for name, picture in pictures.items()}
     text = page(
@@ -48,7 +48,7 @@ def write_contest(contest: Contest) -> Path:
         columns=list(COLUMNS.values()), tables=_tables(contest), matrices=_matrices(contest),
         problems=_problems(contest), costs=_costs(contest),
     )  # fmt: skip
-    return write_whole(out / FILE_NAME, text)
+    return write_whole(out / FILE_NAME, text, parents=True)
 
 
 def shown(row: Any, name: str) -> str:

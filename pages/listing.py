@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..simulator.files import write_whole
 from ..simulator.listing import Listing
-from .files import write_whole
 
 __all__ = ["write_listings"]
 
@@ -21,8 +21,8 @@ def write_listings(out: str | Path, listings: Iterable[Listing]) -> Path:
         documents = [{"name": one.name, "notes": list(one.notes),
                       "instructions": {key: np.asarray(column).tolist() for key, column in one.table.columns.items()}}
                      for one in listings]
-        return write_whole(target, json.dumps(documents) + "\n")
-    return write_whole(target, "\n".join("\n".join(_text(one)) for one in listings) + "\n")
+        return write_whole(target, json.dumps(documents) + "\n", parents=True)
+    return write_whole(target, "\n".join("\n".join(_text(one)) for one in listings) + "\n", parents=True)
 
 
 def _text(listing: Listing) -> Iterator[str]:

@@ -12,11 +12,11 @@ import numpy as np
 from ..errors import CyclescapeError, InputError
 from ..simulator.accelerator import Accelerator
 from ..simulator.design import Design
+from ..simulator.files import write_whole
 from ..simulator.registry import machine_of
 from ..simulator.report import Report
 from ..simulator.units import Quantity, quantity
 from .axes import Axis, parts_of
-from .files import write_whole
 from .html import page
 from .operators import operators_of
 from .study_parameters import written
@@ -77,7 +77,7 @@ def write_run_page(report: Report, design: Design, workload: Any, out: str | Pat
         "run.html", title=f"{machine.name} on {workload.name}", data=data,
         scripts=["charts.js", "tables.js", "operators.js", "roofline.js", "run.js"], **context,
     )  # fmt: skip
-    return write_whole(Path(out), text)
+    return write_whole(Path(out), text, parents=True)
 
 
 def headline(report: Report) -> list[tuple[str, str, str]]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import CyclescapeError
 from ..simulator.accelerator import Accelerator
+from ..simulator.files import write_whole
 from ..simulator.formula import constraint_of
 from ..simulator.objective import Objective
 from ..simulator.registry import accelerator
@@ -22,7 +23,6 @@ from ..simulator.sources import model_digest
 from ..simulator.units import quantity
 from ..traces.catalog import load
 from .collect import BREAKS_LIMIT, FAILED, FEASIBLE, SURROGATE, Collected, collect
-from .files import write_whole
 from .html import page
 from .study_data import failures, ranked, study_data
 from .study_parameters import written
@@ -55,7 +55,7 @@ def write_study_page(
     scripts = ["charts.js", "tables.js", "operators.js", "roofline.js", "study.js"]
     title = f"{data['machine']} on {', '.join(data['workloads'])}"
     text = page("study.html", title=title, data=data, scripts=scripts, **words)
-    return write_whole(Path(out) if out is not None else collected.path.parent / FILE_NAME, text)
+    return write_whole(Path(out) if out is not None else collected.path.parent / FILE_NAME, text, parents=True)
 
 
 def _at_hand(collected: Collected) -> tuple[Accelerator | None, list[Any] | None, str]:

@@ -15,9 +15,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
+from ..simulator.files import replaced
 from ..simulator.report import version
 from ..simulator.timeline import Span, Timeline
-from .files import replaced
 
 __all__ = ["write_timeline"]
 
@@ -28,7 +28,7 @@ def write_timeline(out: str | Path, spans: Iterable[Span]) -> Path:
     """
     timeline = spans if isinstance(spans, Timeline) else Timeline(spans)
     target = Path(out)
-    with replaced(target) as partial, _text(partial, zipped=target.suffix == ".gz") as stream:
+    with replaced(target, parents=True) as partial, _text(partial, zipped=target.suffix == ".gz") as stream:
         stream.write('{"displayTimeUnit":"ms","otherData":')
         stream.write(json.dumps({**_about(timeline), "cyclescape": version()}))
         stream.write(',"traceEvents":[')

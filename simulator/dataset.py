@@ -9,13 +9,13 @@ or edited file is noticed.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, said
+from .files import replaced
 from .frames import Proposal, flatten
 from .record import COLUMNS, TrialRecord
 from .store import ResultStore, StoreError
@@ -108,17 +108,11 @@ class Dataset:
             raise InputError(f"{path}: unknown format {target.suffix!r} (accepted: {', '.join(SUFFIXES)})")
         frame = self.frame()
         frame[_RECORD] = list(self._records())
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
+        with replaced(target) as partial:
             if target.suffix == ".csv":
                 frame.to_csv(partial, index=False, lineterminator="\n")
             else:
                 frame.to_parquet(partial, index=False)
-            os.replace(partial, target)
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror or error}") from None
-        finally:
-            partial.unlink(missing_ok=True)
         return target
 
     def store(self, path: str | Path) -> Path:

@@ -6,7 +6,7 @@ import os
 import platform
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .store import StoreError
@@ -16,18 +16,34 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["only_one", "write_whole"]
+__all__ = ["only_one", "replaced", "write_whole"]
 
 
-def write_whole(target: Path, text: str) -> None:
-    """Write a text file in one step, beside others who may do the same; raises `StoreError`."""
+@contextmanager
+def replaced(target: Path, accepted: str = "a directory that can be written", *, parents: bool = False) -> Iterator[Path]:
+    """Hand out a path beside `target` that takes its place at the end, if nothing went wrong.
+
+    Others may do the same at once, in this process too. With `parents` missing folders are made. Raises `StoreError`,
+    which says what is `accepted`, where the place cannot be written.
+    """
     partial = target.with_name(f".{target.name}.{platform.node()}.{os.getpid()}.{threading.get_ident()}")
     try:
-        partial.write_text(text)
+        if parents:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
         os.replace(partial, target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(f"{target}: {error.strerror} (accepted: a directory that can be written)") from None
+        raise StoreError(f"{target}: {error.strerror or error} (accepted: {accepted})") from None
+    finally:
+        with suppress(OSError):  # where nothing can be written there is nothing to remove
+            partial.unlink(missing_ok=True)
+
+
+def write_whole(target: Path, text: str, *, parents: bool = False) -> Path:
+    """Write text as UTF-8 in one step and return the path; see `replaced`."""
+    with replaced(target, parents=parents) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return target
 
 
 @contextmanager

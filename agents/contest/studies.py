@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ...simulator.files import replaced
 from ...simulator.problem import Problem
 from ...simulator.sources import model_sources
 from ...simulator.store import ResultStore
@@ -23,7 +24,7 @@ from ..searcher import _find
 from ..study import Study, counts
 from .problem import ContestProblem, Merged
 from .remembered import Remembered
-from .table import Table, key, written
+from .table import Table, key
 
 __all__ = ["Arena", "Kept", "Task", "agent_digest", "checkpoints"]
 
@@ -109,7 +110,7 @@ class Kept(BaseModel):
 
     def write(self, task: Task, out: Path) -> None:
         """Keep it, whole or not at all."""
-        with written(task.path(out)) as partial:
+        with replaced(task.path(out), parents=True) as partial:
             partial.write_text(self.model_dump_json() + "\n", encoding="utf-8")
 
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -21,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, Interrupted
+from ...simulator.files import replaced
 from ...simulator.problem import Problem
 from ...simulator.record import canonical
 from ...simulator.report import Report
 from ...simulator.sources import model_digest
-from ...simulator.store import StoreError
 from .problem import ContestProblem, Merged
 
 __all__ = ["Table", "enumerate_problem"]
@@ -99,7 +97,7 @@ class Table:
                 found |= dict.fromkeys(cause for report in outcome.reports for cause in report.breakdown)
             if tried >= 8:
                 break
-        with written(path) as partial:
+        with replaced(path, parents=True) as partial:
             partial.write_text("".join(f"{cause}\n" for cause in found), encoding="utf-8")
         return tuple(found)
 
@@ -125,7 +123,7 @@ class Table:
                         *(report.metrics[name] for name in self.metrics),
                         *(report.breakdown.get(cause, math.nan) for cause in self.causes),
                     ]
-        with written(self.path(number)) as partial, partial.open("wb") as file:
+        with replaced(self.path(number), parents=True) as partial, partial.open("wb") as file:
             np.save(file, out)
 
     def blocks(self) -> Iterator[tuple[range, np.ndarray]]:
@@ -183,17 +181,3 @@ def enumerate_problem(
                 f"interrupted after {done} of {total} points; they are kept in {table.folder}: run the same again to go on"
             ) from None
     return table
-
-
-@contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """A file to write that takes its name when it is complete."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        os.replace(partial, path)
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror} (accepted: a directory that can be written)") from None
-    finally:
-        partial.unlink(missing_ok=True)

@@ -15,13 +15,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import InputError, explain
+from ...simulator.files import replaced
 from ...simulator.objective import Outcome
 from ...simulator.problem import Problem
 from ...simulator.sources import model_digest
 from ..pareto import hypervolume, nondominated, reference_point
 from .problem import ContestProblem, Merged
 from .studies import Kept
-from .table import Table, written
+from .table import Table
 
 __all__ = ["CHANGED", "Truth", "Vertex", "best_known", "sampled", "truth_of", "truth_path"]
 
@@ -129,7 +130,7 @@ class Truth(BaseModel):
 
     def write(self, path: str | Path) -> None:
         """Write it, whole or not at all."""
-        with written(Path(path)) as partial:
+        with replaced(Path(path), parents=True) as partial:
             partial.write_text(json.dumps(self.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
 
 

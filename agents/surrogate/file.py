@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...simulator.accelerator import Accelerator
+from ...simulator.files import replaced
 from ...simulator.registry import accelerator, accelerator_names
 from ...simulator.report import version
 from ...simulator.sources import model_digest
@@ -56,16 +56,9 @@ def save(surrogate: Surrogate, path: Path) -> Path:
         "prefix": surrogate.prefix,
         "parts": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
-            for name, data in {_HEAD: json.dumps(head, indent=1).encode(), **parts}.items():
-                file.writestr(zipfile.ZipInfo(name, _DATE), data, zipfile.ZIP_DEFLATED)
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error} (accepted: a file that can be written)") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with replaced(path, "a file that can be written") as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in {_HEAD: json.dumps(head, indent=1).encode(), **parts}.items():
+            file.writestr(zipfile.ZipInfo(name, _DATE), data, zipfile.ZIP_DEFLATED)
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import InputError, explain
+from ...simulator.files import replaced
 from ...simulator.objective import Objective
 from .network import PolicyNetwork
 from .ranking import Standard
@@ -78,16 +78,9 @@ class Policy:
     def write(self, path: str | Path) -> Path:
         """Write the file, whole or not at all; raises `InputError`."""
         target = Path(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
         text = np.frombuffer(self.header.model_dump_json().encode(), dtype=np.uint8)
-        try:
-            with partial.open("wb") as file:
-                np.savez_compressed(file, header=text, features=self.features, **self.arrays)  # type: ignore[arg-type]
-            os.replace(partial, target)
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror or error} (accepted: a path that can be written)") from None
-        finally:
-            partial.unlink(missing_ok=True)
+        with replaced(target, "a path that can be written") as partial, partial.open("wb") as file:
+            np.savez_compressed(file, header=text, features=self.features, **self.arrays)  # type: ignore[arg-type]
         return target
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from ...agents.search import search
 from ...errors import InputError
 from ...simulator.evaluator import Direct, Evaluator
+from ...simulator.files import write_whole
 from ...simulator.record import canonical
 from ...simulator.registry import accelerator
 from ...simulator.report import Report
@@ -126,12 +126,7 @@ def _write(file: Path, courses: Iterable[Course]) -> None:
     for course in courses:
         numbers = [getattr(course, name) for name in _NUMBERS] + [course.best.get(count, "") for count in CHECKPOINTS]
         writer.writerow([*asdict(course.task).values(), *(x if x == "" else f"{x:.6f}" for x in numbers)])
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        partial.write_text(text.getvalue())
-        os.replace(partial, file)
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror} (accepted: a file that can be written)") from None
+    write_whole(file, text.getvalue())
 
 
 def _read(file: Path) -> list[Course]:
