@@ -40,11 +40,12 @@ class Auto(Remembering):
 
     After `startup` designs (the default and a random Latin hypercube) each cost, each constraint and failing is
     forecast by a Gaussian process. Candidates are random designs, the surroundings and children of the best
-    ones, and what a climb from the most promising of those comes by. Every second proposal takes forecasts to
-    be `caution` times less certain than they say, which keeps a search from settling where a wrong forecast
-    sees no better. Designs that break a machine's declared rules are recognised, and proposed when nothing
-    else is left. Of more than `memory` designs the best ones and some others are learnt from, and one look at
-    the forecast gives several proposals, so that a suggestion costs no more after thousands.
+    ones, and what a climb from the most promising of those comes by. Every second proposal is a careful one, which
+    keeps a search from settling where a wrong forecast sees no better: in turn, it takes forecasts to be
+    `caution` times less certain than they say, or no more certain than randomised trees are. Designs that break a
+    machine's declared rules are recognised, and proposed when nothing else is left. Of more than `memory` designs
+    the best ones and some others are learnt from, and one look at the forecast gives several proposals, so that a
+    suggestion costs no more after thousands.
     """
 
     name: ClassVar[str] = "auto"
@@ -131,7 +132,8 @@ class Auto(Remembering):
         good = [index for index, outcome in self.known.items() if outcome.ok]
         outcomes = [self.known[index] for index in good]
         self._looks += 1
-        self._trust = self.caution if self._looks % 2 == 0 else 1.0
+        self._trust = self.caution if self._looks % 4 == 0 else 1.0
+        self._doubt = self._looks % 4 == 2
         self._aim = slice(None)
         if self._looks % _ALONE == 0:
             alone = self._looks // (2 * _ALONE) % len(self.objective.terms)
@@ -181,7 +183,10 @@ class Auto(Remembering):
             return {}
         fresh = np.array(rows)
         means, deviations = self._forecast.costs(fresh)
-        scores = self._gain.of(means[:, self._aim], self._trust * deviations[:, self._aim]) + self._forecast.feasible(fresh)
+        deviations *= self._trust
+        if self._doubt:
+            deviations = np.maximum(deviations, self._forecast.disagreement(fresh))
+        scores = self._gain.of(means[:, self._aim], deviations[:, self._aim]) + self._forecast.feasible(fresh)
         return dict(zip(rows, scores.tolist(), strict=True))
 
     def _beginnings(self, order: list[Index]) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..simulator.objective import Outcome
 from ..simulator.space import Index, Space
+from .forest import ExtraTrees
 from .gaussian import Gaussian
 
 __all__ = ["Features", "Forecast", "Levels", "log_normal_cdf"]
@@ -20,6 +21,7 @@ _FAILURES = 100
 """So many failures, the latest, and as many successes teach where designs fail."""
 _SUREST = 0.1
 """Least standard deviation of a forecast of failure."""
+_TREES = 30
 _HOPELESS = -60.0
 """In place of the logarithm of a probability, where a closed form says that a design cannot work."""
 
@@ -31,6 +33,8 @@ Levels = Callable[[np.ndarray], np.ndarray]
 class Forecast:
     """A Gaussian process for each cost and each violation, all in decades, and one for failing (-1) or not (1).
 
+    Randomised trees give a second opinion on how sure it is of costs: a process takes a function to be as smooth
+    everywhere as it is in the mean, trees do not.
     With `levels` a process may learn what is left of its target beyond one of them. It takes the one, or none, that says
     best of each known design what the others tell of it. Points of which a level is nan are taken to fail.
     """
@@ -45,6 +49,7 @@ class Forecast:
         self._models: list[Gaussian] = []
         self._valid = Gaussian(self._width)
         self._failing = False
+        self._trees: ExtraTrees | None = None
         self._known = 0
         self._fitted = 0
 
@@ -72,6 +77,7 @@ class Forecast:
             if bad:
                 self._valid.fit(places, labels)
         targets = self._beyond(targets, bases)
+        self._rows, self._trees = (features, targets[:, : self._costs]), None
         for model, target in zip(self._models, targets.T, strict=True):
             model.condition(features, target)
         if bad:
@@ -99,6 +105,12 @@ class Forecast:
         told = [model.predict(features) for model in self._models[: self._costs]]
         means = np.stack([mean for mean, _ in told], axis=1)
         return means + known[:, : self._costs], np.stack([deviation for _, deviation in told], axis=1)
+
+    def disagreement(self, places: np.ndarray) -> np.ndarray:
+        """float64[n, costs]: standard deviation over the trees, which is 0 where all designs around are alike."""
+        if self._trees is None:
+            self._trees = ExtraTrees(*self._rows, trees=_TREES, seed=int(self._rng.integers(2**62)))
+        return np.asarray(self._trees.predict(self._features(places)).std(axis=0))
 
     def feasible(self, places: np.ndarray) -> np.ndarray:
         """float64[n]: logarithm of the probability that a point works and keeps every constraint."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from ..errors import InputError, MissingExtraError
+from ..errors import InputError
 from ..simulator.objective import Objective, Outcome
 from ..simulator.space import Index, Space
+from .forest import ExtraTrees
 from .remembering import Remembering
 from .searcher import Point
 
@@ -22,7 +23,7 @@ _FAILING = 2.0
 
 
 class Guided(Remembering):
-    """Local search guided by extremely randomised trees (Geurts et al., Machine Learning 63, 2006); needs scikit-learn.
+    """Local search guided by extremely randomised trees (Geurts et al., Machine Learning 63, 2006).
 
     After `startup` designs (the default and random ones) it climbs, on the model, from the best designs and
     from random ones to neighbours, and proposes the most promising design on the way that was not seen. What
@@ -40,14 +41,9 @@ class Guided(Remembering):
                 f"agent 'guided': startup={startup}, trees={trees}, optimism={optimism}: "
                 "accepted: startup >= 2, trees >= 2, optimism >= 0"
             )
-        try:
-            from sklearn.ensemble import ExtraTreesRegressor
-        except ImportError as error:
-            raise MissingExtraError("the agent 'guided'", "surrogate") from error
         super().__init__(space, objective, budget=budget, seed=seed)
-        self.startup, self.optimism = startup, optimism
+        self.startup, self.trees, self.optimism = startup, trees, optimism
         self._columns = [_columns(space, axis) for axis in range(len(space.sizes))]
-        self._forest: Any = ExtraTreesRegressor(trees, min_samples_leaf=1, random_state=int(self.rng.integers(2**31)))
         self._fitted = 0
 
     def ask(self, n: int) -> list[Point]:
@@ -76,7 +72,8 @@ class Guided(Remembering):
         good = [row for row in rows if row.ok]
         mean = np.mean([self._targets(row) for row in good], axis=0)
         targets = [[*(self._targets(row) if row.ok else mean), not row.ok] for row in rows]
-        self._forest.fit(self._features(list(self.known)), np.array(targets, dtype=float))
+        features, seed = self._features(list(self.known)), int(self.rng.integers(2**62))
+        self._forest = ExtraTrees(features, np.array(targets, dtype=float), trees=self.trees, seed=seed)
         self._fitted = len(self.known)
 
     @staticmethod
@@ -89,8 +86,7 @@ class Guided(Remembering):
 
     def _promise(self, indices: Sequence[Index]) -> np.ndarray:
         """float64[n]: what to minimise."""
-        features = self._features(indices).astype(np.float32)
-        told = np.array([tree.predict(features) for tree in self._forest.estimators_])
+        told = self._forest.predict(self._features(indices))
         count = len(self.objective.terms)
         penalty = np.maximum(told[..., count:-1], 0.0).sum(axis=-1)
         cost = self.scalars(told[..., :count]) + self.objective.steepness * penalty + _FAILING * told[..., -1]

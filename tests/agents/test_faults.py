@@ -18,7 +18,7 @@ from cyclescape.agents.study import Study
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.traces.workload import Workload
 
-NEEDS = {"gp": "torch", "sobol": "scipy", "guided": "sklearn"}
+NEEDS = {"gp": "torch", "sobol": "scipy"}
 
 
 def there(agent: str) -> bool:

@@ -21,8 +21,7 @@ GP = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs
 SMALL = ["random", "grid", "tpe", "auto"]
 WALKERS = ["annealing", "ants", "bottleneck", "genetic", "nsga2"]
 SOBOL = pytest.param("sobol", marks=pytest.mark.skipif(importlib.util.find_spec("scipy") is None, reason="needs the extra gp"))
-TREES = pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="needs the extra surrogate")
-GUIDED = pytest.param("guided:startup=5,trees=3", marks=TREES)
+GUIDED = "guided:startup=5,trees=3"
 SPECS = [
     "random", "grid", "tpe", "tpe:startup=3,candidates=8", pytest.param("gp:startup=4", marks=GP), *WALKERS,
     "annealing:hot=1,cold=0.1", "ants:ants=4,evaporation=0.5,greed=0", "bottleneck:patience=2,kick=1",
