@@ -1,17 +1,23 @@
 """How right partial simulation is, and what it saves: whole runs against their first tenth, on one core, in CPU time.
 
-    python benchmarks/partial_simulation.py gpu-core --designs 16
-    python benchmarks/partial_simulation.py dram-controller --designs 60
+    python benchmarks/partial_simulation.py gpu-core OUT --designs 16 --seed 0
+    python benchmarks/partial_simulation.py gpu-core OUT --set short
+    python benchmarks/partial_simulation.py dram-controller OUT --designs 60
 
 Every workload runs on every design, whole and in part. Then whole families of workloads (a kernel in all its sizes, a
 kind of trace) are left out together with a third of the designs: a prediction is made by a model that saw neither.
+What whole runs gave is a line of OUT/MACHINE-SEED.jsonl for each workload, and is taken from there if the machine's sources
+(but for what extrapolates) are the same, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +28,11 @@ from cyclescape.agents.surrogate.model import MODELS
 from cyclescape.agents.surrogate.partial import families
 from cyclescape.agents.surrogate.samples import Samples
 from cyclescape.agents.surrogate.surrogate import columns_of
+from cyclescape.simulator.accelerator import Accelerator
+from cyclescape.simulator.design import Design
+from cyclescape.simulator.record import canonical
 from cyclescape.simulator.registry import accelerator
+from cyclescape.simulator.sources import model_sources
 from cyclescape.simulator.space import Space
 from cyclescape.traces.catalog import load
 
@@ -48,6 +58,24 @@ WORKLOADS = {
         cuda-fma-loads:n=64,blocks=256,threads=256
         cuda-insertion-sort:n=32768 cuda-insertion-sort:n=65536 cuda-insertion-sort:n=131072
         cuda-async-copy:n=64,blocks=48 cuda-async-copy:n=128,blocks=32 cuda-async-copy:n=32,blocks=256""",
+    "gpu-core short": """
+        cuda-vector-add:n=131072 cuda-vector-add:n=196608
+        cuda-sgemm-tiled:n=128,k=64 cuda-sgemm-tiled:n=192,k=48
+        cuda-sgemm-blocked:n=256,k=64 cuda-sgemm-blocked:n=512,k=16
+        cuda-hgemm-tensor:n=192,k=64 cuda-hgemm-tensor:n=256,k=32
+        cuda-reduction:n=524288 cuda-reduction:n=786432
+        cuda-softmax:n=256,rows=512 cuda-softmax:n=512,rows=256
+        cuda-transpose:n=384 cuda-transpose:n=512
+        cuda-stencil:n=256 cuda-stencil:n=384
+        cuda-convolution:n=256 cuda-convolution:n=384
+        cuda-histogram:n=262144 cuda-histogram:n=393216
+        cuda-bfs:n=8192 cuda-bfs:n=12288
+        cuda-ffma-chain:n=16,blocks=8,threads=256 cuda-ffma-chain:n=4,blocks=64,threads=128
+        cuda-max-flops:n=16,blocks=16,threads=128 cuda-max-flops:n=4,blocks=128,threads=128
+        cuda-numbers:n=16384 cuda-numbers:n=32768
+        cuda-fma-loads:n=256,blocks=8,threads=256 cuda-fma-loads:n=64,blocks=48,threads=256
+        cuda-insertion-sort:n=12288 cuda-insertion-sort:n=16384
+        cuda-async-copy:n=32,blocks=32 cuda-async-copy:n=32,blocks=96""",
     "dram-controller": """
         cloud-1:n=10000,seed=1 cloud-1:n=20000,seed=2 cloud-1:n=10000,every=4,seed=3
         cloud-2:n=10000,seed=1 cloud-2:n=20000,seed=2 cloud-2:n=10000,every=20,seed=3
@@ -70,35 +98,66 @@ def cpu(work: Callable[[], Any]) -> tuple[Any, float]:
     return found, time.process_time() - start
 
 
+class Runs:
+    """Whole runs of every workload on every design, made or read."""
+
+    def __init__(self, out: Path, machine: Accelerator, designs: Sequence[Design], seed: int) -> None:
+        self.machine, self.designs = machine, designs
+        self.file = out / f"{machine.name}-{seed}.jsonl"
+        digest = hashlib.sha256(canonical([dict(design) for design in designs]).encode())
+        for module, path in sorted(model_sources(type(machine).__module__).items()):
+            if module.rpartition(".")[2] not in ("prefix", "part"):
+                digest.update(path.read_bytes())
+        self.made_by = digest.hexdigest()[:16]
+        lines = [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []
+        self.done = {line["workload"]: line for line in lines if line["made_by"] == self.made_by}
+
+    def of(self, name: str) -> tuple[list[dict[str, float] | None], float]:
+        """Metrics for each design, None where it cannot run, and the CPU time of all."""
+        if name not in self.done:
+            workload = load(name)
+            reports, spent = cpu(lambda: self.machine.run(self.designs, workload))
+            metrics = [dict(report.metrics) if report.ok else None for report in reports]
+            line = {"workload": name, "made_by": self.made_by, "cpu_s": spent, "metrics": metrics}
+            with self.file.open("a") as stream:
+                stream.write(json.dumps(line) + "\n")
+            self.done[name] = line
+        return self.done[name]["metrics"], self.done[name]["cpu_s"]
+
+
 def main() -> None:
-    """Run it all and print two tables."""
+    """Run it all and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("machine", choices=list(WORKLOADS))
+    parser.add_argument("machine", choices=list(SPACES))
+    parser.add_argument("out", type=Path, help="directory of what whole runs gave")
+    parser.add_argument("--set", dest="sizes", default="", choices=["", "short"], help="other sizes of the workloads")
     parser.add_argument("--designs", type=int, default=16)
     parser.add_argument("--share", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--effort", type=float, default=1.0, help="of training: eighteen models of each kind")
     parser.add_argument("--workloads", nargs="+", help="instead of all")
-    parser.add_argument("--models", nargs="+", default=["trees", "ensemble"], choices=list(MODELS))
+    parser.add_argument("--models", nargs="*", default=["trees"], choices=list(MODELS))
     given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
     machine = accelerator(given.machine)
     fixed, values = SPACES[given.machine]
     space, rng = Space(machine.design, fixed, values), np.random.default_rng(given.seed)
     designs = [space.design(space.sample(rng, 1)[0]) for _ in range(given.designs)]
-    names = given.workloads or WORKLOADS[given.machine].split()
+    names = given.workloads or WORKLOADS[f"{given.machine} {given.sizes}".strip()].split()
     small = load(names[0])
     machine.run(designs[:1], small)  # compiles
     machine.prefix(designs[:1], small, given.share)
+    runs = Runs(given.out, machine, designs, given.seed)
     rows: list[tuple[Any, Any, Any]] = []
     parts: list[dict[str, np.ndarray]] = []
     spent = np.zeros((len(names), 2))
     for i, name in enumerate(names):
         # Loaded anew for each, so that neither finds what the other has worked out.
-        whole, for_whole, for_part = load(name), load(name), load(name)
-        reports, spent[i, 0] = cpu(lambda w=for_whole: machine.run(designs, w))
+        metrics, spent[i, 0] = runs.of(name)
+        whole, for_part = load(name), load(name)
         part, spent[i, 1] = cpu(lambda w=for_part: machine.prefix(designs, w, given.share))
-        good = [report.ok for report in reports]
-        rows += [(d, whole, r.metrics) for d, r in zip(designs, reports, strict=True) if r.ok]
+        good = [found is not None for found in metrics]
+        rows += [(d, whole, found) for d, found in zip(designs, metrics, strict=True) if found is not None]
         parts.append({key: array[good] for key, array in part.items()})
     samples = Samples.of(machine, rows)
     bounds = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -112,28 +171,35 @@ def main() -> None:
         logs, deviation = left_out(kind, x, np.log(truth / physical)[:, None], group, of_design, given.seed, given.effort)
         said[kind] = physical * np.exp(logs)
         inside[kind] = covered(np.log(truth / said[kind]), deviation, group)
-    _, answering = cpu(lambda: MODELS[given.models[0]].fit(x, x[:, :1], seed=0, effort=0.1).predict(x))
     work = np.array([getattr(w, "warp_instructions", None) or len(w) for w in samples.workloads], float)[samples.group]
-    lanes = np.array([getattr(d, "sms", 1) * SUB_CORES for d in samples.designs]) if given.machine == "gpu-core" else None
+    sms = np.array([getattr(d, "sms", 0) for d in samples.designs])
     kinds = [name.partition(":")[0] for name in names]
     family = np.array([samples.workloads[g].name.partition(":")[0] for g in samples.group])
-    for name in [*dict.fromkeys(kinds), "all"]:
-        here = family == name if name != "all" else np.ones(len(family), bool)
+    groups = {name: family == name for name in dict.fromkeys(kinds)} | {"all": np.ones(len(family), bool)}
+    if sms.any():
+        groups |= {f"all, {count} SMs": sms == count for count in np.unique(sms)}
+    for name, here in groups.items():
         at = [i for i, kind in enumerate(kinds) if name in (kind, "all")]
         line = [f"{name:20s} {here.sum():5d}"]
+        if sms.any():
+            ipc = (work / truth / sms)[here]
+            line.append(f"IPC of an SM {ipc.min():.2f} to {ipc.max():.2f}")
         for how, cycles in said.items():
             ape = 100 * np.abs(cycles[here] / truth[here] - 1)
             text = f"{how} {ape.mean():6.2f} % p95 {np.quantile(ape, 0.95):6.2f}"
-            if lanes is not None:
-                error = (work / cycles - work / truth)[here] / lanes[here]
-                text += f" rmse {np.sqrt(np.mean(error**2)):.4f}"
+            if sms.any():
+                error = np.sqrt(np.mean(((work / cycles - work / truth) / sms)[here] ** 2))
+                text += f" rmse of an SM {error:.4f} of a sub-core {error / SUB_CORES:.4f}"
             if how in inside:
                 text += f" in {100 * inside[how][here].mean():5.1f}"
             line.append(text)
-        line.append(f"whole {spent[at, 0].sum():7.2f} s part {spent[at, 1].sum():6.2f} s "
-                    f"{spent[at, 0].sum() / spent[at, 1].sum():5.1f}x")
+        if at:
+            line.append(f"whole {spent[at, 0].sum():7.2f} s part {spent[at, 1].sum():6.2f} s "
+                        f"{spent[at, 0].sum() / spent[at, 1].sum():5.1f}x")
         print(" | ".join(line), flush=True)
-    print(f"a small model learns and answers {len(x)} in {answering:.2f} s; work of a run {work.min():.0f} to {work.max():.0f}")
+    if "simulated" in bounds:
+        print(f"simulated of each run: {bounds['simulated'].min():.4f} to {bounds['simulated'].max():.4f} of its instructions")
+    print(f"work of a run {work.min():.0f} to {work.max():.0f}")
 
 
 def left_out(

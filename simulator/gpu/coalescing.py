@@ -61,6 +61,14 @@ def _changes(values: np.ndarray) -> np.ndarray:
 
 def _unique_pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distinct pairs in rising order."""
+    if not len(first):
+        return first, second
+    low, span = int(second.min()), int(second.max()) - int(second.min()) + 1
+    if (int(first.max()) + 1) * span < 2**63:  # as one number they are sorted several times as fast
+        pairs = first * span + (second - low)
+        pairs.sort()
+        pairs = pairs[_changes(pairs)]
+        return pairs // span, pairs % span + low
     order = np.lexsort((second, first))
     first, second = first[order], second[order]
     kept = _changes(first) | _changes(second)

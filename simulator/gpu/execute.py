@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -60,6 +61,9 @@ from .tables import (
     State,
     Work,
 )  # fmt: skip
+
+if TYPE_CHECKING:
+    from .part import Part
 
 __all__ = ["MAX_CYCLES", "Machine", "Outcome", "execute", "pauses", "resident"]
 
@@ -134,14 +138,18 @@ def execute(
     return run.outcome()
 
 
-def pauses(kernel: Kernel, machine: Machine, stops: Sequence[int], *, memory: Memory | None = None) -> Iterator[Outcome]:
+def pauses(
+    kernel: Kernel, machine: Machine, stops: Sequence[int], *, memory: Memory | None = None, part: Part | None = None
+) -> Iterator[Outcome]:
     """Run the beginning of a kernel, and yield what was counted whenever so many instructions are issued.
 
     The cycle in which a stop is reached is counted to its end, so that all sub-cores but one may pass it by one. Each outcome
     counts from the start. The run is the one that `execute` makes, as far as it goes; when a kernel ends, that is the last.
-    Only the thread blocks that can start until the last stop are looked at.
+    Only the thread blocks that can start until the last stop are looked at. With a part of the GPU its instructions, cycles and
+    slots count; `memory` is that of the whole.
     """
-    run = _Run(_until(kernel, machine, max(stops)), machine, memory=memory)
+    whole = _until(kernel, machine, max(stops)) if part is None else _cut(kernel, part)
+    run = _Run(whole, machine, memory=memory, part=part)
     for stop in stops:
         finished = run.until(stop)
         yield run.outcome()
@@ -156,6 +164,23 @@ def _until(kernel: Kernel, machine: Machine, instructions: int) -> Kernel:
     ctas = min(kernel.ctas, ended + machine.sms * resident(kernel, machine) + 1)
     if ctas == kernel.ctas:
         return kernel
+    return _first(kernel, ctas)
+
+
+def _cut(kernel: Kernel, part: Part) -> Kernel:
+    """The thread blocks of a part and its twins, to the next half, quarter or so of the launch: few, as designs share them."""
+    last = max(int(part.twins[..., 1].max(initial=0)), int((part.kernel.warp_start + part.kernel.warp_length).max(initial=0)))
+    ends = np.maximum.accumulate(kernel.warp_start + kernel.warp_length)
+    needed = int(np.searchsorted(ends, last)) // kernel.warps_per_cta + 1
+    ctas = kernel.ctas
+    while ctas // 2 >= needed:
+        ctas //= 2
+    return _first(kernel, ctas)
+
+
+def _first(kernel: Kernel, ctas: int) -> Kernel:
+    if ctas >= kernel.ctas:
+        return kernel
     cuts = _cuts.setdefault(kernel, {})
     if ctas not in cuts:
         cuts[ctas] = kernel.first(ctas)
@@ -167,11 +192,14 @@ class _Run:
 
     def __init__(
         self, kernel: Kernel, machine: Machine, warm: bool = False, record: bool = False, lines: dict[int, int] | None = None,
-        max_cycles: int = MAX_CYCLES, memory: Memory | None = None,
+        max_cycles: int = MAX_CYCLES, memory: Memory | None = None, part: Part | None = None,
     ) -> None:
+        whole = kernel
+        if part is not None:
+            kernel, machine = part.kernel, part.machine
         self.kernel, self.machine, self.max_cycles, self.finished = kernel, machine, max_cycles, False
         core = machine.core
-        table = self.table = table_of(kernel, core)
+        table = self.table = table_of(whole, core)
         blocks = resident(kernel, machine)
         code = int(table[:, CODE_LINE].max(initial=0)) + 1
         state = self.state = _state(
@@ -185,11 +213,12 @@ class _Run:
         order = state.order
         order[O_CTAS], order[O_WARPS_PER_CTA], order[O_TURNAROUND] = kernel.ctas, kernel.warps_per_cta, machine.turnaround
         order[O_DISPATCH_MILLI], order[O_WARM], order[O_LIMIT] = machine.dispatch_milli, warm or lines is not None, max_cycles
-        access, accesses, conflicts = requests(kernel, table) if machine.memory is not None else _nothing()
+        access, accesses, conflicts = requests(whole, table) if machine.memory is not None else _nothing()
         longest = int(kernel.warp_length.max(initial=0)) if record else 0
         rows = np.arange(kernel.warps) if record else -np.ones(kernel.warps)
         warps = np.stack([kernel.warp_start, kernel.warp_length, rows], 1)
-        self.work = Work(table, np.asarray(kernel.stream, np.int64), warps.astype(np.int64), access, accesses, conflicts)
+        twins = np.zeros((kernel.warps, 0, 3), np.int64) if part is None else np.ascontiguousarray(part.twins)
+        self.work = Work(table, np.asarray(whole.stream, np.int64), warps.astype(np.int64), access, accesses, conflicts, twins)
         shape = (kernel.warps if record else 0, longest, 2)
         self.result = Result(np.full(shape, -1, np.int64), np.zeros((len(table) + 1, HAZARDS + 1), np.int64))
         self.memory = memory or (machine.memory or _UNUSED).state(machine.sms)

@@ -148,6 +148,8 @@ class Work(NamedTuple):
     """For each request of a memory instruction the 128 B line << 4 | mask of its 32 B sectors."""
     conflicts: np.ndarray
     """(len(stream),): passes through the shared stage; empty for one each."""
+    twins: np.ndarray
+    """(warps, twins, 3): warps that do not run, but ask memory for what this one asks for; see `part.Part.twins`."""
 
 
 class State(NamedTuple):

@@ -153,7 +153,8 @@ def cycles(work: Work, state: State, memory: Memory, result: Result, p: np.ndarr
 def run(work: Work, state: State, memory: Memory, result: Result, p: np.ndarray) -> int:
     """Run a kernel to its end or to a pause, from the start or the last pause; returns how it ended (FINISHED, ...)."""
     return cycles(
-        Work(bare(work.table), bare(work.stream), bare(work.warps), bare(work.access), bare(work.lines), bare(work.conflicts)),
+        Work(bare(work.table), bare(work.stream), bare(work.warps), bare(work.access), bare(work.lines), bare(work.conflicts),
+             bare(work.twins)),
         State(bare(state.warp), bare(state.values), bare(state.sub), bare(state.sm), bare(state.code), bare(state.constants),
               bare(state.heap), bare(state.places), bare(state.order)),
         Memory(bare(memory.p), bare(memory.l1), bare(memory.l1_sectors), bare(memory.l2), bare(memory.l2_sectors),

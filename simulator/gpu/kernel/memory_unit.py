@@ -40,6 +40,7 @@ from ..tables import (
     QUEUE,
     QUEUES,
     READ_DONE,
+    S_START,
     SPACE,
     STORE,
     U_WRITTEN,
@@ -122,13 +123,25 @@ def grant(work: Work, state: State, memory: Memory, p: np.ndarray, m: int, t: in
     w, index = sub[q, QUEUES + Q_COLUMNS * head + Q_WARP], sub[q, QUEUES + Q_COLUMNS * head + Q_INDEX]
     k = stream[index]
     passes = 1 if work.conflicts.shape[0] == 0 else max(1, work.conflicts[index])
-    sm[m, PORT_FREE] = t + p[P_PORT_INTERVAL] * passes
     late = p[P_PORT_INTERVAL] * (passes - 1)
     if work.access.shape[0] > 0:
         late += access(
             memory, m, memory.clock[0] + t, work.lines, work.access[index], work.access[index + 1], table[k, SPACE],
             table[k, STORE],
         )
+    number = sub[q, QUEUES + Q_COLUMNS * head + Q_NUMBER]
+    for twin in range(work.twins.shape[1]):
+        at = work.twins[number, twin, 0] + index - work.warps[number, S_START]
+        if at >= work.twins[number, twin, 1] or stream[at] != k:
+            continue  # it has ended, or gone another way
+        if work.twins[number, twin, 2] == 0:
+            passes += 1 if work.conflicts.shape[0] == 0 else max(1, work.conflicts[at])
+        if work.access.shape[0] > 0:
+            access(
+                memory, m + work.twins[number, twin, 2], memory.clock[0] + t, work.lines, work.access[at], work.access[at + 1],
+                table[k, SPACE], table[k, STORE],
+            )
+    sm[m, PORT_FREE] = t + p[P_PORT_INTERVAL] * passes
     done = max(t + 1, t + table[k, MEM_RAW] - p[P_MEMORY_READ] - p[P_PORT_DISTANCE] + late)
     order[O_DRAINED] = max(order[O_DRAINED], done)
     warp = state.warp

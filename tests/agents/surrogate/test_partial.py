@@ -77,7 +77,7 @@ def test_the_beginning_of_a_steady_trace_says_what_the_rest_takes() -> None:
 
 def test_a_share_that_is_too_little_or_none(roofline: Accelerator, mlp: Workload) -> None:
     gpu, dram = GpuCore(), accelerator("dram-controller")
-    with pytest.raises(InputError, match=r"a share of 0.001 of 512 warp instructions is 0 \(accepted: 7 or more\)"):
+    with pytest.raises(InputError, match=r"a share of 0.001 of 512 warp instructions is 0 \(accepted: 4 or more\)"):
         gpu.prefix([gpu.design.make({})], load("cuda-vector-add:n=1024"), 0.001)
     with pytest.raises(InputError, match=r"a share of 0.1 of 500 requests is 50 \(accepted: 100 or more\)"):
         dram.prefix([dram.design.make({})], load("random:n=500"), 0.1)
