@@ -19,7 +19,8 @@ class OneShotVector(VectorEnv[Observation, np.ndarray, np.ndarray]):
     """`gymnasium.make_vec(id, num_envs=N)`: N proposals a step, for batch evaluators and worker pools.
 
     Episodes run in step. The step that ends one already returns the first observation of the next; the
-    last one is `info["final_obs"]`. Arguments are those of `OneShot`.
+    last ones are in `info["final_obs"]`, one for each environment, as Gymnasium's own have them. Arguments are
+    those of `OneShot`.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -52,14 +53,17 @@ class OneShotVector(VectorEnv[Observation, np.ndarray, np.ndarray]):
         indices = [tuple(int(i) for i in action) for action in actions]
         points = [self.problem.space.point(index) for index in indices]
         outcomes = self.problem.evaluate(points)
-        seen = _stacked([observer.observe(i, o) for i, o in zip(indices, outcomes, strict=True)])
+        each = [observer.observe(i, o) for i, o in zip(indices, outcomes, strict=True)]
+        seen = {name: np.stack([one[name] for one in each]) for name in each[0]}
         rewards = np.array([objective.reward(outcome, observer.reference) for outcome in outcomes])
         infos: dict[str, Any] = {}
         for i, (point, outcome) in enumerate(zip(points, outcomes, strict=True)):
             infos = self._add_info(infos, explained(point, outcome), i)
         over = np.full(self.num_envs, self._steps >= self._one.horizon)
         if over.all():
-            infos = {"final_obs": seen, "_final_obs": over, "final_info": infos, "_final_info": over}
+            final = np.full(self.num_envs, None, dtype=object)
+            final[:] = each
+            infos = {"final_obs": final, "_final_obs": over.copy(), "final_info": infos, "_final_info": over.copy()}
             seen, self._steps = self._begun(), 0
         return seen, rewards, over, np.zeros(self.num_envs, dtype=bool), infos
 
@@ -71,7 +75,3 @@ class OneShotVector(VectorEnv[Observation, np.ndarray, np.ndarray]):
     def close_extras(self, **_: Any) -> None:
         """End what the evaluator holds."""
         self._one.close()
-
-
-def _stacked(observations: list[Observation]) -> Observation:
-    return {name: np.stack([seen[name] for seen in observations]) for name in observations[0]}

@@ -152,7 +152,7 @@ def compare(
         runs.run(tasks(0, entered))
         for spec in entered:
             spent = sum(max(k.agent_cpu_s.values(), default=0.0) for t, k in runs.kept.items() if t.agent == spec)
-            most = 1 + int(allowance_s / max(spent, 1e-9))
+            most = 1 + int(min(allowance_s / max(spent, 1e-9), len(settings[spec])))  # an allowance may be infinite
             if most < len(settings[spec]):
                 remarks.append(
                     f"{spec}: {most} of {len(settings[spec])} settings, for one costs {spent:.0f} s of its own CPU time "

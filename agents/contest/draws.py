@@ -18,6 +18,7 @@ from ..searcher import searcher_options
 
 __all__ = ["draws_of", "ranges_of"]
 
+_AUTO = {"startup": Values(5, 10, 15, 25), "caution": Values(1.0, 2.0, 3.0, 5.0)}
 _EVOLUTION = {
     "population": Values(8, 12, 20, 32, 48), "crossover": Values(0.5, 0.7, 0.9, 1.0),
     "mutation": Values(0.5, 1.0, 1.5, 2.0, 3.0),
@@ -27,7 +28,8 @@ _RANGES: dict[str, dict[str, Values]] = {
     "ants": {
         "ants": Values(4, 8, 16, 32), "evaporation": Values(0.1, 0.2, 0.3, 0.5, 0.8), "greed": Values(0.0, 0.1, 0.2, 0.4, 0.6),
     },
-    "auto": {"startup": Values(5, 10, 15, 25), "caution": Values(1.0, 2.0, 3.0, 5.0)},
+    "assisted": _AUTO,
+    "auto": _AUTO,
     "a2c": {"learning_rate": Values(1e-3, 3e-3, 1e-2), "n_steps": Values(4, 8, 16, 32), "ent_coef": Values(0.0, 0.01, 0.05)},
     "bottleneck": {"patience": Values(2, 4, 6, 10, 16), "kick": Values(1, 2, 3, 4)},
     "dqn": {

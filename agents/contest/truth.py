@@ -135,7 +135,12 @@ class Truth(BaseModel):
 
 
 def truth_path(asked: ContestProblem, folder: str | Path | None = None) -> Path | None:
-    """Where the truth of a problem is: in a folder of one's own, else beside the problem; None if nowhere."""
+    """Where the truth of a problem is: in a folder of one's own, else beside the problem; None if nowhere.
+
+    Raises `InputError` for a folder that is not there: who names one wants what it holds, not a simulation of everything.
+    """
+    if folder is not None and not Path(folder).is_dir():
+        raise InputError(f"tables {folder}: no such folder (accepted: one that `compare enumerate` wrote)")
     for place in ([Path(folder)] if folder is not None else []) + [asked.path.parent]:
         path = place / f"{asked.name}.truth.json"
         if path.exists():

@@ -219,7 +219,7 @@ def _by_problem(size: Size, of: Of) -> list[dict[str, Any]]:
     rows = [{"problem": f"{trace}, {objective}"} for trace, objective in _problems(size)]
     for measure in MEASURES:
         for row, gaps in zip(rows, _gaps(of, TEAM, OTHERS[0], measure), strict=True):
-            over = difference(gaps)
+            over = difference([gaps])
             row[measure] = f"{_percent(over.mean):+.2f} [{_percent(over.low):+.2f}, {_percent(over.high):+.2f}]"
     return rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cyclescape.errors import InputError
 from cyclescape.simulator.registry import accelerator
 from cyclescape.simulator.space import Space
 
+PAGE = Path(__file__).parents[2] / "docs" / "experiments" / "multi-agent.csv"
 SMALL = multi_agent.Size(60, ("random",), ("joint",), 2, 1, 12, "no time")
 RL = pytest.mark.skipif(importlib.util.find_spec("stable_baselines3") is None, reason="needs the extra rl")
 
@@ -92,9 +94,20 @@ def test_runs_are_kept_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
             multi_agent.run("quick", file)
 
 
+def test_the_table_of_problems_has_the_intervals_that_are_counted() -> None:
+    outcome = multi_agent.study(multi_agent.SIZES["full"], runs._read(PAGE))
+    tables = {part.title: part.rows for part in outcome.parts}
+    each = next(rows for title, rows in tables.items() if title.startswith("each problem"))
+    for measure, title in multi_agent.MEASURES.items():
+        counted = next(row for row in tables[f"the team against others: {title}"] if row["team_against"] == "one, factorised")
+        spans = [[float(text) for text in re.findall(r"[+-][\d.]+", row[measure])] for row in each]
+        assert sum(low > 0 for _, low, _ in spans) == counted["problems_better"]
+        assert sum(high < 0 for _, _, high in spans) == counted["worse"]
+        assert all(low <= mean <= high for mean, low, high in spans)
+
+
 def test_the_page_stands_on_complete_runs() -> None:
-    file = Path(__file__).parents[2] / "docs" / "experiments" / "multi-agent.csv"
-    kept = {course.task for course in runs._read(file)}
+    kept = {course.task for course in runs._read(PAGE)}
     assert kept == set(multi_agent.tasks(multi_agent.SIZES["full"]))
 
 

@@ -131,7 +131,7 @@ def test_a_dear_agent_gets_fewer_settings_and_it_is_said(path: Path, tmp_path: P
     contest = small(path, tmp_path, agents=["genetic"], draws=4, allowance_s=0.0)
     assert contest.draws == {"genetic": 1}
     assert contest.remarks[0].startswith("genetic: 1 of 4 settings, for one costs ")
-    assert small(path, tmp_path, agents=["genetic"], draws=4, allowance_s=1e6).draws == {"genetic": 4}
+    assert small(path, tmp_path, agents=["genetic"], draws=4, allowance_s=float("inf")).draws == {"genetic": 4}
 
 
 def test_an_agent_that_fails_is_counted_as_such(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,11 @@ def test_every_range_of_the_table_belongs_to_an_option_that_exists() -> None:
         assert set(ranges) <= set(searcher_options(agent)), agent
 
 
+def test_the_assisted_agent_plays_the_lottery_of_the_default_agent() -> None:
+    assert ranges_of("assisted") == ranges_of("auto")
+    assert len(draws_of("assisted", 10)) == 10
+
+
 def test_defaults_are_among_what_is_drawn_from() -> None:
     import inspect
 

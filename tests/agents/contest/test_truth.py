@@ -139,6 +139,14 @@ def test_a_truth_of_other_sources_is_said_to_be_stale(tmp_path: Path) -> None:
     assert "144 points, not 7" in truth.model_copy(update={"points": 7}).stale(problem)
 
 
+def test_a_folder_of_tables_that_is_not_there_is_said(tmp_path: Path) -> None:
+    asked = ContestProblem.read("fifo")
+    for wrong in (tmp_path / "nowhere", Path(__file__)):
+        with pytest.raises(InputError, match="no such folder"):
+            truth_path(asked, wrong)
+    assert truth_path(asked, tmp_path) == truth_path(asked)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [("{", "not JSON"), ("{}", "problem: missing"), ("[1]", "valid dictionary"), (None, "No such file")],
