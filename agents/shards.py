@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import InputError
+from ..reading import MOST_YAML, parse_json, read_bytes, read_text
 from ..simulator.files import write_whole
 from ..simulator.record import canonical
 from ..simulator.sources import model_digest
@@ -78,8 +79,9 @@ class Shard:
     def finished(self, out: Path, digest: str) -> bool:
         """Whether everything is done."""
         try:
-            return bool(json.loads(self.path(out).with_suffix(".json").read_text())["sweep"] == digest)
-        except (OSError, ValueError, LookupError, TypeError):
+            mark = self.path(out).with_suffix(".json")
+            return bool(parse_json(read_bytes(mark, 1 << 16), str(mark))["sweep"] == digest)
+        except (InputError, LookupError, TypeError):
             return False
 
 
@@ -171,10 +173,9 @@ def write_array(
     ])  # fmt: skip
     try:
         (folder / _FOLDER).mkdir(parents=True, exist_ok=True)
-        content = spec.read_text()
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}") from None
-    write_whole(copied, content)
+    write_whole(copied, read_text(spec, MOST_YAML))
     write_whole(script, text)
     return Array(script, submit, shards)
 

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..reading import parse_json
 from .formula import Formula, constraint_of
 from .record import COLUMNS, canonical
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Proposal", "constraints_of", "flatten"]
+__all__ = ["Proposal", "checked_constraints", "constraints_of", "flatten"]
 
 
 class Proposal(NamedTuple):
@@ -38,11 +39,16 @@ _MORE = ("settings", *_WHO, "feasible", "kept", "broken")
 def constraints_of(asked: str) -> tuple[str, ...]:
     """The constraints of a study, from what it was asked for (JSON); none where that cannot be read."""
     try:
-        listed = tuple(str(text) for text in json.loads(asked)["objective"]["constraints"])
-        _limits(listed)
-        return listed
+        return checked_constraints(parse_json(asked, "study")["objective"]["constraints"])
     except (ValueError, KeyError, TypeError):
         return ()
+
+
+def checked_constraints(listed: Sequence[Any]) -> tuple[str, ...]:
+    """Constraints as text; raises `InputError` for one that cannot be read."""
+    texts = tuple(str(text) for text in listed)
+    _limits(texts)
+    return texts
 
 
 @lru_cache(maxsize=1024)

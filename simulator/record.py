@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..errors import said
+from ..reading import parse_json
 from .accelerator import Accelerator
 from .design import Design
 from .report import Provenance, Report
 from .sources import model_digest
 
-__all__ = ["COLUMNS", "Record", "TrialRecord", "canonical", "key_of", "report_of"]
+__all__ = ["COLUMNS", "Record", "TrialRecord", "canonical", "flaw", "key_of", "report_of", "trial_flaw"]
 
 COLUMNS = (
     "key",
@@ -124,6 +127,64 @@ class Record:
             made.wall_s,
             made.created_unix_s,
         )
+
+
+_TEXTS = ("key", "accelerator", "workload", "workload_digest", "model", "version", "engine", "host", "python")
+_COUNTS = ("surrogate", "process")
+_REALS = ("retry_above_s", "wall_s", "created_unix_s")
+_JSON = {"design": False, "settings": False, "metrics": True, "breakdown": True}
+"""Columns that are JSON tables, and whether all values must be numbers."""
+_PLAIN = {str, int, float, bool, type(None)}
+
+
+def flaw(row: Mapping[str, Any]) -> str:
+    """What is wrong with a row that somebody else wrote or damaged; "" if it can be read like one of `Record.row`."""
+    for name in _TEXTS:
+        if type(row[name]) is not str:
+            return f"{name} is {row[name]!r}, not text"
+    for name in (*_COUNTS, *_REALS):
+        value = row[name]
+        if value is not None and (type(value) is not int if name in _COUNTS else not _finite(value)):
+            return f"{name} is {value!r}, not a number"
+    if row["reason"] is not None and type(row["reason"]) is not str:
+        return f"reason is {row['reason']!r}, not text"
+    for name, numbers in _JSON.items():
+        text = row[name]
+        try:
+            table = json.loads(text)
+            if type(table) is not dict:
+                return f"{name} is no table"
+            kinds = {type(value) for value in table.values()}
+            if numbers and (not kinds <= {int, float} or not all(map(math.isfinite, table.values()))):
+                return f"{name} holds what is no finite number"
+            if not kinds <= _PLAIN or "\\u" in text or any(map(_huge, table.values())):
+                parse_json(text, name)  # what is nested, what no text may hold, and numbers without end: looked at closely
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            return f"{name} cannot be read: {said(error)}"
+    return ""
+
+
+def trial_flaw(trial: TrialRecord) -> str:
+    """The same of a line of the `trials` table."""
+    for name, value in trial._asdict().items():
+        kinds = _TRIAL[name]
+        if type(value) not in kinds or (type(value) is float and not math.isfinite(value)):
+            return f"{name} is {value!r}"
+    return ""
+
+
+_TRIAL: Mapping[str, tuple[type, ...]] = {
+    "study": (str,), "number": (int,), "part": (int,), "key": (str,), "agent": (str,), "seed": (int, type(None)),
+    "note": (str, type(None)), "created_unix_s": (float, int, type(None)),
+}  # fmt: skip
+
+
+def _huge(value: Any) -> bool:
+    return type(value) is int and value.bit_length() > 64
+
+
+def _finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def report_of(row: Mapping[str, Any]) -> Report:

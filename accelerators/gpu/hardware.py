@@ -14,7 +14,6 @@ All warps of a kernel of the first two kinds do the same, so that one warp's tra
 
 from __future__ import annotations
 
-import csv
 import re
 import statistics
 from collections import Counter
@@ -24,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
+from ...reading import read_table
 from ...simulator.gpu.execute import execute
 from ...simulator.validation import Check, Validation
 from ...traces.kernels.accelsim import read_kernels_list
@@ -121,14 +121,7 @@ def _not_fitted(checks: list[Check]) -> list[str]:
 
 
 def _read(path: Path) -> list[Row]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or ())]:
-                raise InputError(f"{path}:1: column {missing[0]!r} is missing; accepted: {', '.join(_COLUMNS)}")
-            return [_row(path, number, cells) for number, cells in enumerate(reader, 2)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
+    return [_row(path, number, cells) for number, cells in read_table(path, _COLUMNS)]
 
 
 def _row(path: Path, number: int, cells: dict[str, str]) -> Row:

@@ -15,6 +15,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ...errors import InputError
+from ...reading import parse_json, read_bytes
 from ...simulator.files import replaced
 from ...simulator.problem import Problem
 from ...simulator.sources import model_sources
@@ -30,6 +32,7 @@ __all__ = ["Arena", "Kept", "Task", "agent_digest", "checkpoints"]
 
 COUNTS = (50, 100, 300)
 """Designs after which agents are compared, as far as the budget goes; and at its end."""
+_LARGEST = 64 << 20  # bytes of a study's file
 
 
 def checkpoints(budget: int) -> tuple[int, ...]:
@@ -102,8 +105,8 @@ class Kept(BaseModel):
         """The study of a task if it is there, was run on the same problem, model and agent, and is whole."""
         path = task.path(out)
         try:
-            kept = cls.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError):
+            kept = cls.model_validate(parse_json(read_bytes(path, _LARGEST), str(path)))
+        except (InputError, ValidationError):
             return None
         asked = (key, code, task.spec, task.seed, task.budget)
         return kept if (kept.key, kept.code, kept.spec, kept.seed, kept.budget) == asked else None

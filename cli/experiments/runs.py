@@ -13,6 +13,7 @@ import numpy as np
 
 from ...agents.search import search
 from ...errors import InputError
+from ...reading import read_table
 from ...simulator.evaluator import Direct, Evaluator
 from ...simulator.files import write_whole
 from ...simulator.record import canonical
@@ -130,19 +131,10 @@ def _write(file: Path, courses: Iterable[Course]) -> None:
 
 
 def _read(file: Path) -> list[Course]:
-    try:
-        rows = list(csv.reader(file.read_text().splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: {error}") from None
-    if not rows or tuple(rows[0]) != _COLUMNS:
-        raise InputError(f"{file}: the first line is not that of a file of runs (accepted: {','.join(_COLUMNS)})")
-    return [_course(file, number, row) for number, row in enumerate(rows[1:], 2)]
+    return [_course(file, number, cells) for number, cells in read_table(file, _COLUMNS)]
 
 
-def _course(file: Path, number: int, row: Sequence[str]) -> Course:
-    if len(row) != len(_COLUMNS):
-        raise InputError(f"{file}: line {number}: {len(row)} fields (accepted: {len(_COLUMNS)})")
-    given = dict(zip(_COLUMNS, row, strict=True))
+def _course(file: Path, number: int, given: Mapping[str, str]) -> Course:
     try:
         task = Task(
             given["workload"], given["objective"], given["agent"], int(given["seed"]), int(given["budget"]), given["limited"]

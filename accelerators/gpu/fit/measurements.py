@@ -14,7 +14,6 @@ issues its instruction 1, counted from `.origin`. A row without cycles is not me
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -22,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import InputError
+from ....reading import read_table
 from ....traces.kernels.assembly import Case, read_assembly
-from ....traces.kernels.text import read_text
 from ..validation import SHIPPED
 
 __all__ = ["CHASE", "EMPTY", "Measurement", "read", "template"]
@@ -32,7 +31,6 @@ CHASE, EMPTY = "pointer-chase", "empty-kernel"
 _COLUMNS = ("case", "what", "cycles")
 _ISSUE = re.compile(r"W(\d+)\.(\d+)")
 _BLOCKS = re.compile(r"blocks=([1-9]\d{0,5})")
-_LARGEST = 2**24
 
 
 @dataclass(frozen=True)
@@ -86,19 +84,14 @@ def _beside(case: Case) -> Iterable[Measurement]:
 
 
 def _rows(path: Path, known: dict[str, Case]) -> Iterable[Measurement]:
-    reader = csv.DictReader(read_text(path, _LARGEST).splitlines())
-    if tuple(reader.fieldnames or ()) != _COLUMNS:
-        raise InputError(f"{path}:1: columns {', '.join(reader.fieldnames or ())}; accepted: {', '.join(_COLUMNS)}")
     seen: dict[tuple[str, str], int] = {}
-    for row in reader:
-        where = f"{path}:{reader.line_num}"
-        if None in row or None in row.values():
-            raise InputError(f"{where}: {len([v for v in row.values() if v is not None])} fields; accepted: {len(_COLUMNS)}")
-        name, what, text = (str(row[column]).strip() for column in _COLUMNS)
+    for line, cells in read_table(path, _COLUMNS):
+        where = f"{path}:{line}"
+        name, what, text = (cells[column] for column in _COLUMNS)
         case = _case(where, name, what, known)
         if (name, what) in seen:
             raise InputError(f"{where}: {name} {what} was measured in line {seen[name, what]} already")
-        seen[name, what] = reader.line_num
+        seen[name, what] = line
         if text:
             yield Measurement(case, name, what, _cycles(where, text))
 

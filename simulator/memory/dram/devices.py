@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ....errors import InputError, explain
+from ....reading import read_yaml
 
 __all__ = ["Device", "Organisation", "Standard", "device", "device_names", "load_device", "load_devices"]
 
@@ -206,24 +207,15 @@ def _parse(values: Any, where: str) -> Device:
         raise InputError(f"{where}: {explain(error)}") from None
 
 
-def _read_yaml(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-
-
 def load_device(path: str | Path) -> Device:
     """Read a device from a YAML file; raises `InputError` that names file, field and value."""
-    return _parse(_read_yaml(Path(path)), str(path))
+    return _parse(read_yaml(path), str(path))
 
 
 def load_devices(path: str | Path) -> tuple[Device, ...]:
     """Read a YAML file with one device, a list of them under `devices`, or resolved Ramulator sets under `sets`."""
     path = Path(path)
-    values = _read_yaml(path)
+    values = read_yaml(path)
     if isinstance(values, Mapping) and isinstance(values.get("sets"), Mapping):
         return tuple(_parse(_from_resolved(name, item, path), f"{path}, {name}") for name, item in values["sets"].items())
     if isinstance(values, Mapping) and isinstance(values.get("devices"), list):

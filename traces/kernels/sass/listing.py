@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ....errors import InputError
+from ....reading import read_text
 from ..assembly import parse_instruction
 from ..instruction import RZ, Instruction, Operand
-from ..text import read_text
 from .encoding import decode_control
 
 __all__ = ["ARCHITECTURES", "Program", "parse_listing", "read_listing"]
