@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
-    "MOST_TABLE", "MOST_YAML", "arrays_in", "members", "open_regular", "parse_json", "parse_toml", "parse_yaml", "read_bytes",
-    "read_table", "read_text", "read_yaml", "table_lines",
+    "MOST_TABLE", "MOST_YAML", "arrays_in", "lines_in", "members", "open_regular", "parse_json", "parse_toml", "parse_yaml",
+    "read_bytes", "read_table", "read_text", "read_yaml", "table_lines",
 ]  # fmt: skip
 
 MOST_YAML = 512 << 10
@@ -34,6 +35,7 @@ MOST_YAML = 512 << 10
 MOST_TABLE = 16 << 20
 """Bytes of a table of reference numbers or of measurements."""
 Line = tuple[int, dict[str, str]]
+_LONG_NUMBER = re.compile(r"[0-9a-fA-F]{1000}|\d{1000}")
 _DEEPEST = 64
 _MOST_NODES = 1_000_000
 _MOST_BITS = 64
@@ -72,11 +74,30 @@ def read_bytes(path: str | os.PathLike[str], most_bytes: int, accepted: str = ""
 def read_text(path: str | os.PathLike[str], most_bytes: int, accepted: str = "", encoding: str = "utf-8") -> str:
     """Return the text of a regular file, lines ending in newlines; raises `InputError`, with the line of a wrong byte."""
     data = read_bytes(path, most_bytes, accepted)
+    return _decoded(data, str(path), 1, encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def lines_in(path: str | os.PathLike[str], most_bytes: int, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    """Yield number and text of the lines of a file that may be larger than memory; raises `InputError`."""
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > most_bytes:
+            raise InputError(f"{path}: is larger than {most_bytes >> 20} MiB")
+        for number, line in enumerate(file, 1):
+            yield number, _decoded(line, str(path), number, encoding)
+
+
+def _decoded(data: bytes, where: str, first: int, encoding: str) -> str:
+    """The text, without numbers that nothing can hold: Python itself refuses to convert so many digits."""
     try:
-        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}:{line}: byte {data[error.start]:#04x}: is not UTF-8 text") from None
+        line = first + data[: error.start].count(b"\n")
+        what = encoding.upper().removesuffix("-SIG")
+        raise InputError(f"{where}:{line}: byte {data[error.start]:#04x}: is not {what} text") from None
+    if long := _LONG_NUMBER.search(text):
+        line = first + text.count("\n", 0, long.start())
+        raise InputError(f"{where}:{line}: {long[0][:20]}...: a number of more than 1000 digits")
+    return text
 
 
 def read_yaml(path: str | os.PathLike[str], accepted: str = "") -> Any:

@@ -35,6 +35,7 @@ __all__ = ["SCHEDULERS", "Array", "Merged", "Shard", "digest_of", "merge_shards"
 
 _FOLDER = "shards"
 _MOST = 100_000
+_SHARD = re.compile(r"[0-9]{1,6}/[0-9]{1,6}")
 _NAME = re.compile(r"(\d+)-of-(\d+)\.sqlite")
 
 
@@ -52,8 +53,8 @@ class Shard:
             return Shard()
         if isinstance(text, Shard):
             return text
-        index, slash, count = text.partition("/")
-        if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count) <= _MOST):
+        index, _, count = text.partition("/")
+        if not (_SHARD.fullmatch(text) and 1 <= int(index) <= int(count) <= _MOST):
             raise InputError(f"shard {text!r}: accepted: I/N with I from 1 to N, and N up to {_MOST}")
         return Shard(int(index), int(count))
 

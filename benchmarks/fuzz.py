@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import select
@@ -25,8 +26,8 @@ from typing import Any
 
 from fuzzing.parsers import PARSERS
 
-_PATIENCE_S = 150
-"""After so long without a word a process is ended: it hangs where no alarm is heard."""
+_PATIENCE_S, _LONGEST_S = 30.0, 1200.0
+"""After so much CPU time in a case, or so long without a word, a process is ended."""
 
 
 def main() -> int:
@@ -49,28 +50,44 @@ def main() -> int:
         return 0
     if given.case is not None:
         return _again(chosen[0], given.seed, given.case, given.keep)
-    share = -(-given.cases // len(chosen))
+    parts = sum(PARSERS[name].weight for name in chosen)
     rows = []
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         for name in chosen:
+            share = math.ceil(given.cases * PARSERS[name].weight / parts)
             rows.append(_run(name, given.seed, share, Path(folder) / name))
             if not given.json:
                 _show(rows[-1], given.seed, header=len(rows) == 1)
     defects = sum(len(row["defects"]) for row in rows)
     if given.json:
-        print(json.dumps({"seed": given.seed, "cases": sum(row["cases"] for row in rows), "defects": defects, "parsers": rows}, indent=1))
+        print(
+            json.dumps(
+                {"seed": given.seed, "cases": sum(row["cases"] for row in rows), "defects": defects, "parsers": rows}, indent=1
+            )
+        )
     else:
-        print(f"{sum(row['cases'] for row in rows)} cases, {sum(row['accepted'] for row in rows)} accepted, "
-              f"{sum(row['refused'] for row in rows)} refused, {defects} defects; "
-              f"{sum(row['cpu_s'] for row in rows):.0f} s of CPU time")  # fmt: skip
+        print(
+            f"{sum(row['cases'] for row in rows)} cases, {sum(row['accepted'] for row in rows)} accepted, "
+            f"{sum(row['refused'] for row in rows)} refused, {defects} defects; "
+            f"{sum(row['cpu_s'] for row in rows):.0f} s of CPU time"
+        )
     return 1 if defects else 0
 
 
 def _run(name: str, seed: int, cases: int, folder: Path) -> dict[str, Any]:
     """Every case of a parser, in as many processes as it takes."""
     folder.mkdir(parents=True)
-    row: dict[str, Any] = {"parser": name, "cases": cases, "accepted": 0, "refused": 0, "slowest_s": 0.0, "growth_mib": 0.0, "cpu_s": 0.0,
-                           "refused_by_type": {}, "defects": {}}  # fmt: skip
+    row: dict[str, Any] = {
+        "parser": name,
+        "cases": cases,
+        "accepted": 0,
+        "refused": 0,
+        "slowest_s": 0.0,
+        "growth_mib": 0.0,
+        "cpu_s": 0.0,
+        "refused_by_type": {},
+        "defects": {},
+    }
     next_case = 0
     while next_case < cases:
         begun, ended = _process(name, seed, next_case, cases, folder, row)
@@ -85,20 +102,45 @@ def _run(name: str, seed: int, cases: int, folder: Path) -> dict[str, Any]:
 def _process(name: str, seed: int, first: int, last: int, folder: Path, row: dict[str, Any]) -> tuple[int, str]:
     """Run one process; return the case that it was at, and how it ended."""
     read, write = os.pipe()
-    command = [sys.executable, __file__, "--only", name, "--seed", str(seed), "--folder", str(folder), "--worker", str(first), str(last), str(write)]
+    command = [
+        sys.executable,
+        __file__,
+        "--only",
+        name,
+        "--seed",
+        str(seed),
+        "--folder",
+        str(folder),
+        "--worker",
+        str(first),
+        str(last),
+        str(write),
+    ]
     # Equal cases on every run, and no threads whose memory would be counted.
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-    process = subprocess.Popen(command, pass_fds=[write], env=environment, stderr=(errors := open(folder / "errors", "wb+")))
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "0",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+    }
+    with open(folder / "errors", "wb") as errors:
+        process = subprocess.Popen(command, pass_fds=[write], env=environment, stderr=errors)
     os.close(write)
     begun, rest, ended = first, b"", ""
+    heard, spent, started = time.monotonic(), 0.0, False
     while True:
-        ready = select.select([read], [], [], _PATIENCE_S)[0]
-        if not ready:
-            process.kill()
-            ended = f"hangs: more than {_PATIENCE_S} s where no alarm is heard"
+        if not select.select([read], [], [], 10.0)[0]:
+            silent = _cpu_s(process.pid) - spent
+            if (started and silent > _PATIENCE_S) or time.monotonic() - heard > _LONGEST_S:
+                process.kill()
+                ended = f"hangs: {silent:.0f} s of CPU time where no alarm is heard"
+                break
+            continue
         data = os.read(read, 1 << 16)
         if not data:
             break
+        heard, spent, started = time.monotonic(), _cpu_s(process.pid), True
         *lines, rest = (rest + data).split(b"\n")
         for line in map(json.loads, lines):
             if "begins" in line:
@@ -109,11 +151,19 @@ def _process(name: str, seed: int, first: int, last: int, folder: Path, row: dic
     code = process.wait()
     if code == 0:
         return begun, "done"
-    errors.seek(0)
-    said = errors.read().decode(errors="replace").strip().split("\n")[-1]
+    said = (folder / "errors").read_text(errors="replace").strip().split("\n")[-1]
     if code > 0 and begun == first and not row["accepted"] + row["refused"]:
         raise SystemExit(f"{name}: a valid input is refused, or the process cannot start: {said}")
     return begun, ended or f"ends the process with {code} {said[:200]}"
+
+
+def _cpu_s(pid: int) -> float:
+    """CPU time of a process so far; 0 where that cannot be known."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _count(row: dict[str, Any], line: dict[str, Any]) -> None:
@@ -134,19 +184,29 @@ def _note(row: dict[str, Any], case: int, what: str, where: str) -> None:
 
 def _show(row: dict[str, Any], seed: int, header: bool) -> None:
     if header:
-        print(f"{'parser':<22}{'cases':>7}{'accepted':>10}{'refused':>9}{'slowest s':>11}{'growth MiB':>12}{'CPU s':>8}{'defects':>9}")
-    print(f"{row['parser']:<22}{row['cases']:>7}{row['accepted']:>10}{row['refused']:>9}{row['slowest_s']:>11.2f}{row['growth_mib']:>12.0f}"
-          f"{row['cpu_s']:>8.1f}{len(row['defects']):>9}", flush=True)  # fmt: skip
+        print(
+            f"{'parser':<22}{'cases':>7}{'accepted':>10}{'refused':>9}"
+            f"{'slowest s':>11}{'growth MiB':>12}{'CPU s':>8}{'defects':>9}"
+        )
+    print(
+        f"{row['parser']:<22}{row['cases']:>7}{row['accepted']:>10}{row['refused']:>9}{row['slowest_s']:>11.2f}{row['growth_mib']:>12.0f}"
+        f"{row['cpu_s']:>8.1f}{len(row['defects']):>9}",
+        flush=True,
+    )
     for defect in row["defects"]:
-        print(f"    {defect['times']} x {defect['what'][:230]} [{defect['where']}]\n"
-              f"        python benchmarks/fuzz.py --only {row['parser']} --seed {seed} --case {defect['case']}", flush=True)  # fmt: skip
+        print(
+            f"    {defect['times']} x {defect['what'][:230]} [{defect['where']}]\n"
+            f"        python benchmarks/fuzz.py --only {row['parser']} --seed {seed} --case {defect['case']}",
+            flush=True,
+        )
 
 
 def _again(name: str, seed: int, number: int, keep: Path | None) -> int:
     """One case in this process, so that its traceback shows."""
-    from cyclescape.errors import CyclescapeError
     from fuzzing.case import made, placed
     from fuzzing.worker import seeds_of
+
+    from cyclescape.errors import CyclescapeError
 
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         main_file, files, changes = made(PARSERS[name], seeds_of(PARSERS[name], Path(folder)), seed, number)

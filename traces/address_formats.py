@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..reading import arrays_in, open_regular, read_bytes
+from ..reading import arrays_in, lines_in, read_bytes
 from .addresses import AddressTrace
 
 __all__ = ["read_csv", "read_npz", "read_stl", "read_text", "write_npz", "write_text"]
@@ -22,20 +22,16 @@ __all__ = ["read_csv", "read_npz", "read_stl", "read_text", "write_npz", "write_
 _STL = re.compile(r"(\d+)\s*:\s*(?:\(\s*\d+\s*\)\s*)?(read|write)\s+(0x[0-9a-f]+)(?:\s+0x[0-9a-f]+)?")
 _LARGEST = 256 << 20
 """Bytes of arrays: some 15 million requests."""
+_LARGEST_TEXT = 2 << 30
 _OPERATIONS = {"LD": False, "R": False, "READ": False, "ST": True, "W": True, "WRITE": True}
 _TEXT = "`LD|ST address`, `R|W address`, `address READ|WRITE cycle` or `cycle R|W address`"
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines without comments and blanks."""
-    with open_regular(path) as file:
-        for number, line in enumerate(file, 1):
-            try:
-                text = line.decode("utf-8").partition("#")[0].strip()
-            except UnicodeDecodeError:
-                raise InputError(f"{path}, line {number}: is not UTF-8 text") from None
-            if text:
-                yield number, text
+    for number, line in lines_in(path, _LARGEST_TEXT):
+        if text := line.partition("#")[0].strip():
+            yield number, text
 
 
 def _cells(path: Path, number: int, line: str) -> list[str]:
@@ -91,7 +87,7 @@ def read_stl(name: str, path: Path) -> AddressTrace:
     rows = []
     for number, line in _lines(path):
         match = _STL.fullmatch(line)
-        if match is None or _number(match[3]) is None:
+        if match is None or _number(match[3]) is None or _number(match[1].lstrip("0") or "0") is None:
             raise InputError(f"{path}, line {number}: {line!r}; accepted: `cycle: [(length)] read|write 0xaddress [0xdata]`")
         rows.append((int(match[1]), int(match[3], 16), match[2] == "write"))
     return _trace(name, path, rows)

@@ -14,6 +14,7 @@ All warps of a kernel of the first two kinds do the same, so that one warp's tra
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections import Counter
@@ -125,12 +126,14 @@ def _read(path: Path) -> list[Row]:
 
 
 def _row(path: Path, number: int, cells: dict[str, str]) -> Row:
-    params = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)(?:\s|$)", cells["params"] or "")}
+    params = {key: int(value) for key, value in re.findall(r"(\w+)=(\d{1,9})(?:\s|$)", cells["params"] or "")}
     try:
-        return Row(cells["benchmark"], cells["profiler"], float(cells["clock_mhz"]), params, float(cells["cycles"]),
-                   float(cells["time_us"]))
-    except (TypeError, ValueError):
-        raise InputError(f"{path}:{number}: clock_mhz, cycles and time_us; accepted: numbers") from None
+        clock, cycles, time = (float(cells[name]) for name in ("clock_mhz", "cycles", "time_us"))
+    except ValueError:
+        clock = math.nan
+    if not (0 < clock < 1e6 and 0 < cycles < 1e15 and 0 < time < 1e12):
+        raise InputError(f"{path}:{number}: clock_mhz, cycles and time_us; accepted: numbers above 0")
+    return Row(cells["benchmark"], cells["profiler"], clock, params, cycles, time)
 
 
 def _is_empty(row: Row) -> bool:
@@ -179,10 +182,10 @@ class _Kernels:
             if not found:
                 return (), "no trace of that number of iterations"
             one = found[0]
-        grid = _grid(one, row.params["block"], -(-row.params["thread"] // 32))
-        if grid.warp_instructions > MOST_INSTRUCTIONS:
-            return (), f"more than {MOST_INSTRUCTIONS} warp instructions"
-        return (grid,), ""
+        blocks, warps = row.params["block"], -(-row.params["thread"] // 32)
+        if not 0 < blocks * warps * int(one.warp_length[0]) <= MOST_INSTRUCTIONS:
+            return (), f"no, or more than {MOST_INSTRUCTIONS} warp instructions"
+        return (_grid(one, blocks, warps),), ""
 
     def trace(self, name: str) -> tuple[Kernel, ...]:
         if name not in self.read:

@@ -25,6 +25,8 @@ class Parser:
     """Read the first file of a case, and use a little of what it says."""
     mutators: tuple[Mutator, ...]
     """Of which one is taken for each case, those listed twice as often."""
+    weight: float = 1.0
+    """Its share of all cases, beside 1: less where a case costs more."""
     words: bool = False
     """Whether it reads text of a command line rather than files; the text is in the file."""
 

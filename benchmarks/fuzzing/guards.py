@@ -17,11 +17,36 @@ __all__ = ["Growth", "Hang", "Watch", "limited"]
 
 _WRITE = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _PATHS = {  # events whose so many first arguments are paths that change
-    "os.mkdir": 1, "os.remove": 1, "os.rmdir": 1, "os.rename": 2, "os.symlink": 2, "os.link": 2, "os.truncate": 1, "os.chmod": 1,
-    "os.chown": 1, "os.utime": 1, "shutil.rmtree": 1, "shutil.copyfile": 2, "shutil.move": 2, "sqlite3.connect": 1,
-}  # fmt: skip
-_NEVER = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "os.spawn", "socket.connect",
-          "socket.bind", "pickle.find_class", "webbrowser.open", "ftplib.connect", "urllib.Request"}  # fmt: skip
+    "os.mkdir": 1,
+    "os.remove": 1,
+    "os.rmdir": 1,
+    "os.rename": 2,
+    "os.symlink": 2,
+    "os.link": 2,
+    "os.truncate": 1,
+    "os.chmod": 1,
+    "os.chown": 1,
+    "os.utime": 1,
+    "shutil.rmtree": 1,
+    "shutil.copyfile": 2,
+    "shutil.move": 2,
+    "sqlite3.connect": 1,
+}
+_NEVER = {
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "os.forkpty",
+    "os.spawn",
+    "socket.connect",
+    "socket.bind",
+    "pickle.find_class",
+    "webbrowser.open",
+    "ftplib.connect",
+    "urllib.Request",
+}
 
 
 class Hang(BaseException):

@@ -17,9 +17,14 @@ _LINES = (in_lines, in_lines, in_lines, in_bytes)
 _YAML = (in_yaml, in_yaml, in_yaml, in_lines, in_bytes)
 _TABLE = (in_table, in_lines, in_lines, in_bytes)
 _TINY = {
-    "memory-hierarchy": "stream:n=50", "dram-controller": "random:n=50", "dataflow": "mlp", "streaming": "attention:seq_len=4,heads=1",
-    "systolic": "mlp", "row-stationary": "mlp", "gpu-core": "vector-add:ctas=1,warps=1",
-}  # fmt: skip
+    "memory-hierarchy": "stream:n=50",
+    "dram-controller": "random:n=50",
+    "dataflow": "mlp",
+    "streaming": "attention:seq_len=4,heads=1",
+    "systolic": "mlp",
+    "row-stationary": "mlp",
+    "gpu-core": "vector-add:ctas=1,warps=1",
+}
 
 
 def _workload(machine: str) -> Any:
@@ -70,7 +75,9 @@ def _design(path: Path) -> object:
 
 
 def _shipped(package: str, folder: str) -> Sequence[Files]:
-    found = sorted((file for file in (resources.files(package) / folder).iterdir() if file.name.endswith(".yaml")), key=lambda f: f.name)
+    found = sorted(
+        (file for file in (resources.files(package) / folder).iterdir() if file.name.endswith(".yaml")), key=lambda f: f.name
+    )
     return [{file.name: file.read_bytes()} for file in found]
 
 
@@ -83,7 +90,14 @@ def _devices(path: Path) -> object:
     found = []
     for device in load_devices(path)[:2]:
         run = DramSystem(device).run(load("random:n=30"))
-        found.append((device.channel_bytes, device.peak_bytes_per_tick, run.last_accept_cycle, device.with_ranks(device.organisation.ranks)))
+        found.append(
+            (
+                device.channel_bytes,
+                device.peak_bytes_per_tick,
+                run.last_accept_cycle,
+                device.with_ranks(device.organisation.ranks),
+            )
+        )
     return found
 
 
@@ -150,12 +164,17 @@ def _published(path: Path) -> object:
     return [(figure.expected, figure.value) for figure in figures(path)]
 
 
-_DRAM = ("device,channels,mapping,scheduler,row_policy,refresh,read_q,write_q,wr_low,wr_high,mem_ratio,trace,cycles,n_ACT,timing_override\n"
-         'DDR4_2400R,1,RoBaRaCoCh,FRFCFS,Open,AllBank,32,32,0.2,0.8,1,"{""pattern"": ""random"", ""n"": 20}",100,10,\n'
-         'HBM2_2000,2,MOP4CLXOR,FRFCFSRowHit,ClosedCAP=4,PerBank,16,16,0.2,0.8,2,"{""pattern"": ""stream"", ""n"": 20, ""writes"": ""all""}",50,4,'
-         '"{""nCL"": 20}"\n')  # fmt: skip
-_DRAINED = ("device,trace,inject_every,last_accept_cycle,drained_cycle,reads,avg_read_latency,lat_min,lat_p50,lat_p90,lat_p99,lat_max\n"
-            'DDR4_2400R,"{""pattern"": ""random"", ""n"": 20}",4,300,300,20,50.0,37,40,50,60,70\n')  # fmt: skip
+_DRAM = (
+    "device,channels,mapping,scheduler,row_policy,refresh,read_q,write_q,wr_low,wr_high,mem_ratio,trace,cycles,n_ACT,timing_override\n"
+    'DDR4_2400R,1,RoBaRaCoCh,FRFCFS,Open,AllBank,32,32,0.2,0.8,1,"{""pattern"": ""random"", ""n"": 20}",100,10,\n'
+    "HBM2_2000,2,MOP4CLXOR,FRFCFSRowHit,ClosedCAP=4,PerBank,16,16,0.2,0.8,2,"
+    '"{""pattern"": ""stream"", ""n"": 20, ""writes"": ""all""}",50,4,'
+    '"{""nCL"": 20}"\n'
+)
+_DRAINED = (
+    "device,trace,inject_every,last_accept_cycle,drained_cycle,reads,avg_read_latency,lat_min,lat_p50,lat_p90,lat_p99,lat_max\n"
+    'DDR4_2400R,"{""pattern"": ""random"", ""n"": 20}",4,300,300,20,50.0,37,40,50,60,70\n'
+)
 
 
 def _dram_table(path: Path) -> object:
@@ -192,23 +211,46 @@ def _hardware(path: Path) -> object:
 
 
 PARSERS = (
-    Parser("design-yaml", _design_seeds, _design, _YAML),
-    Parser("design-toml", _toml_seeds, _design, _LINES),
-    Parser("dram-device", lambda _: _shipped("cyclescape.simulator.memory.dram", "devices"), _devices, _YAML),
+    Parser("design-yaml", _design_seeds, _design, _YAML, weight=0.5),
+    Parser("design-toml", _toml_seeds, _design, _LINES, weight=0.5),
+    Parser("dram-device", lambda _: _shipped("cyclescape.simulator.memory.dram", "devices"), _devices, _YAML, weight=0.5),
     Parser("dram-mapping", texts(("map.yaml", _MAPPING)), _mapping, _YAML),
-    Parser("dram-currents", texts(("currents.yaml", _CURRENTS)), _currents, _YAML),
-    Parser("dram-table", texts(("runs.csv", _DRAM), ("drained.csv", _DRAINED)), _dram_table, _TABLE),
-    Parser("scalesim-table", lambda _: [dict([_bytes(_cut("cyclescape.accelerators.systolic", "reference/scalesim.csv", 9))])], _scalesim,
-           _TABLE),
-    Parser("streaming-table", lambda _: [dict([_bytes(_cut("cyclescape.accelerators.streaming", f"reference/{name}", 12))])
-                                         for name in _tables("cyclescape.accelerators.streaming")], _streaming, _LINES),
-    Parser("row-stationary-table", lambda _: [dict([_bytes(_cut("cyclescape.accelerators.row_stationary", f"reference/{name}", 12))])
-                                              for name in _tables("cyclescape.accelerators.row_stationary")], _row_stationary, _LINES),
+    Parser("dram-currents", texts(("currents.yaml", _CURRENTS)), _currents, _YAML, weight=0.5),
+    Parser("dram-table", texts(("runs.csv", _DRAM), ("drained.csv", _DRAINED)), _dram_table, _TABLE, weight=0.3),
+    Parser(
+        "scalesim-table",
+        lambda _: [dict([_bytes(_cut("cyclescape.accelerators.systolic", "reference/scalesim.csv", 9))])],
+        _scalesim,
+        _TABLE,
+    ),
+    Parser(
+        "streaming-table",
+        lambda _: [
+            dict([_bytes(_cut("cyclescape.accelerators.streaming", f"reference/{name}", 12))])
+            for name in _tables("cyclescape.accelerators.streaming")
+        ],
+        _streaming,
+        _LINES,
+    ),
+    Parser(
+        "row-stationary-table",
+        lambda _: [
+            dict([_bytes(_cut("cyclescape.accelerators.row_stationary", f"reference/{name}", 12))])
+            for name in _tables("cyclescape.accelerators.row_stationary")
+        ],
+        _row_stationary,
+        _LINES,
+    ),
     Parser("published-table", lambda _: [dict([_bytes(_cut("cyclescape.traces", "published.csv", 20))])], _published, _TABLE),
-    Parser("gpu-measurements", lambda _: [{"a.csv": _MEASURED.encode()}, {"a.csv": _MEASURED.encode(), "own.gasm": _GASM.encode()}],
-           _measurements, _TABLE),
-    Parser("gpu-hardware", texts(("h100_kernel_cycles.csv", _CYCLES)), _hardware, _TABLE),
-)  # fmt: skip
+    Parser(
+        "gpu-measurements",
+        lambda _: [{"a.csv": _MEASURED.encode()}, {"a.csv": _MEASURED.encode(), "own.gasm": _GASM.encode()}],
+        _measurements,
+        _TABLE,
+        weight=0.5,
+    ),
+    Parser("gpu-hardware", texts(("h100_kernel_cycles.csv", _CYCLES)), _hardware, _TABLE, weight=0.3),
+)
 
 
 def _bytes(item: tuple[str, str]) -> tuple[str, bytes]:

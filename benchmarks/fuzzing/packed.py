@@ -94,8 +94,24 @@ def npy(dtype: str, shape: tuple[int, ...], data: bytes, version: int = 1) -> by
     return b"\x93NUMPY" + bytes((version, 0)) + size + header + data
 
 
-_DTYPES = ("'|O'", "'<f4'", "'<f8'", "'<i8'", "'>i8'", "'|b1'", "'<U9'", "'<c16'", "'<M8[s]'", "[('a', '<i8')]", "'|V8'", "'<f2'", "'x'", "7",
-           "'<i8:'", "'" + "<" * 3000 + "'")  # fmt: skip
+_DTYPES = (
+    "'|O'",
+    "'<f4'",
+    "'<f8'",
+    "'<i8'",
+    "'>i8'",
+    "'|b1'",
+    "'<U9'",
+    "'<c16'",
+    "'<M8[s]'",
+    "[('a', '<i8')]",
+    "'|V8'",
+    "'<f2'",
+    "'x'",
+    "7",
+    "'<i8:'",
+    "'" + "<" * 3000 + "'",
+)
 _SHAPES = ((), (0,), (1,), (3,), (2**40,), (2**31, 2**31), (-1,), (1, 1), (3, 0), (1,) * 33, (2**63,), (65, 2), ("a",), (1.5,))
 
 
@@ -112,8 +128,19 @@ def in_npy(rng: Random, data: bytes) -> bytes:
         with np.errstate(all="ignore"):
             flat[rng.randrange(flat.size)] = np.array(rng.choice(listed)).astype(array.dtype)
     with np.errstate(all="ignore"):
-        array = rng.choice((lambda: flat, lambda: array, lambda: array, lambda: array[..., None], lambda: array[:0], lambda: array.T,
-                            lambda: array.astype("f4"), lambda: array.astype("i8"), lambda: array.astype("U5")))()  # fmt: skip
+        array = rng.choice(
+            (
+                lambda: flat,
+                lambda: array,
+                lambda: array,
+                lambda: array[..., None],
+                lambda: array[:0],
+                lambda: array.T,
+                lambda: array.astype("f4"),
+                lambda: array.astype("i8"),
+                lambda: array.astype("U5"),
+            )
+        )()
     out = io.BytesIO()
     np.save(out, array)
     return out.getvalue()
@@ -220,10 +247,24 @@ def _change_table(rng: Random, db: sqlite3.Connection, table: str) -> None:
 def _cell(rng: Random, old: Any) -> Any:
     if isinstance(old, str) and old[:1] in "{[" and old and rng.random() < 0.8:
         return plain.in_json(rng, old.encode()).decode()
-    return rng.choice((
-        None, 0, -1, 2**63 - 1, 1e300, float("nan"), float("inf"), b"\xff\xfe", b"", "x", hostile.number(rng),
-        hostile.text(rng).encode("utf-8", "replace").decode(), f"{old}x", str(old)[:5],
-    ))  # fmt: skip
+    return rng.choice(
+        (
+            None,
+            0,
+            -1,
+            2**63 - 1,
+            1e300,
+            float("nan"),
+            float("inf"),
+            b"\xff\xfe",
+            b"",
+            "x",
+            hostile.number(rng),
+            hostile.text(rng).encode("utf-8", "replace").decode(),
+            f"{old}x",
+            str(old)[:5],
+        )
+    )
 
 
 def in_parquet(rng: Random, data: bytes) -> bytes:
@@ -265,7 +306,10 @@ def _change_frame(rng: Random, frame: Any) -> None:
             values = list(frame[column].astype(object))
             at = rng.randrange(len(values))
             values[at] = _cell(rng, values[at]) if column != "record" else plain.in_json(rng, str(values[at]).encode()).decode()
-            frame[column] = [value if isinstance(value, str) or value is None else str(value) for value in values] \
-                if any(isinstance(value, str | bytes) for value in values) else values  # fmt: skip
+            frame[column] = (
+                [value if isinstance(value, str) or value is None else str(value) for value in values]
+                if any(isinstance(value, str | bytes) for value in values)
+                else values
+            )
         if not len(frame):
             return

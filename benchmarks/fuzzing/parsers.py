@@ -5,6 +5,4 @@ from __future__ import annotations
 from . import machines, results, words, workloads
 from .case import Parser
 
-PARSERS: dict[str, Parser] = {
-    parser.name: parser for part in (workloads, machines, results, words) for parser in part.PARSERS
-}
+PARSERS: dict[str, Parser] = {parser.name: parser for part in (workloads, machines, results, words) for parser in part.PARSERS}

@@ -146,7 +146,9 @@ def in_yaml(rng: Random, data: bytes) -> bytes:
     if rng.random() < 0.25:
         return _yaml_trick(rng, data)
     try:
-        return yaml.safe_dump(in_tree(rng, yaml.safe_load(data)), sort_keys=False, allow_unicode=True).encode("utf-8", "surrogatepass")
+        return yaml.safe_dump(in_tree(rng, yaml.safe_load(data)), sort_keys=False, allow_unicode=True).encode(
+            "utf-8", "surrogatepass"
+        )
     except (ValueError, yaml.YAMLError):  # what the writer cannot write
         return in_lines(rng, data)
 
@@ -154,7 +156,19 @@ def in_yaml(rng: Random, data: bytes) -> bytes:
 _LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi")
 )
-_JSON = (b"[" * 100_000, b'{"a":' * 50_000, b"9" * 10_000, b"NaN", b'"\\ud800"', b"{}", b"[]", b"null", b'""', b"\xef\xbb\xbf{}", b"1e999")
+_JSON = (
+    b"[" * 100_000,
+    b'{"a":' * 50_000,
+    b"9" * 10_000,
+    b"NaN",
+    b'"\\ud800"',
+    b"{}",
+    b"[]",
+    b"null",
+    b'""',
+    b"\xef\xbb\xbf{}",
+    b"1e999",
+)
 
 
 def _yaml_trick(rng: Random, data: bytes) -> bytes:
@@ -166,14 +180,43 @@ def _yaml_trick(rng: Random, data: bytes) -> bytes:
     def instead(new: str) -> str:
         return text.replace(line, f"{indent}{key}: {new}", 1)
 
-    return _encoded(rng.choice((
-        lambda: _LAUGHS + instead("*i"), lambda: instead("&r [*r]"), lambda: instead("&r {x: *r}"), lambda: text + text,
-        lambda: instead("2001-01-01"), lambda: instead("2001-99-99"), lambda: instead("2001-01-01T00:00:00Z"),
-        lambda: instead("!!binary AAAA"), lambda: instead("!!set {a, b}"), lambda: instead("!!omap [a: 1]"), lambda: instead("!!float x"),
-        lambda: instead("!!int x"), lambda: instead("!!python/name:os.system"), lambda: instead("1:30:00"), lambda: instead(".inf"),
-        lambda: instead(".nan"), lambda: instead("0x" + "f" * 5000), lambda: instead("1" * 5000), lambda: instead("on"),
-        lambda: instead("|\n  x\n  y"), lambda: instead("[" * 3000), lambda: instead("{a: " * 900), lambda: instead("&x 1\n<<: *x"),
-        lambda: f"<<: {{{key}: 1}}\n{text}", lambda: f"{text}\n---\n{text}", lambda: f"? [a]\n: 1\n{text}", lambda: f"? {{a: 1}}\n: 1\n{text}",
-        lambda: f"%YAML 9.9\n---\n{text}", lambda: f"null: 1\n{text}", lambda: f"1.5: 1\n{text}", lambda: text.replace("  ", "\t"),
-        lambda: instead("[" + "x, " * 30_000 + "]"), lambda: "- " * 2000, lambda: text + "\n...\nx",
-    ))())  # fmt: skip
+    return _encoded(
+        rng.choice(
+            (
+                lambda: _LAUGHS + instead("*i"),
+                lambda: instead("&r [*r]"),
+                lambda: instead("&r {x: *r}"),
+                lambda: text + text,
+                lambda: instead("2001-01-01"),
+                lambda: instead("2001-99-99"),
+                lambda: instead("2001-01-01T00:00:00Z"),
+                lambda: instead("!!binary AAAA"),
+                lambda: instead("!!set {a, b}"),
+                lambda: instead("!!omap [a: 1]"),
+                lambda: instead("!!float x"),
+                lambda: instead("!!int x"),
+                lambda: instead("!!python/name:os.system"),
+                lambda: instead("1:30:00"),
+                lambda: instead(".inf"),
+                lambda: instead(".nan"),
+                lambda: instead("0x" + "f" * 5000),
+                lambda: instead("1" * 5000),
+                lambda: instead("on"),
+                lambda: instead("|\n  x\n  y"),
+                lambda: instead("[" * 3000),
+                lambda: instead("{a: " * 900),
+                lambda: instead("&x 1\n<<: *x"),
+                lambda: f"<<: {{{key}: 1}}\n{text}",
+                lambda: f"{text}\n---\n{text}",
+                lambda: f"? [a]\n: 1\n{text}",
+                lambda: f"? {{a: 1}}\n: 1\n{text}",
+                lambda: f"%YAML 9.9\n---\n{text}",
+                lambda: f"null: 1\n{text}",
+                lambda: f"1.5: 1\n{text}",
+                lambda: text.replace("  ", "\t"),
+                lambda: instead("[" + "x, " * 30_000 + "]"),
+                lambda: "- " * 2000,
+                lambda: text + "\n...\nx",
+            )
+        )()
+    )

@@ -23,7 +23,16 @@ def _searched(room: Path) -> Path:
     if not (room / "store.sqlite").exists():
         work = room / "tiny.csv"
         work.write_text(_TOPOLOGY)
-        cs.search("systolic", str(work), objective="time_s,area_mm2", constraints="area_mm2<=9", agent="random", budget=8, seed=1, out=room)
+        cs.search(
+            "systolic",
+            str(work),
+            objective="time_s,area_mm2",
+            constraints="area_mm2<=9",
+            agent="random",
+            budget=8,
+            seed=1,
+            out=room,
+        )
     return room / "store.sqlite"
 
 
@@ -275,7 +284,7 @@ def _any(rng: Any, data: bytes) -> bytes:
     return rng.choice((in_json, in_lines))(rng, data) if data.startswith(b"{") else rng.choice(_YAML)(rng, data)
 
 
-_QUEUE = "jobs: 4\ncores: 8\nmemory: 16GB\nwalltime: \"02:00:00\"\nqueue: short\njob_script_prologue: [module load python]\n"
+_QUEUE = 'jobs: 4\ncores: 8\nmemory: 16GB\nwalltime: "02:00:00"\nqueue: short\njob_script_prologue: [module load python]\n'
 
 
 def _queue(path: Path) -> object:
@@ -300,29 +309,43 @@ def _runs(path: Path) -> object:
 
 _HEAD = (in_zip({".json": in_json, ".npz": in_zip({".npy": in_npy}), ".txt": in_lines}, digests_right),) * 4
 PARSERS = (
-    Parser("store", _store_seeds, _frame, _STORE),
-    Parser("store-verify", _store_seeds, _verified, _STORE),
-    Parser("store-report", _store_seeds, _page, _STORE),
-    Parser("store-lookup", lambda room: [*_store_seeds(room), *_table_seeds(room)], _study,
-           (lambda rng, data: (rng.choice(_STORE) if data.startswith(b"SQLite") else _exported)(rng, data),)),
-    Parser("dataset", _table_seeds, _frame, (lambda rng, data: _exported(rng, data),)),
-    Parser("samples", lambda room: [*_store_seeds(room), *_table_seeds(room)], _samples,
-           (lambda rng, data: (rng.choice(_STORE) if data.startswith(b"SQLite") else _exported)(rng, data),)),
-    Parser("surrogate", _surrogate_seeds, _surrogate, (*_HEAD, in_bytes)),
-    Parser("policy", _policy_seeds, _policy, (in_zip({"header.npy": in_array_of_json, ".npy": in_npy}),) * 4 + (in_bytes,)),
-    Parser("contest-problem", lambda _: [{"p.yaml": _PROBLEM.encode()}], _problem, _YAML),
+    Parser("store", _store_seeds, _frame, _STORE, weight=0.3),
+    Parser("store-verify", _store_seeds, _verified, _STORE, weight=0.8),
+    Parser("store-report", _store_seeds, _page, _STORE, weight=0.4),
+    Parser(
+        "store-lookup",
+        lambda room: [*_store_seeds(room), *_table_seeds(room)],
+        _study,
+        (lambda rng, data: (rng.choice(_STORE) if data.startswith(b"SQLite") else _exported)(rng, data),),
+        weight=0.15,
+    ),
+    Parser("dataset", _table_seeds, _frame, (lambda rng, data: _exported(rng, data),), weight=0.15),
+    Parser(
+        "samples",
+        lambda room: [*_store_seeds(room), *_table_seeds(room)],
+        _samples,
+        (lambda rng, data: (rng.choice(_STORE) if data.startswith(b"SQLite") else _exported)(rng, data),),
+        weight=0.4,
+    ),
+    Parser("surrogate", _surrogate_seeds, _surrogate, (*_HEAD, in_bytes), weight=0.3),
+    Parser(
+        "policy",
+        _policy_seeds,
+        _policy,
+        (in_zip({"header.npy": in_array_of_json, ".npy": in_npy}),) * 4 + (in_bytes,),
+        weight=0.3,
+    ),
+    Parser("contest-problem", lambda _: [{"p.yaml": _PROBLEM.encode()}], _problem, _YAML, weight=0.3),
     Parser("contest-truth", _truth_seeds, _truth, (in_json, in_json, in_lines, in_bytes)),
-    Parser("contest-table", _contest_seeds, _table, (_any,)),
-    Parser("contest-study", _kept_seeds, _contest, (_any,)),
-    Parser("sweep", lambda _: [{"spec.yaml": _SWEEP.encode()}], _sweep, _YAML),
-    Parser("shards", _shard_seeds, _shards, (_any,)),
-    Parser("job-queue", lambda _: [{"queue.yaml": _QUEUE.encode()}], _queue, _YAML),
+    Parser("contest-table", _contest_seeds, _table, (_any,), weight=0.3),
+    Parser("contest-study", _kept_seeds, _contest, (_any,), weight=0.15),
+    Parser("sweep", lambda _: [{"spec.yaml": _SWEEP.encode()}], _sweep, _YAML, weight=0.5),
+    Parser("shards", _shard_seeds, _shards, (_any,), weight=0.15),
+    Parser("job-queue", lambda _: [{"queue.yaml": _QUEUE.encode()}], _queue, _YAML, weight=0.5),
     Parser("experiment-runs", _runs_seeds, _runs, (in_table, in_lines, in_lines, in_bytes)),
-)  # fmt: skip
+)
 
 
 def _exported(rng: Any, data: bytes) -> bytes:
     table = in_parquet if data.startswith(b"PAR1") else in_table
     return rng.choice((table, table, table, in_bytes))(rng, data)
-
-

@@ -38,15 +38,39 @@ def _unreadable(path: Path) -> None:
 
 
 PLACES: dict[str, Change] = {
-    "a directory": _directory, "nothing": _gone, "a link to itself": _link("loop"), "a link to nothing": _link("not/there"),
-    "a link to a directory": _link("/"), "a link to an endless file": _link("/dev/zero"), "a link to a pipe": _pipe,
+    "a directory": _directory,
+    "nothing": _gone,
+    "a link to itself": _link("loop"),
+    "a link to nothing": _link("not/there"),
+    "a link to a directory": _link("/"),
+    "a link to an endless file": _link("/dev/zero"),
+    "a link to a pipe": _pipe,
     "a file that may not be read": _unreadable,
-}  # fmt: skip
+}
 CONTENTS = (
-    b"", b"\x00", b"\x00" * 4096, b"\n" * 5000, b"\xff\xfe\x00", b"\xef\xbb\xbf", b"a" * 3_000_000, b"a,b,c\n" * 200_000, b"PK\x03\x04",
-    b"PAR1", b"SQLite format 3\x00", b"\x93NUMPY", b"\x1f\x8b\x08", b"%PDF-1.4", b"[" * 200_000, b"{" * 200_000, b"\"" * 1001,
-    "é".encode("utf-16"), b"- " * 100_000, b"a: " * 50_000, b"(" * 50_000, b"\x1b]0;x\x07",
-)  # fmt: skip
+    b"",
+    b"\x00",
+    b"\x00" * 4096,
+    b"\n" * 5000,
+    b"\xff\xfe\x00",
+    b"\xef\xbb\xbf",
+    b"a" * 3_000_000,
+    b"a,b,c\n" * 200_000,
+    b"PK\x03\x04",
+    b"PAR1",
+    b"SQLite format 3\x00",
+    b"\x93NUMPY",
+    b"\x1f\x8b\x08",
+    b"%PDF-1.4",
+    b"[" * 200_000,
+    b"{" * 200_000,
+    b'"' * 1001,
+    "é".encode("utf-16"),
+    b"- " * 100_000,
+    b"a: " * 50_000,
+    b"(" * 50_000,
+    b"\x1b]0;x\x07",
+)
 
 
 def change(rng: Random, files: Files) -> tuple[Files, dict[str, Change]]:

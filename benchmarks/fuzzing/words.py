@@ -93,7 +93,10 @@ def _command(text: str) -> object:
         argv = shlex.split(text)
     except ValueError:
         argv = text.split()
-    out, errors = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace"), io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace")
+    out, errors = (
+        io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace"),
+        io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace"),
+    )
     before = sys.argv
     sys.argv = ["cyclescape", *argv]
     code: object = 0
@@ -114,29 +117,110 @@ def _command(text: str) -> object:
 
 
 PARSERS = (
-    Parser("settings", _seeds(
-        "systolic rows=8 cols=16 dataflow=ws", "dram-controller page_policy=Closed request_buffer_size=8", "streaming graph=naive lanes=2",
-        "gpu-core warps=16 register_cache=false", "dataflow sockets=2 hbm_gib=1.5", "memory-hierarchy l1_kib=16 l1_policy=lru",
-        "row-stationary rows=12 cols=14",
-    ), _reading(_settings), _LINES, words=True),
-    Parser("workload", _seeds(
-        "resnet18:batch=2,resolution=64", "attention:seq_len=16,heads=2", "stream:n=100,writes=every3", "zipf:n=50,items=10,skew=1.1",
-        "random:n=20,writes=rand:100", "matmul:m=4,n=4,k=4,tile=2", "shufflenet-v2:width=0.5,sparsity=2:4", "vector-add:ctas=2,warps=1",
-        "cuda-vector-add:n=64,arch=sm_86", "pointer-chase:n=10,nodes=4", "transpose:rows=4,cols=4", "mobilenet-v1:width=0.25",
-    ), _reading(_workload), _LINES, words=True),
-    Parser("objective", _seeds("edp", "time_s, energy_j|area_mm2<=20", "max:utilization,min:cycles|time_s>=0.1; energy_j<=1e-3",
-                               "energy_j*time_s**2/area_mm2", "-utilization"), _reading(_objective), _LINES, words=True),
-    Parser("agent", _seeds("random", "genetic:population=8,mutation=0.1", "annealing:start=1.0", "nsga2:population=6", "auto",
-                           "guided:trees=5", "ants:ants=4", "sobol"), _reading(_agent), _LINES, words=True),
-    Parser("evaluator", _seeds("direct", "pool:1", "cached:kept", "cached:kept|direct", "lookup:none.csv", "surrogate:none"),
-           _reading(_evaluator), _LINES, words=True),
-    Parser("small-forms", _seeds("shard 3/100", "shard 1/1", "lookup a.csv:nearest=true,machine=systolic", "lookup x"),
-           _reading(_parts), _LINES, words=True),
-    Parser("command", _seeds(
-        "run systolic --workload tiny.csv --set rows=8 --cols 16 --json", "run systolic -w tiny.csv --timeline t.json --html p.html",
-        "list parameters systolic", "list workloads tiny.csv --json", "list metrics", "search systolic -w tiny.csv --agent random --budget 2 "
-        "--out found -c area_mm2<=20 --json", "report found", "dataset export found --out a.csv", "verify found --sample 1",
-        "sweep spec.yaml --out swept --shard 1/2", "policy show p.policy", "surrogate predict s.surrogate --set rows=8", "compare check x.yaml",
-        "fit gpu measured.csv --out d.yaml", "validate streaming table.csv", "experiment draco --out e",
-    ), _reading(_command), _LINES, words=True),
-)  # fmt: skip
+    Parser(
+        "settings",
+        _seeds(
+            "systolic rows=8 cols=16 dataflow=ws",
+            "dram-controller page_policy=Closed request_buffer_size=8",
+            "streaming graph=naive lanes=2",
+            "gpu-core warps=16 register_cache=false",
+            "dataflow sockets=2 hbm_gib=1.5",
+            "memory-hierarchy l1_kib=16 l1_policy=lru",
+            "row-stationary rows=12 cols=14",
+        ),
+        _reading(_settings),
+        _LINES,
+        words=True,
+    ),
+    Parser(
+        "workload",
+        _seeds(
+            "resnet18:batch=2,resolution=64",
+            "attention:seq_len=16,heads=2",
+            "stream:n=100,writes=every3",
+            "zipf:n=50,items=10,skew=1.1",
+            "random:n=20,writes=rand:100",
+            "matmul:m=4,n=4,k=4,tile=2",
+            "shufflenet-v2:width=0.5,sparsity=2:4",
+            "vector-add:ctas=2,warps=1",
+            "cuda-vector-add:n=64,arch=sm_86",
+            "pointer-chase:n=10,nodes=4",
+            "transpose:rows=4,cols=4",
+            "mobilenet-v1:width=0.25",
+        ),
+        _reading(_workload),
+        _LINES,
+        words=True,
+        weight=0.3,
+    ),
+    Parser(
+        "objective",
+        _seeds(
+            "edp",
+            "time_s, energy_j|area_mm2<=20",
+            "max:utilization,min:cycles|time_s>=0.1; energy_j<=1e-3",
+            "energy_j*time_s**2/area_mm2",
+            "-utilization",
+        ),
+        _reading(_objective),
+        _LINES,
+        words=True,
+    ),
+    Parser(
+        "agent",
+        _seeds(
+            "random",
+            "genetic:population=8,mutation=0.1",
+            "annealing:start=1.0",
+            "nsga2:population=6",
+            "auto",
+            "guided:trees=5",
+            "ants:ants=4",
+            "sobol",
+        ),
+        _reading(_agent),
+        _LINES,
+        words=True,
+        weight=0.5,
+    ),
+    Parser(
+        "evaluator",
+        _seeds("direct", "pool:1", "cached:kept", "cached:kept|direct", "lookup:none.csv", "surrogate:none"),
+        _reading(_evaluator),
+        _LINES,
+        words=True,
+        weight=0.5,
+    ),
+    Parser(
+        "small-forms",
+        _seeds("shard 3/100", "shard 1/1", "lookup a.csv:nearest=true,machine=systolic", "lookup x"),
+        _reading(_parts),
+        _LINES,
+        words=True,
+    ),
+    Parser(
+        "command",
+        _seeds(
+            "run systolic --workload tiny.csv --set rows=8 --cols 16 --json",
+            "run systolic -w tiny.csv --timeline t.json --html p.html",
+            "list parameters systolic",
+            "list workloads tiny.csv --json",
+            "list metrics",
+            "search systolic -w tiny.csv --agent random --budget 2 --out found -c area_mm2<=20 --json",
+            "report found",
+            "dataset export found --out a.csv",
+            "verify found --sample 1",
+            "sweep spec.yaml --out swept --shard 1/2",
+            "policy show p.policy",
+            "surrogate predict s.surrogate --set rows=8",
+            "compare check x.yaml",
+            "fit gpu measured.csv --out d.yaml",
+            "validate streaming table.csv",
+            "experiment draco --out e",
+        ),
+        _reading(_command),
+        _LINES,
+        words=True,
+        weight=0.3,
+    ),
+)

@@ -84,9 +84,11 @@ def _try(parser: Parser, path: Path, room: Path, watch: Watch, printed: int) -> 
     if os.fstat(printed).st_size:
         defects.append((f"prints: {os.pread(printed, 150, 0).decode(errors='replace')}", ""))
     return {
-        "outcome": "defect" if defects else outcome, "s": time.process_time() - start, "mib": growth.mib,
+        "outcome": "defect" if defects else outcome,
+        "s": time.process_time() - start,
+        "mib": growth.mib,
         "defects": [[_one_line(what), where] for what, where in defects],
-    }  # fmt: skip
+    }
 
 
 def _wrong(message: str) -> list[str]:

@@ -46,20 +46,34 @@ def _onnx_seeds(_: Path) -> Sequence[Files]:
         return numpy_helper.from_array(np.ones(dims, np.float32), name)
 
     net = model(
-        node("Conv", "x w b", "c", kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2], group=1), node("Relu", "c", "r"),
-        node("MaxPool", "r", "p", kernel_shape=[2, 2], strides=[2, 2]), node("Flatten", "p", "f", axis=1),
-        node("Gemm", "f g", "h", transB=1), node("Softmax", "h", "y", axis=-1),
+        node("Conv", "x w b", "c", kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2], group=1),
+        node("Relu", "c", "r"),
+        node("MaxPool", "r", "p", kernel_shape=[2, 2], strides=[2, 2]),
+        node("Flatten", "p", "f", axis=1),
+        node("Gemm", "f g", "h", transB=1),
+        node("Softmax", "h", "y", axis=-1),
         constants=[weights("w", 4, 3, 3, 3), weights("b", 4), weights("g", 5, 16)],
     )
     attention = model(
-        node("MatMul", "x q", "a"), node("Transpose", "a", "t", perm=[0, 2, 1]), node("MatMul", "a t", "s"),
-        node("Reshape", "s to", "v"), node("Slice", "v zero one zero", "u"), node("Concat", "u v", "k", axis=0),
-        node("LayerNormalization", "k n", "l", axis=-1), node("Shape", "l", "m"), node("Gather", "m zero", "i", axis=0),
+        node("MatMul", "x q", "a"),
+        node("Transpose", "a", "t", perm=[0, 2, 1]),
+        node("MatMul", "a t", "s"),
+        node("Reshape", "s to", "v"),
+        node("Slice", "v zero one zero", "u"),
+        node("Concat", "u v", "k", axis=0),
+        node("LayerNormalization", "k n", "l", axis=-1),
+        node("Shape", "l", "m"),
+        node("Gather", "m zero", "i", axis=0),
         node("ReduceMean", "l", "y", axes=[1], keepdims=0),
-        constants=[weights("q", 8, 8), numpy_helper.from_array(np.array([2, 32]), "to"), numpy_helper.from_array(np.array([0]), "zero"),
-                   numpy_helper.from_array(np.array([1]), "one"), weights("n", 32)],
+        constants=[
+            weights("q", 8, 8),
+            numpy_helper.from_array(np.array([2, 32]), "to"),
+            numpy_helper.from_array(np.array([0]), "zero"),
+            numpy_helper.from_array(np.array([1]), "one"),
+            weights("n", 32),
+        ],
         shape=(1, 8, 8),
-    )  # fmt: skip
+    )
     return [{"net.onnx": net}, {"attention.onnx": attention}]
 
 
@@ -121,7 +135,10 @@ insts = 2
 0030 ffffffff 0 EXIT 0 0
 #END_TB
 """
-_CONV = """Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides, Sparsity, Dilation,
+_COLUMNS = (
+    "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides, Sparsity, Dilation"
+)
+_CONV = f"""{_COLUMNS},
 Conv1, 32, 32, 3, 3, 3, 16, 2, 2:4, 1,
 Conv2_DP, 16, 16, 3, 3, 16, 1, 1, , 1,
 FC, 1, 1, 1, 1, 256, 10, 1, 1:4, 1,
@@ -163,12 +180,33 @@ PARSERS = (
     Parser("onnx", _onnx_seeds, _load, (in_onnx, in_onnx, in_onnx, in_bytes)),
     Parser("sass", _sass_seeds, _sass, _LINES),
     Parser("microbenchmarks", texts(("own.gasm", _GASM)), _gasm, _LINES),
-    Parser("kernel-trace", lambda _: [{"add.traceg": _TRACE.encode()}, {"kernelslist.g": b"MemcpyHtoD,0x7f00,4\nadd.traceg\n",
-                                                                        "add.traceg": _TRACE.encode()}], _kernel, _LINES),
-    Parser("requests-text", texts(
-        ("a.trace", "# x\nLD 0x40\nST 128\nR 0x0\n"), ("b.trace", "0 R 0x40\n5 W 0x80\n5 W 64\n"), ("c.trace", "0x40 READ 0\n0x80 WRITE 9\n"),
-    ), _requests, _LINES),
-    Parser("requests-stl", texts(("a.stl", "# x\n0: read 0x40\n31: (64) write 0x400140 0xff\n50: read 0x80\n")), _requests, _LINES),
-    Parser("requests-csv", texts(("a.requests.csv", "address,operation,cycle\n0x40,LD,0\n128,write,3\n64,R,9\n")), _requests, _LINES),
+    Parser(
+        "kernel-trace",
+        lambda _: [
+            {"add.traceg": _TRACE.encode()},
+            {"kernelslist.g": b"MemcpyHtoD,0x7f00,4\nadd.traceg\n", "add.traceg": _TRACE.encode()},
+        ],
+        _kernel,
+        _LINES,
+    ),
+    Parser(
+        "requests-text",
+        texts(
+            ("a.trace", "# x\nLD 0x40\nST 128\nR 0x0\n"),
+            ("b.trace", "0 R 0x40\n5 W 0x80\n5 W 64\n"),
+            ("c.trace", "0x40 READ 0\n0x80 WRITE 9\n"),
+        ),
+        _requests,
+        _LINES,
+    ),
+    Parser(
+        "requests-stl", texts(("a.stl", "# x\n0: read 0x40\n31: (64) write 0x400140 0xff\n50: read 0x80\n")), _requests, _LINES
+    ),
+    Parser(
+        "requests-csv",
+        texts(("a.requests.csv", "address,operation,cycle\n0x40,LD,0\n128,write,3\n64,R,9\n")),
+        _requests,
+        _LINES,
+    ),
     Parser("requests-npz", _npz_seeds, _requests, (in_zip({".npy": in_npy}), in_zip({".npy": in_npy}), in_bytes)),
-)  # fmt: skip
+)

@@ -20,7 +20,7 @@ from typing import NoReturn
 import numpy as np
 
 from ...errors import InputError
-from ...reading import open_regular
+from ...reading import lines_in
 from ..catalog import file_format
 from .instruction import RZ, Instruction, Operand
 from .trace import Kernel, KernelTrace
@@ -64,14 +64,8 @@ def read_kernel(path: Path) -> Kernel:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    with open_regular(path) as file:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES} bytes")
-        for number, line in enumerate(file, 1):
-            try:
-                yield line.decode("ascii")
-            except UnicodeDecodeError:
-                raise InputError(f"{path}:{number}: not an ASCII text") from None
+    for _, line in lines_in(path, MAX_BYTES, "ascii"):
+        yield line
 
 
 class _Reader:
@@ -156,6 +150,8 @@ class _Reader:
         try:
             destinations = int(tokens[2])
             sources = int(tokens[4 + destinations])
+            if not (0 <= destinations <= 16 and 0 <= sources <= 16 and 0 <= int(tokens[0], 16) < 1 << 48):
+                raise ValueError("a count, or the PC")
             at = 5 + destinations + sources
             key = (tokens[0], *tokens[2:at], tokens[at])
             mask, width = int(tokens[1], 16), int(tokens[at])
@@ -204,5 +200,7 @@ class _Reader:
             raise ValueError(tokens[0])
         if len(found) != active:
             raise IndexError
+        if min(found) < 0 or max(found) >= 1 << 63:
+            raise ValueError("an address")
         self.addresses += found
         return active

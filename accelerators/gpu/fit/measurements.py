@@ -29,7 +29,7 @@ __all__ = ["CHASE", "EMPTY", "Measurement", "read", "template"]
 
 CHASE, EMPTY = "pointer-chase", "empty-kernel"
 _COLUMNS = ("case", "what", "cycles")
-_ISSUE = re.compile(r"W(\d+)\.(\d+)")
+_ISSUE = re.compile(r"W(\d{1,6})\.(\d{1,6})")
 _BLOCKS = re.compile(r"blocks=([1-9]\d{0,5})")
 
 
@@ -78,7 +78,7 @@ def _beside(case: Case) -> Iterable[Measurement]:
                 yield Measurement(case, case.name, f"W{warp}.{i}", cycle)
     for what, words, where in case.expectations:
         if what in ("elapsed", "end"):
-            if len(words) != 1 or not words[0].isdigit():
+            if len(words) != 1 or not words[0].isdecimal():
                 raise InputError(f"{where}: .expect {what} {' '.join(words)}; accepted: .expect {what} CYCLES")
             yield Measurement(case, case.name, what, int(words[0]))
 
