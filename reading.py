@@ -54,7 +54,7 @@ def open_regular(path: str | os.PathLike[str], accepted: str = "") -> Iterator[I
         with open(path, "rb") as file:
             yield file
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}{hint}") from None
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}{hint}") from None
     except ValueError as error:
         if isinstance(error, InputError) or "null byte" not in str(error):
             raise
@@ -64,10 +64,11 @@ def open_regular(path: str | os.PathLike[str], accepted: str = "") -> Iterator[I
 def read_bytes(path: str | os.PathLike[str], most_bytes: int, accepted: str = "") -> bytes:
     """Return the content of a regular file; raises `InputError`, also where it is larger."""
     with open_regular(path, accepted) as file:
-        data = file.read(most_bytes + 1)
-    if len(data) > most_bytes:
-        size = f"{most_bytes >> 20} MiB" if most_bytes >= 1 << 20 else f"{most_bytes >> 10} KiB"
-        raise InputError(f"{path}: is larger than {size}{f' (accepted: {accepted})' if accepted else ''}")
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(most_bytes + 1) if size <= most_bytes else b""
+    if max(size, len(data)) > most_bytes:
+        most = f"{most_bytes >> 20} MiB" if most_bytes >= 1 << 20 else f"{most_bytes >> 10} KiB"
+        raise InputError(f"{path}: is larger than {most}: {size} bytes{f' (accepted: {accepted})' if accepted else ''}")
     return data
 
 
@@ -93,7 +94,7 @@ def _decoded(data: bytes, where: str, first: int, encoding: str) -> str:
     except UnicodeDecodeError as error:
         line = first + data[: error.start].count(b"\n")
         what = encoding.upper().removesuffix("-SIG")
-        raise InputError(f"{where}:{line}: byte {data[error.start]:#04x}: is not {what} text") from None
+        raise InputError(f"{where}:{line}: byte {data[error.start]:#04x} is not {what} text") from None
     if long := _LONG_NUMBER.search(text):
         line = first + text.count("\n", 0, long.start())
         raise InputError(f"{where}:{line}: {long[0][:20]}...: a number of more than 1000 digits")

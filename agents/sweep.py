@@ -117,9 +117,10 @@ class SweepSpec(BaseModel):
                 listed = known[name].explored if name in known else ()
                 if name in known and not listed:
                     raise InputError(f"sweep: {name}: the machine declares no values to explore; list them")
-            values[name] = tuple(dict.fromkeys(listed))
+            values[name] = tuple(listed)
             fixed.pop(name, None)
         check_values(machine.design, fixed, values)
+        values = {name: tuple(dict.fromkeys(listed)) for name, listed in values.items()}
         for name, parameter in known.items():
             if name not in values:
                 fixed.setdefault(name, parameter.default)

@@ -151,7 +151,8 @@ def _process(name: str, seed: int, first: int, last: int, folder: Path, row: dic
     code = process.wait()
     if code == 0:
         return begun, "done"
-    said = (folder / "errors").read_text(errors="replace").strip().split("\n")[-1]
+    written = [folder / name for name in ("errors", "printed") if (folder / name).exists()]
+    said = " ".join(file.read_text(errors="replace").strip().split("\n")[-1] for file in written)
     if code > 0 and begun == first and not row["accepted"] + row["refused"]:
         raise SystemExit(f"{name}: a valid input is refused, or the process cannot start: {said}")
     return begun, ended or f"ends the process with {code} {said[:200]}"

@@ -34,6 +34,9 @@ def workloads_of(given: Any, load: Callable[[str], Any] | None = None) -> tuple[
     parts = split(given, ";") if isinstance(given, str) else given if isinstance(given, list | tuple) else (given,)
     if not parts:
         raise InputError("no workload is given (accepted: a name, a file, or a Workload)")
+    for part in parts:
+        if not isinstance(part, str) and not hasattr(part, "digest"):
+            raise InputError(f"workload {part!r}: expected a name, a path or a workload")
     return tuple(load(part) if isinstance(part, str) else part for part in parts)
 
 

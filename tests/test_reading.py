@@ -127,7 +127,7 @@ def test_size_and_encoding(tmp_path: Path) -> None:
     path.write_bytes(b"x" * (MOST_YAML + 1))
     assert "larger than 512 KiB" in refusal(read_yaml, path)
     path.write_bytes(b"a\nb\xff")
-    assert f"{path}:2: byte 0xff: is not UTF-8 text" in refusal(read_text, path, 10)
+    assert f"{path}:2: byte 0xff is not UTF-8 text" in refusal(read_text, path, 10)
     path.write_bytes(b"a\r\nb\rc")
     assert read_text(path, 10) == "a\nb\nc"
 

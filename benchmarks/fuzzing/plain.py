@@ -149,7 +149,7 @@ def in_yaml(rng: Random, data: bytes) -> bytes:
         return yaml.safe_dump(in_tree(rng, yaml.safe_load(data)), sort_keys=False, allow_unicode=True).encode(
             "utf-8", "surrogatepass"
         )
-    except (ValueError, yaml.YAMLError):  # what the writer cannot write
+    except (ValueError, RecursionError, yaml.YAMLError):  # what the writer cannot write
         return in_lines(rng, data)
 
 

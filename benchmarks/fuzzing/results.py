@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -151,15 +152,29 @@ def _policy(path: Path) -> object:
     return len(cs.search("systolic", str(path.parent / "w.csv"), agent=f"transfer:file={path}", budget=2, seed=0).trials)
 
 
-_PROBLEM = """summary: small
-accelerator: systolic
-workloads: ["attention:seq_len=8,heads=1"]
-objective: [time_s, area_mm2]
-constraints: ["area_mm2<=20"]
-fixed: {frequency_mhz: 700}
-values: {rows: [4, 8], cols: [4, 8, 16], dataflow: [ws, os]}
-same: [{when: {rows: [4]}, whatever: [dataflow]}]
-"""
+_ASKED = {"rows": (4, 8), "cols": (4, 8, 16), "dataflow": ("ws", "os")}
+
+
+@cache
+def _problem_text() -> str:
+    """A problem of twelve designs: everything else is fixed."""
+    import yaml
+
+    known = _systolic().design.parameters()
+    fixed = {name: parameter.default for name, parameter in known.items() if parameter.explored and name not in _ASKED}
+    return yaml.safe_dump(
+        {
+            "summary": "small",
+            "accelerator": "systolic",
+            "workloads": ["attention:seq_len=8,heads=1"],
+            "objective": ["time_s", "area_mm2"],
+            "constraints": ["area_mm2<=20"],
+            "fixed": fixed,
+            "values": {name: list(listed) for name, listed in _ASKED.items()},
+            "same": [{"when": {"rows": [4]}, "whatever": ["dataflow"]}],
+        },
+        sort_keys=False,
+    )
 
 
 def _contest_seeds(room: Path) -> Sequence[Files]:
@@ -167,12 +182,12 @@ def _contest_seeds(room: Path) -> Sequence[Files]:
     from cyclescape.agents.contest.table import enumerate_problem
     from cyclescape.agents.contest.truth import truth_of
 
-    (room / "p.yaml").write_text(_PROBLEM)
+    (room / "p.yaml").write_text(_problem_text())
     asked = ContestProblem.read(room / "p.yaml")
     table = enumerate_problem(asked, room / "tables")
     truth_of(asked, table).write(room / "tables" / "p.truth.json")
     files = {str(file.relative_to(room)): file.read_bytes() for file in sorted((room / "tables").rglob("*")) if file.is_file()}
-    return [{"p.yaml": _PROBLEM.encode(), **files}]
+    return [{"p.yaml": _problem_text().encode(), **files}]
 
 
 def _problem(path: Path) -> object:
@@ -214,11 +229,11 @@ def _table(path: Path) -> object:
 def _kept_seeds(room: Path) -> Sequence[Files]:
     from cyclescape.agents.contest.contest import compare
 
-    (room / "p.yaml").write_text(_PROBLEM)
+    (room / "p.yaml").write_text(_problem_text())
     compare(["random"], [str(room / "p.yaml")], out=room / "out", budget=5, draws=1, seeds=1)
     kept = next((room / "out" / "studies").rglob("*.json"))
     name = str(kept.relative_to(room))
-    return [{name: kept.read_bytes(), "p.yaml": _PROBLEM.encode()}]
+    return [{name: kept.read_bytes(), "p.yaml": _problem_text().encode()}]
 
 
 def _contest(path: Path) -> object:
@@ -335,7 +350,7 @@ PARSERS = (
         (in_zip({"header.npy": in_array_of_json, ".npy": in_npy}),) * 4 + (in_bytes,),
         weight=0.3,
     ),
-    Parser("contest-problem", lambda _: [{"p.yaml": _PROBLEM.encode()}], _problem, _YAML, weight=0.3),
+    Parser("contest-problem", lambda _: [{"p.yaml": _problem_text().encode()}], _problem, _YAML, weight=0.3),
     Parser("contest-truth", _truth_seeds, _truth, (in_json, in_json, in_lines, in_bytes)),
     Parser("contest-table", _contest_seeds, _table, (_any,), weight=0.3),
     Parser("contest-study", _kept_seeds, _contest, (_any,), weight=0.15),
