@@ -166,6 +166,8 @@ class ResultStore:
             elif "unable to open" in cause or "readonly" in cause:
                 cause += " (accepted: a directory that can be written)"
             raise StoreError(f"{self.path}: {cause}") from None
+        except UnicodeDecodeError:  # a name of a table or column in the file, or what SQLite says of it
+            raise StoreError(f"{self.path}: holds what is no text; move it aside") from None
         except OSError as error:
             cause = error.strerror or str(error)
             raise StoreError(f"{self.path}: {cause} (accepted: a directory that can be written)") from None

@@ -84,7 +84,10 @@ _TOPOLOGY = "Layer, M, N, K,\na, 4, 8, 8,\n"
 
 
 def _command(text: str) -> object:
-    """A whole command; what it writes is beside it. Exit code 2 says one line on stderr."""
+    """A whole command that ends soon if its words are other ones, too; what it writes is beside it.
+
+    Exit code 2 says one line on stderr.
+    """
     from cyclescape.cli import main
     from cyclescape.errors import InputError
 
@@ -206,7 +209,6 @@ PARSERS = (
             "list parameters systolic",
             "list workloads tiny.csv --json",
             "list metrics",
-            "search systolic -w tiny.csv --agent random --budget 2 --out found -c area_mm2<=20 --json",
             "report found",
             "dataset export found --out a.csv",
             "verify found --sample 1",
@@ -215,8 +217,6 @@ PARSERS = (
             "surrogate predict s.surrogate --set rows=8",
             "compare check x.yaml",
             "fit gpu measured.csv --out d.yaml",
-            "validate streaming table.csv",
-            "experiment draco --out e",
         ),
         _reading(_command),
         _LINES,
