@@ -202,7 +202,7 @@ def _add(data: Dataset, flat: dict[str, Any], record: Any) -> None:
     data.rows.append({name: row[name] for name in COLUMNS})
     for told in record["proposals"]:
         proposal = Proposal._make((*told[:7], checked_constraints(told[7])))
-        if what := trial_flaw(TrialRecord(*proposal[:3], row["key"], *proposal[3:7])):
+        if what := trial_flaw(TrialRecord._make((*told[:3], row["key"], *told[3:7]))):
             raise ValueError(f"proposals: {what}")
         data.proposals.setdefault(row["key"], []).append(proposal)
     for study, (asked, created) in record["studies"].items():

@@ -133,9 +133,11 @@ def _is_current(path: Path, machine: Accelerator, origin: Origin, stale: bool) -
 
 def _fits_together(surrogate: Surrogate) -> None:
     """Raise `ValueError` unless columns, targets and calibration have the sizes that each other has."""
-    mean, _ = surrogate.model.predict(np.zeros((1, len(surrogate.encoder.names)), np.float32))
-    sizes = {mean.shape[1], len(surrogate.metrics), len(surrogate.bounded), len(surrogate.seen.table), len(surrogate.new.table)}
-    if len(sizes) > 1 or not np.isfinite(mean).all():
+    mean, deviation = surrogate.model.predict(np.zeros((3, len(surrogate.encoder.names)), np.float32))
+    targets = len(surrogate.metrics)
+    sizes = {len(surrogate.bounded), len(surrogate.seen.table), len(surrogate.new.table)}
+    shapes = {mean.shape, deviation.shape}
+    if sizes != {targets} or shapes != {(3, targets)} or not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
         raise ValueError("its parts do not fit together")
     for name in surrogate.answers:
         if name not in surrogate.machine.metrics:

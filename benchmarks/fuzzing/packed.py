@@ -134,7 +134,7 @@ def in_npy(rng: Random, data: bytes) -> bytes:
                 lambda: array,
                 lambda: array,
                 lambda: array[..., None],
-                lambda: array[:0],
+                lambda: flat[:0].reshape(0, *array.shape[1:]),
                 lambda: array.T,
                 lambda: array.astype("f4"),
                 lambda: array.astype("i8"),
@@ -271,8 +271,7 @@ def in_parquet(rng: Random, data: bytes) -> bytes:
     """Change cells, columns and types of a table."""
     import pandas as pd
 
-    frame = pd.read_parquet(io.BytesIO(data))
-    _change_frame(rng, frame)
+    frame = _changed(rng, pd.read_parquet(io.BytesIO(data)))
     out = io.BytesIO()
     try:
         frame.to_parquet(out, index=rng.random() < 0.1)
@@ -282,24 +281,29 @@ def in_parquet(rng: Random, data: bytes) -> bytes:
 
 
 def in_table(rng: Random, data: bytes) -> bytes:
-    """The same of a CSV file."""
+    """The same of a CSV file, with lines of comment above it; what is none is changed as lines."""
     import pandas as pd
 
-    frame = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
-    _change_frame(rng, frame)
-    return frame.to_csv(index=False, lineterminator="\n").encode("utf-8", "replace")
+    lines = data.splitlines(keepends=True)
+    above = next((at for at, line in enumerate(lines) if not line.startswith(b"#")), 0)
+    try:
+        frame = pd.read_csv(io.BytesIO(b"".join(lines[above:])), dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError):
+        return plain.in_lines(rng, data)
+    text = _changed(rng, frame).to_csv(index=False, lineterminator="\n")
+    return b"".join(lines[:above]) + text.encode("utf-8", "replace")
 
 
-def _change_frame(rng: Random, frame: Any) -> None:
+def _changed(rng: Random, frame: Any) -> Any:
     for _ in range(rng.choice((1, 1, 2))):
         column = rng.choice(list(frame.columns))
         kind = rng.randrange(10)
         if kind == 0 and len(frame.columns) > 1:
-            frame.drop(columns=column, inplace=True)
+            frame = frame.drop(columns=column)
         elif kind == 1:
-            frame.rename(columns={column: rng.choice(("other", "", "a,b", "<script>"))}, inplace=True)
+            frame = frame.rename(columns={column: rng.choice(("other", "", "a,b", "<script>"))})
         elif kind == 2:
-            frame.drop(index=frame.index[rng.randrange(len(frame)) :], inplace=True)
+            frame = frame.drop(index=frame.index[rng.randrange(len(frame)) :])
         elif kind == 3:
             frame[column] = rng.choice((1, 1.5, None, "x", True))
         elif len(frame):
@@ -312,4 +316,5 @@ def _change_frame(rng: Random, frame: Any) -> None:
                 else values
             )
         if not len(frame):
-            return
+            break
+    return frame

@@ -118,7 +118,8 @@ def in_tree(rng: Random, tree: Any) -> Any:
         elif kind == 8 and isinstance(old, list):
             parent[key] = old * rng.choice((2, 50)) if len(old) < 200 else old[:1]
         elif kind == 8 and isinstance(old, int | float) and not isinstance(old, bool):
-            parent[key] = rng.choice((-old, old + 1, old * 2**20, old / 3, str(old), float(old)))
+            near = min(max(old, -(2**64)), 2**64)  # a real number holds no larger one
+            parent[key] = rng.choice((-old, old + 1, old * 2**20, near / 3, str(old), float(near)))
         else:
             other = rng.choice(paths)
             parent[key] = json.loads(json.dumps(_at(tree, other), default=str))

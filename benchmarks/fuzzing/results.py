@@ -135,9 +135,11 @@ def _policy_seeds(room: Path) -> Sequence[Files]:
     from cyclescape.agents.transfer.train import train
 
     (room / "w.csv").write_text(_TOPOLOGY)
+    (room / "v.csv").write_text(_TOPOLOGY.replace("4", "16"))
+    works = [str(room / name) for name in ("w.csv", "v.csv")]
     found = []
     for kind in ("ranking", "network"):
-        policy = train(_systolic(), [str(room / "w.csv")], kind=kind, budget=6, seeds=1, keep=2, updates=1, agent="random")
+        policy = train(_systolic(), works, kind=kind, budget=6, seeds=1, keep=2, updates=1, agent="random")
         found.append({f"{kind}.policy": policy.write(room / f"{kind}.policy").read_bytes()})
     return found
 
