@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-__all__ = ["CyclescapeError", "DesignError", "InputError", "Interrupted", "MissingExtraError", "explain", "one_line", "said"]
+__all__ = [
+    "CyclescapeError", "DesignError", "InputError", "Interrupted", "MissingExtraError", "did_you_mean", "explain", "one_line",
+    "said",
+]  # fmt: skip
 
 
 class CyclescapeError(Exception):
@@ -51,6 +56,12 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return _cut("".join(_shown(character) for character in _BREAK.sub(" ", text)))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the known name that is most like another, or "" if none is."""
+    close = difflib.get_close_matches(name[:100], list(known), n=1)  # a long text would take a gigabyte
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _cut(text: str) -> str:

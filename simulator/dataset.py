@@ -9,6 +9,7 @@ or edited file is noticed.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +54,7 @@ class Dataset:
     @classmethod
     def read(cls, path: str | Path) -> Dataset:
         """Read a store or an exported file; raises `StoreError` in one line for anything else."""
-        if Path(path).suffix in SUFFIXES and not Path(path).is_dir():
+        if Path(path).suffix in SUFFIXES and not os.path.isdir(path):
             return _from_file(Path(path))
         with ResultStore(path, readonly=True) as store:
             return store.dataset()
@@ -177,7 +178,7 @@ def _from_file(path: Path) -> Dataset:
 def _table(path: Path) -> pd.DataFrame:
     import pandas as pd
 
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise StoreError(f"{path}: no such file ({_ACCEPTED})")
     try:
         if path.suffix == ".csv":

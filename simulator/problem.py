@@ -6,13 +6,12 @@ evaluator -> reports -> outcome.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from pydantic import ValidationError
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from .accelerator import Accelerator
 from .design import Design
 from .evaluator import Evaluator, answering, make_evaluator
@@ -54,8 +53,7 @@ def check_values(design: type[Design], fixed: Mapping[str, Any], values: Mapping
     known = design.parameters()
     for name, listed in [*((name, (value,)) for name, value in fixed.items()), *(values or {}).items()]:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(name, known)
             raise InputError(f"{name}: unknown parameter{hint} (accepted: {', '.join(known)})")
         for value in listed:
             try:

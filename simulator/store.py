@@ -79,7 +79,7 @@ class ResultStore:
         self.path = store_path(path)
         self.readonly, self._log = readonly, log
         self._described: set[str] = set()
-        if readonly and not self.path.is_file():
+        if readonly and not os.path.isfile(self.path):
             raise StoreError(f"{path}: no results here (accepted: a directory with a {FILE_NAME}, or such a file)")
         with self._explained():
             self._db = self._connect()
@@ -328,10 +328,10 @@ class ResultStore:
         """
         from .dataset import Dataset
 
-        if store_path(other).resolve() == self.path.resolve():
+        if os.path.realpath(store_path(other)) == os.path.realpath(self.path):
             raise StoreError(f"{other}: a store cannot be merged with itself")
         source = Path(other)
-        if source.suffix in (".parquet", ".csv") and not source.is_dir():
+        if source.suffix in (".parquet", ".csv") and not os.path.isdir(source):
             return self.take(Dataset.read(source), str(other))
         with ResultStore(other, readonly=True) as shard:  # says what is wrong with it, if anything
             trials = shard._trials("")
@@ -391,7 +391,7 @@ def _has_text(workload: Any) -> bool:
 def store_path(path: str | Path) -> Path:
     """Return the store's file for a directory or a file path (one that ends in .sqlite or .db)."""
     path = Path(path)
-    if path.is_file() or path.suffix in (".sqlite", ".db"):
+    if os.path.isfile(path) or path.suffix in (".sqlite", ".db"):
         return path
     return path / FILE_NAME
 

@@ -212,7 +212,7 @@ def _find(name: str) -> Entry:
         return entry
     if _is_file_name(name):
         return _format_of(Path(name))
-    close = difflib.get_close_matches(_key(name), _named, n=1)
+    close = difflib.get_close_matches(_key(name)[:100], _named, n=1)
     hint = f"; did you mean {_named[close[0]].name!r}?" if close else ""
     raise InputError(
         f"workload {name!r} is not known{hint} (accepted: {', '.join(sorted(e.name for e in _named.values()))}, "

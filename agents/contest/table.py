@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import islice
@@ -50,7 +51,7 @@ class Table:
     @property
     def missing(self) -> list[int]:
         """Numbers of the files that are not there."""
-        return [number for number in range(self.files) if not self.path(number).exists()]
+        return [number for number in range(self.files) if not os.path.exists(self.path(number))]
 
     def path(self, number: int) -> Path:
         """Where a file is."""
@@ -60,13 +61,13 @@ class Table:
         """float64[points, workloads, columns] of one file, mapped into memory; None if it is not there."""
         if self._chunks.get(number) is None:
             path = self.path(number)
-            self._chunks[number] = self._mapped(path, number) if path.exists() else None
+            self._chunks[number] = self._mapped(path, number) if os.path.exists(path) else None
         return self._chunks[number]
 
     def _mapped(self, path: Path, number: int) -> np.ndarray:
         wanted = (self._places(number), len(self.problem.workloads), len(self.metrics) + len(self.causes))
         try:
-            if not path.is_file():
+            if not os.path.isfile(path):
                 raise ValueError("not a file")
             rows = np.load(path, mmap_mode="r", allow_pickle=False)
             if not isinstance(rows, np.ndarray) or (rows.dtype, rows.shape) != (np.float64, wanted):
@@ -100,7 +101,7 @@ class Table:
     def causes(self) -> tuple[str, ...]:
         """Causes of the breakdown, as the first design that runs has them; kept beside the files."""
         path = self.folder / "causes.txt"
-        if path.exists():
+        if os.path.exists(path):
             return tuple(read_text(path, 1 << 20).split("\n")[:-1])
         found: dict[str, None] = {}
         tried = 0

@@ -7,6 +7,7 @@ those have changed since, it may be stale, and everything that uses it says so.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -133,7 +134,7 @@ def truth_path(asked: ContestProblem, folder: str | Path | None = None) -> Path 
     """Where the truth of a problem is: in a folder of one's own, else beside the problem; None if nowhere."""
     for place in ([Path(folder)] if folder is not None else []) + [asked.path.parent]:
         path = place / f"{asked.name}.truth.json"
-        if path.exists():
+        if os.path.exists(path):
             return path
     return None
 

@@ -48,11 +48,11 @@ def _packed(store: Path) -> bytes:
     return data
 
 
-def _store_seeds(room: Path) -> Sequence[Files]:
+def store_seeds(room: Path) -> Sequence[Files]:
     return [{"store.sqlite": _packed(_searched(room))}]
 
 
-def _table_seeds(room: Path) -> Sequence[Files]:
+def table_seeds(room: Path) -> Sequence[Files]:
     from cyclescape.simulator.dataset import Dataset
 
     data = Dataset.read(_searched(room))
@@ -105,12 +105,13 @@ def _samples(path: Path) -> object:
     return samples.digest, len(samples)
 
 
-def _surrogate_seeds(room: Path) -> Sequence[Files]:
+def surrogate_seeds(room: Path, *models: str) -> Sequence[Files]:
     from cyclescape.agents.surrogate import Surrogate, draw
 
     found = []
     samples = draw(_systolic(), ["attention:seq_len=8,heads=1"], 60, seed=0)
-    for model in ("trees", "gp", "ensemble"):
+    room.mkdir(exist_ok=True)
+    for model in models or ("trees", "gp", "ensemble"):
         Surrogate.fit(samples, ["time_s"], model=model, effort=0.1).save(room / f"{model}.surrogate")
         found.append({f"{model}.surrogate": (room / f"{model}.surrogate").read_bytes()})
     return found
@@ -131,7 +132,7 @@ def _surrogate(path: Path) -> object:
     return evaluator.evaluate([{"rows": 8}], load("attention:seq_len=8,heads=1"))[0].to_dict()
 
 
-def _policy_seeds(room: Path) -> Sequence[Files]:
+def policy_seeds(room: Path) -> Sequence[Files]:
     from cyclescape.agents.transfer.train import train
 
     (room / "w.csv").write_text(_TOPOLOGY)
@@ -179,7 +180,7 @@ def _problem_text() -> str:
     )
 
 
-def _contest_seeds(room: Path) -> Sequence[Files]:
+def contest_seeds(room: Path) -> Sequence[Files]:
     from cyclescape.agents.contest.problem import ContestProblem
     from cyclescape.agents.contest.table import enumerate_problem
     from cyclescape.agents.contest.truth import truth_of
@@ -202,7 +203,7 @@ def _problem(path: Path) -> object:
 
 
 def _truth_seeds(room: Path) -> Sequence[Files]:
-    return [{"p.truth.json": files["tables/p.truth.json"]} for files in _contest_seeds(room)]
+    return [{"p.truth.json": files["tables/p.truth.json"]} for files in contest_seeds(room)]
 
 
 def _truth(path: Path) -> object:
@@ -247,7 +248,7 @@ def _contest(path: Path) -> object:
     return contest.table().to_dict("records")
 
 
-_SWEEP = """accelerator: systolic
+SWEEP = """accelerator: systolic
 workloads: ["attention:seq_len=8,heads=1"]
 set: {frequency_mhz: 700}
 grid: {rows: [4, 8], cols: all}
@@ -271,10 +272,10 @@ def _sweep(path: Path) -> object:
 def _shard_seeds(room: Path) -> Sequence[Files]:
     from cyclescape.agents.sweep import sweep
 
-    (room / "spec.yaml").write_text(_SWEEP)
+    (room / "spec.yaml").write_text(SWEEP)
     for index in (1, 2):
         sweep(room / "spec.yaml", room, shard=f"{index}/2")
-    files: Files = {"spec.yaml": _SWEEP.encode()}
+    files: Files = {"spec.yaml": SWEEP.encode()}
     for file in sorted((room / "shards").iterdir()):
         if file.suffix in (".json", ".sqlite"):
             files[f"shards/{file.name}"] = _packed(file) if file.suffix == ".sqlite" else file.read_bytes()
@@ -326,37 +327,37 @@ def _runs(path: Path) -> object:
 
 _HEAD = (in_zip({".json": in_json, ".npz": in_zip({".npy": in_npy}), ".txt": in_lines}, digests_right),) * 4
 PARSERS = (
-    Parser("store", _store_seeds, _frame, _STORE, weight=0.3),
-    Parser("store-verify", _store_seeds, _verified, _STORE, weight=0.8),
-    Parser("store-report", _store_seeds, _page, _STORE, weight=0.4),
+    Parser("store", store_seeds, _frame, _STORE, weight=0.3),
+    Parser("store-verify", store_seeds, _verified, _STORE, weight=0.8),
+    Parser("store-report", store_seeds, _page, _STORE, weight=0.4),
     Parser(
         "store-lookup",
-        lambda room: [*_store_seeds(room), *_table_seeds(room)],
+        lambda room: [*store_seeds(room), *table_seeds(room)],
         _study,
         (lambda rng, data: (rng.choice(_STORE) if data.startswith(b"SQLite") else _exported)(rng, data),),
         weight=0.15,
     ),
-    Parser("dataset", _table_seeds, _frame, (lambda rng, data: _exported(rng, data),), weight=0.15),
+    Parser("dataset", table_seeds, _frame, (lambda rng, data: _exported(rng, data),), weight=0.15),
     Parser(
         "samples",
-        lambda room: [*_store_seeds(room), *_table_seeds(room)],
+        lambda room: [*store_seeds(room), *table_seeds(room)],
         _samples,
         (lambda rng, data: (rng.choice(_STORE) if data.startswith(b"SQLite") else _exported)(rng, data),),
         weight=0.4,
     ),
-    Parser("surrogate", _surrogate_seeds, _surrogate, (*_HEAD, in_bytes), weight=0.3),
+    Parser("surrogate", surrogate_seeds, _surrogate, (*_HEAD, in_bytes), weight=0.3),
     Parser(
         "policy",
-        _policy_seeds,
+        policy_seeds,
         _policy,
         (in_zip({"header.npy": in_array_of_json, ".npy": in_npy}),) * 4 + (in_bytes,),
         weight=0.3,
     ),
     Parser("contest-problem", lambda _: [{"p.yaml": _problem_text().encode()}], _problem, _YAML, weight=0.3),
     Parser("contest-truth", _truth_seeds, _truth, (in_json, in_json, in_lines, in_bytes)),
-    Parser("contest-table", _contest_seeds, _table, (_any,), weight=0.3),
+    Parser("contest-table", contest_seeds, _table, (_any,), weight=0.3),
     Parser("contest-study", _kept_seeds, _contest, (_any,), weight=0.15),
-    Parser("sweep", lambda _: [{"spec.yaml": _SWEEP.encode()}], _sweep, _YAML, weight=0.5),
+    Parser("sweep", lambda _: [{"spec.yaml": SWEEP.encode()}], _sweep, _YAML, weight=0.5),
     Parser("shards", _shard_seeds, _shards, (_any,), weight=0.15),
     Parser("job-queue", lambda _: [{"queue.yaml": _QUEUE.encode()}], _queue, _YAML, weight=0.5),
     Parser("experiment-runs", _runs_seeds, _runs, (in_table, in_lines, in_lines, in_bytes)),

@@ -71,6 +71,15 @@ def _evaluator(text: str) -> object:
         return evaluator.settings
 
 
+def _evaluator_seeds(room: Path) -> Sequence[Files]:
+    from .results import surrogate_seeds, table_seeds
+
+    (name, table), *_ = table_seeds(room)[-1].items()
+    (learned, surrogate), *_ = surrogate_seeds(room / "learned", "gp")[0].items()
+    words = ("direct", "pool:1", "cached:kept", f"lookup:{name}", f"lookup:{name}:nearest=true", f"surrogate:{learned}")
+    return [{"words": text.encode(), name: table, learned: surrogate} for text in words]
+
+
 def _parts(text: str) -> object:
     """Small forms: a shard, options of a lookup."""
     from cyclescape.agents.shards import Shard
@@ -78,6 +87,35 @@ def _parts(text: str) -> object:
 
     kind, _, rest = text.partition(" ")
     return Shard.read(rest) if kind == "shard" else _options(rest)
+
+
+_COMMANDS = (
+    "run systolic --workload tiny.csv --set rows=8 --cols 16 --json",
+    "run systolic -w tiny.csv --timeline t.json --html p.html",
+    "list parameters systolic",
+    "list workloads tiny.csv --json",
+    "list metrics",
+    "report found",
+    "dataset export found --out a.csv",
+    "verify found --sample 1",
+    "sweep spec.yaml --out swept --shard 1/2",
+    "policy show ranking.policy",
+    "surrogate predict gp.surrogate --set rows=8 --workload attention:seq_len=8,heads=1",
+    "compare check p.yaml --tables tables",
+)
+
+
+def _command_seeds(room: Path) -> Sequence[Files]:
+    """What every command names is there for each."""
+    from . import results
+
+    rooms = [room / name for name in ("searched", "learned", "trained", "enumerated")]
+    for place in rooms:
+        place.mkdir(parents=True)
+    files = {f"found/{name}": data for name, data in results.store_seeds(rooms[0])[0].items()}
+    files |= results.surrogate_seeds(rooms[1], "gp")[0] | results.policy_seeds(rooms[2])[0]
+    files |= results.contest_seeds(rooms[3])[0] | {"spec.yaml": results.SWEEP.encode()}
+    return [{"words": text.encode(), **files} for text in _COMMANDS]
 
 
 _TOPOLOGY = "Layer, M, N, K,\na, 4, 8, 8,\n"
@@ -162,8 +200,8 @@ PARSERS = (
             "edp",
             "time_s, energy_j|area_mm2<=20",
             "max:utilization,min:cycles|time_s>=0.1; energy_j<=1e-3",
-            "energy_j*time_s**2/area_mm2",
-            "-utilization",
+            "min:energy_j*time_s**2/area_mm2",
+            "max:utilization/time_s",
         ),
         _reading(_objective),
         _LINES,
@@ -174,11 +212,11 @@ PARSERS = (
         _seeds(
             "random",
             "genetic:population=8,mutation=0.1",
-            "annealing:start=1.0",
+            "annealing:hot=1.0",
             "nsga2:population=6",
             "auto",
-            "guided:trees=5",
-            "ants:ants=4",
+            "guided",
+            "ants",
             "sobol",
         ),
         _reading(_agent),
@@ -188,7 +226,7 @@ PARSERS = (
     ),
     Parser(
         "evaluator",
-        _seeds("direct", "pool:1", "cached:kept", "cached:kept|direct", "lookup:none.csv", "surrogate:none"),
+        _evaluator_seeds,
         _reading(_evaluator),
         _LINES,
         words=True,
@@ -203,21 +241,7 @@ PARSERS = (
     ),
     Parser(
         "command",
-        _seeds(
-            "run systolic --workload tiny.csv --set rows=8 --cols 16 --json",
-            "run systolic -w tiny.csv --timeline t.json --html p.html",
-            "list parameters systolic",
-            "list workloads tiny.csv --json",
-            "list metrics",
-            "report found",
-            "dataset export found --out a.csv",
-            "verify found --sample 1",
-            "sweep spec.yaml --out swept --shard 1/2",
-            "policy show p.policy",
-            "surrogate predict s.surrogate --set rows=8",
-            "compare check x.yaml",
-            "fit gpu measured.csv --out d.yaml",
-        ),
+        _command_seeds,
         _reading(_command),
         _LINES,
         words=True,

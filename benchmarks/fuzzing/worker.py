@@ -32,6 +32,7 @@ def work(parser: Parser, seed: int, first: int, last: int, folder: Path, say: Ca
     for warm in range(len(seeds)):  # what is imported and compiled once counts for no case
         main, files, _ = made(parser, seeds, seed, warm)
         placed(here, files, {})
+        os.chdir(here)
         parser.read(here / main)
     printed = os.open(folder / "printed", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     os.dup2(printed, 1)

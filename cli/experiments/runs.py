@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -87,7 +88,7 @@ def perform(
 
     Raises `InputError` for a file that holds no such runs.
     """
-    known = {} if file is None or not file.exists() else {course.task: course for course in _read(file)}
+    known = {} if file is None or not os.path.exists(file) else {course.task: course for course in _read(file)}
     for number, task in enumerate(tasks):
         if task in known:
             continue

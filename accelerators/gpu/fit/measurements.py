@@ -15,6 +15,7 @@ issues its instruction 1, counted from `.origin`. A row without cycles is not me
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -49,9 +50,9 @@ def read(path: Path) -> list[Measurement]:
 
     Raises `InputError` with file, line, value and what is accepted.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"{path}: no such file; accepted: a .csv or .gasm file of measurements, or a directory of them")
-    files = sorted(file for file in path.iterdir() if file.suffix in (".csv", ".gasm")) if path.is_dir() else [path]
+    files = sorted(file for file in path.iterdir() if file.suffix in (".csv", ".gasm")) if os.path.isdir(path) else [path]
     own = {case.name: case for file in files if file.suffix == ".gasm" for case in read_assembly(file)}
     known = {case.name: case for case in read_assembly(SHIPPED)} | own
     found = [measurement for case in own.values() for measurement in _beside(case)]
