@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cyclescape.agents.sweep import SweepSpec
-from cyclescape.errors import InputError
+from cyclescape.errors import InputError, did_you_mean
 from cyclescape.simulator.accelerator import Accelerator
-from cyclescape.simulator.evaluator import Cached, Direct
+from cyclescape.simulator.evaluator import Cached, Direct, make_evaluator
 from cyclescape.simulator.problem import workloads_of
 from cyclescape.simulator.store import ResultStore, load
 from cyclescape.traces.catalog import load as workload
@@ -82,6 +82,18 @@ def test_an_offset_that_is_no_integer(offset: str) -> None:
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".csv", "a\0.csv"])
 def test_names_that_no_file_can_have(name: str) -> None:
     refusal(workload, name)
+
+
+@pytest.mark.parametrize("form", ["cached:{}", "lookup:{}", "lookup:{}.csv", "surrogate:{}"])
+@pytest.mark.parametrize("name", ["x" * 300, "loop/x"])
+def test_evaluators_of_names_that_no_file_can_have(form: str, name: str, roofline: Accelerator, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    refusal(make_evaluator, form.format(tmp_path / name), roofline)
+
+
+def test_no_name_is_compared_in_full() -> None:
+    assert did_you_mean("resnet5", ["resnet50", "mlp"]) == "; did you mean 'resnet50'?"
+    assert did_you_mean("resnet50" + "x" * 10**8, ["resnet50"]) == ""
 
 
 def test_sweeps_of_what_is_no_value_and_no_workload(roofline: Accelerator) -> None:

@@ -114,7 +114,8 @@ def _command_seeds(room: Path) -> Sequence[Files]:
         place.mkdir(parents=True)
     files = {f"found/{name}": data for name, data in results.store_seeds(rooms[0])[0].items()}
     files |= results.surrogate_seeds(rooms[1], "gp")[0] | results.policy_seeds(rooms[2])[0]
-    files |= results.contest_seeds(rooms[3])[0] | {"spec.yaml": results.SWEEP.encode()}
+    spec = results.SWEEP.replace("time_limit_s: 60\n", "")  # which is kept by other processes
+    files |= results.contest_seeds(rooms[3])[0] | {"spec.yaml": spec.encode()}
     return [{"words": text.encode(), **files} for text in _COMMANDS]
 
 
