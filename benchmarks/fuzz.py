@@ -33,6 +33,7 @@ _PATIENCE_S, _LONGEST_S = 30.0, 1200.0
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=50_000, help="of all parsers together")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="leave out the first cases of each parser, which were tried")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", action="append", choices=list(PARSERS), metavar="NAME", help=f"of {', '.join(PARSERS)}")
     parser.add_argument("--case", type=int, help="this one alone, in this process")
@@ -55,7 +56,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         for name in chosen:
             share = math.ceil(given.cases * PARSERS[name].weight / parts)
-            rows.append(_run(name, given.seed, share, Path(folder) / name))
+            rows.append(_run(name, given.seed, given.first, share, Path(folder) / name))
             if not given.json:
                 _show(rows[-1], given.seed, header=len(rows) == 1)
     defects = sum(len(row["defects"]) for row in rows)
@@ -74,12 +75,12 @@ def main() -> int:
     return 1 if defects else 0
 
 
-def _run(name: str, seed: int, cases: int, folder: Path) -> dict[str, Any]:
-    """Every case of a parser, in as many processes as it takes."""
+def _run(name: str, seed: int, first: int, cases: int, folder: Path) -> dict[str, Any]:
+    """The cases of a parser from the first up to so many, in as many processes as it takes."""
     folder.mkdir(parents=True)
     row: dict[str, Any] = {
         "parser": name,
-        "cases": cases,
+        "cases": max(0, cases - first),
         "accepted": 0,
         "refused": 0,
         "slowest_s": 0.0,
@@ -88,7 +89,7 @@ def _run(name: str, seed: int, cases: int, folder: Path) -> dict[str, Any]:
         "refused_by_type": {},
         "defects": {},
     }
-    next_case = 0
+    next_case = first
     while next_case < cases:
         begun, ended = _process(name, seed, next_case, cases, folder, row)
         next_case = cases if ended == "done" else begun + 1

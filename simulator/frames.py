@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..reading import parse_json
 from .formula import Formula, constraint_of
-from .record import COLUMNS, canonical
+from .record import COLUMNS, canonical, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +74,7 @@ def flatten(
         for name in (*_FIRST, *_LAST, "settings"):
             fixed[name].append(row[name])
         for name, column in parts.items():
-            column.append(json.loads(row[name]))
+            column.append(table_of(row, name))
         by = proposals.get(row["key"], ())
         for name in _WHO:
             fixed[name].append(_joined(getattr(proposal, name) for proposal in by))

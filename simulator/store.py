@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import InputError
-from .record import COLUMNS, Record, TrialRecord, flaw, report_of, trial_flaw
+from .record import COLUMNS, Record, Row, TrialRecord, flaw, report_of, trial_flaw
 from .report import Report
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ class ResultStore:
             with self._explained():
                 found = self._db.execute(query, chunk).fetchall()
             for row in found:
-                yield self._sound(dict(zip(COLUMNS, row, strict=True)))
+                yield self._sound(Row(zip(COLUMNS, row, strict=True)))
 
     def _sound(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row, if it is one; raises `StoreError`, for a file may have been damaged, or made by somebody else."""
@@ -273,7 +273,7 @@ class ResultStore:
         with self._explained():
             query = f"SELECT {_EVALUATION_COLUMNS} FROM evaluations {then} ORDER BY {order}"
             for row in self._db.execute(query, () if before is None else (before,)):
-                found = dict(zip(COLUMNS, row, strict=True))
+                found = Row(zip(COLUMNS, row, strict=True))
                 yield found if damaged else self._sound(found)
 
     def __len__(self) -> int:

@@ -163,7 +163,8 @@ def test_weights_beside_the_model_are_read(folder: Path) -> None:
 )
 def test_weights_that_are_not_there_are_one_line(folder: Path, location: str, more: dict[str, str], words: str) -> None:
     (folder / "short.bin").write_bytes(b"0123456789")
-    (folder / "loop").symlink_to("loop")
+    if not (loop := folder / "loop").is_symlink():
+        loop.symlink_to("loop")
     with pytest.raises(InputError) as caught:
         _load(folder, "MatMul", [5, 64], _external(location, **more))
     assert words in str(caught.value)
