@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
 
-from ..errors import CyclescapeError, InputError, said
+from ..errors import CyclescapeError, InputError, did_you_mean, said
 from ..simulator.objective import Objective, Outcome
 from ..simulator.space import Index, Space
 
@@ -221,8 +220,7 @@ def _find(name: str) -> Callable[..., Any]:
                 raise InputError(f"agent {name!r}: its plugin could not be loaded: {said(error)}") from error
             return plugin
     known = searcher_names()
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(name, known)
     raise InputError(f"agent {name!r} is not known{hint} (accepted: {', '.join(known)})")
 
 

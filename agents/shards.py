@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import InputError
+from ..reading import MOST_YAML, parse_json, read_bytes, read_text
 from ..simulator.files import write_whole
 from ..simulator.record import canonical
 from ..simulator.sources import model_digest
@@ -34,6 +35,7 @@ __all__ = ["SCHEDULERS", "Array", "Merged", "Shard", "digest_of", "merge_shards"
 
 _FOLDER = "shards"
 _MOST = 100_000
+_SHARD = re.compile(r"[0-9]{1,6}/[0-9]{1,6}")
 _NAME = re.compile(r"(\d+)-of-(\d+)\.sqlite")
 
 
@@ -51,8 +53,8 @@ class Shard:
             return Shard()
         if isinstance(text, Shard):
             return text
-        index, slash, count = text.partition("/")
-        if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count) <= _MOST):
+        index, _, count = text.partition("/")
+        if not (_SHARD.fullmatch(text) and 1 <= int(index) <= int(count) <= _MOST):
             raise InputError(f"shard {text!r}: accepted: I/N with I from 1 to N, and N up to {_MOST}")
         return Shard(int(index), int(count))
 
@@ -78,8 +80,9 @@ class Shard:
     def finished(self, out: Path, digest: str) -> bool:
         """Whether everything is done."""
         try:
-            return bool(json.loads(self.path(out).with_suffix(".json").read_text())["sweep"] == digest)
-        except (OSError, ValueError, LookupError, TypeError):
+            mark = self.path(out).with_suffix(".json")
+            return bool(parse_json(read_bytes(mark, 1 << 16), str(mark))["sweep"] == digest)
+        except (InputError, LookupError, TypeError):
             return False
 
 
@@ -171,10 +174,9 @@ def write_array(
     ])  # fmt: skip
     try:
         (folder / _FOLDER).mkdir(parents=True, exist_ok=True)
-        content = spec.read_text()
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}") from None
-    write_whole(copied, content)
+    write_whole(copied, read_text(spec, MOST_YAML))
     write_whole(script, text)
     return Array(script, submit, shards)
 

@@ -23,10 +23,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import InputError, Interrupted, explain
+from ..reading import read_yaml
 from ..simulator.accelerator import Accelerator
 from ..simulator.cluster import QUEUES
 from ..simulator.evaluator import Cached, make_evaluator
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Points", "Progress", "Sample", "Sweep", "SweepSpec", "sweep"]
 
-_LARGEST = 4 * 2**20  # bytes of a specification file
 _REPORT_S = 0.2
 
 
@@ -90,7 +89,7 @@ class SweepSpec(BaseModel):
         if isinstance(given, SweepSpec):
             return given
         where = "sweep" if isinstance(given, Mapping) else str(given)
-        values = given if isinstance(given, Mapping) else _yaml(Path(given))
+        values = given if isinstance(given, Mapping) else read_yaml(given, "a YAML file")
         if not isinstance(values, Mapping):
             raise InputError(f"{where}: a mapping is wanted (accepted: accelerator, workloads, set, grid, ...)")
         try:
@@ -118,9 +117,10 @@ class SweepSpec(BaseModel):
                 listed = known[name].explored if name in known else ()
                 if name in known and not listed:
                     raise InputError(f"sweep: {name}: the machine declares no values to explore; list them")
-            values[name] = tuple(dict.fromkeys(listed))
+            values[name] = tuple(listed)
             fixed.pop(name, None)
         check_values(machine.design, fixed, values)
+        values = {name: tuple(dict.fromkeys(listed)) for name, listed in values.items()}
         for name, parameter in known.items():
             if name not in values:
                 fixed.setdefault(name, parameter.default)
@@ -253,20 +253,3 @@ class Points:
         space, order = self._space, self._order
         for place in self._places:
             yield space.point(space.unrank(place if order is None else order(place)))
-
-
-def _yaml(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror} (accepted: a YAML file)") from None
-    if len(data) > _LARGEST:
-        raise InputError(f"{path}: larger than {_LARGEST >> 20} MiB, which no sweep needs")
-    try:
-        return yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        cause = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise InputError(f"{path}{line}: not YAML: {cause}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from .app import app
 from .output import JsonOption, print_json, print_table
 
@@ -66,8 +65,7 @@ def _outcome(kind: str, table: Path | None, timings: Path | None) -> Validation:
     known = accelerator_names()
     if kind not in known and not any(name.startswith(f"{kind}-") for name in known):
         names = sorted({*known, "networks"})
-        close = difflib.get_close_matches(kind, names, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(kind, names)
         raise InputError(f"validate {kind!r}: there is no such check{hint} (accepted: {', '.join(names)})")
     machine = accelerator(kind)
     if timings is None:

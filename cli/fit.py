@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,5 +69,5 @@ def _short(others: list[Any]) -> Any:
 def _check(out: Path) -> None:
     if out.suffix not in (".yaml", ".yml"):
         raise InputError(f"--out {out}: accepted: a file that ends in .yaml or .yml")
-    if not out.parent.is_dir():
+    if not os.path.isdir(out.parent):
         raise InputError(f"--out {out}: {out.parent} is not a directory")

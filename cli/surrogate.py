@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def fit(
     from ..agents.surrogate import Surrogate
     from ..agents.surrogate.partial import prefix_of
 
-    if not out.resolve().parent.is_dir():
+    if not os.path.isdir(out.parent):
         raise InputError(f"{out}: no such folder")
     prefix_of(prefix)
     samples = _samples(data, sample, accelerator, workload, seed, stale)

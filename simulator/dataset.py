@@ -9,15 +9,17 @@ or edited file is noticed.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, said
+from ..reading import parse_json
 from .files import replaced
-from .frames import Proposal, flatten
-from .record import COLUMNS, TrialRecord
+from .frames import Proposal, checked_constraints, flatten
+from .record import COLUMNS, TrialRecord, flaw, trial_flaw
 from .store import ResultStore, StoreError
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Dataset:
     @classmethod
     def read(cls, path: str | Path) -> Dataset:
         """Read a store or an exported file; raises `StoreError` in one line for anything else."""
-        if Path(path).suffix in SUFFIXES and not Path(path).is_dir():
+        if Path(path).suffix in SUFFIXES and not os.path.isdir(path):
             return _from_file(Path(path))
         with ResultStore(path, readonly=True) as store:
             return store.dataset()
@@ -164,8 +166,8 @@ def _from_file(path: Path) -> Dataset:
     flat = {name: frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in _FLAT}
     for number, text in enumerate(frame[_RECORD]):
         try:
-            _add(data, {name: column[number] for name, column in flat.items()}, json.loads(text))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+            _add(data, {name: column[number] for name, column in flat.items()}, parse_json(text, "record"))
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise StoreError(f"{path}, row {number + 1}: record: not readable: {said(error)} ({_ACCEPTED})") from None
     if len({row["key"] for row in data.rows}) < len(data.rows):
         raise StoreError(f"{path}: some key is there twice ({_ACCEPTED})")
@@ -176,7 +178,7 @@ def _from_file(path: Path) -> Dataset:
 def _table(path: Path) -> pd.DataFrame:
     import pandas as pd
 
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise StoreError(f"{path}: no such file ({_ACCEPTED})")
     try:
         if path.suffix == ".csv":
@@ -191,19 +193,23 @@ def _table(path: Path) -> pd.DataFrame:
 def _add(data: Dataset, flat: dict[str, Any], record: Any) -> None:
     """One row of a file; raises what a wrong one makes of Python."""
     row = {**flat, **{name: record[name] for name in (*_JSON, "retry_above_s")}}
-    for name in _JSON:
-        if not isinstance(json.loads(row[name]), dict):
-            raise ValueError(f"{name} is no mapping")
     for name, read in _READ.items():
         row[name] = None if row[name] is None else read(row[name])
     row |= {name: "" for name in _FLAT if row[name] is None and name not in (*_READ, "reason")}  # a CSV tells no "" from none
-    if not isinstance(row["key"], str) or not row["key"]:
+    if not row["key"]:
         raise ValueError("there is no key")
+    if what := flaw(row):
+        raise ValueError(what)
     data.rows.append({name: row[name] for name in COLUMNS})
-    if by := [Proposal._make((*told[:7], tuple(told[7]))) for told in record["proposals"]]:
-        data.proposals[row["key"]] = by
+    for told in record["proposals"]:
+        proposal = Proposal._make((*told[:7], checked_constraints(told[7])))
+        if what := trial_flaw(TrialRecord._make((*told[:3], row["key"], *told[3:7]))):
+            raise ValueError(f"proposals: {what}")
+        data.proposals.setdefault(row["key"], []).append(proposal)
     for study, (asked, created) in record["studies"].items():
-        data.studies[study] = (str(asked), created)
+        if not isinstance(asked, str) or not isinstance(created, float | None):
+            raise ValueError(f"study {study!r}: not text, or no time")
+        data.studies[study] = (asked, created)
 
 
 def _compare(path: Path, made: pd.DataFrame, read: pd.DataFrame) -> None:

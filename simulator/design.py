@@ -7,7 +7,6 @@ docs table.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import DesignError, explain
+from ..errors import DesignError, did_you_mean, explain
 from .parameters import Parameter
 
 __all__ = ["Design"]
@@ -49,8 +48,7 @@ class Design(BaseModel):
         known = cls.model_fields
         for name in merged:
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
+                hint = did_you_mean(name, known)
                 accepted = ", ".join(known)
                 raise DesignError(f"{name}: unknown parameter{hint} (accepted: {accepted})")
         try:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import InputError
+from ..reading import MOST_YAML, parse_toml, parse_yaml, read_text
 
 __all__ = ["read_design", "read_document"]
-
-_LARGEST_BYTES = 1 << 20
 
 
 def read_design(path: str | PathLike[str], accelerator: str) -> tuple[str | None, dict[str, Any]]:
@@ -37,7 +33,7 @@ def read_design(path: str | PathLike[str], accelerator: str) -> tuple[str | None
     preset = document.get("preset")
     if preset is not None and not isinstance(preset, str):
         raise InputError(f"{path}: preset: {preset!r} is not a name")
-    return preset, {str(name): value for name, value in parameters.items()}
+    return preset, parameters
 
 
 def read_document(path: str | PathLike[str]) -> dict[str, Any]:
@@ -45,17 +41,8 @@ def read_document(path: str | PathLike[str]) -> dict[str, Any]:
     file = Path(path)
     if file.suffix not in (".yaml", ".yml", ".toml"):
         raise InputError(f"{path}: ends in {file.suffix!r}; accepted: .yaml, .yml, .toml")
-    try:
-        if file.stat().st_size > _LARGEST_BYTES:
-            raise InputError(f"{path}: is larger than 1 MiB")
-        text = file.read_text(encoding="utf-8")
-        document = tomllib.loads(text) if file.suffix == ".toml" else yaml.safe_load(text)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text") from None
-    except (yaml.YAMLError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from None
+    parse = parse_toml if file.suffix == ".toml" else parse_yaml
+    document = parse(read_text(file, MOST_YAML), str(path))
     if not isinstance(document, dict):
         raise InputError(f"{path}: holds {type(document).__name__}, not a table of field: value")
     return document

@@ -6,9 +6,7 @@ table. docs/models/energy.md shows them all, with the checks that were made.
 
 from __future__ import annotations
 
-import difflib
-
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from .technology import Constant, Curve, Technology
 
 __all__ = ["DEFAULT_TECHNOLOGY", "Technology", "technology", "technology_names"]
@@ -126,8 +124,7 @@ def technology(name: str = DEFAULT_TECHNOLOGY) -> Technology:
     """Return a technology by name; raises `InputError` if there is none of that name."""
     if name in _TECHNOLOGIES:
         return _TECHNOLOGIES[name]
-    close = difflib.get_close_matches(name, _TECHNOLOGIES, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(name, _TECHNOLOGIES)
     raise InputError(f"technology {name!r} is not known{hint} (accepted: {', '.join(_TECHNOLOGIES)})")
 
 

@@ -27,7 +27,7 @@ FORMULAS: dict[str, str] = {
 """Named formulas; a machine's own metric of the same name is taken first where a report has it."""
 
 _MOST_POWER = 8
-_FACTOR = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:(?:\*\*|\^)\s*(\d+))?\s*")
+_FACTOR = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:(?:\*\*|\^)\s*([0-9]{1,4}))?\s*")
 _CONSTRAINT = re.compile(r"\s*([^<>=]+?)\s*(<=|>=)\s*([-+]?[\w.+-]+)\s*")
 _MAXIMISED = re.compile(
     r"utili[sz]ation|throughput|efficiency|bandwidth|hit_rate|speedup|accuracy|(^|_)ipc($|_)|_per_(s|j|w|mm2|cycle)($|_)"

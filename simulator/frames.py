@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..reading import parse_json
 from .formula import Formula, constraint_of
-from .record import COLUMNS, canonical
+from .record import COLUMNS, canonical, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Proposal", "constraints_of", "flatten"]
+__all__ = ["Proposal", "checked_constraints", "constraints_of", "flatten"]
 
 
 class Proposal(NamedTuple):
@@ -38,11 +38,16 @@ _MORE = ("settings", *_WHO, "feasible", "kept", "broken")
 def constraints_of(asked: str) -> tuple[str, ...]:
     """The constraints of a study, from what it was asked for (JSON); none where that cannot be read."""
     try:
-        listed = tuple(str(text) for text in json.loads(asked)["objective"]["constraints"])
-        _limits(listed)
-        return listed
+        return checked_constraints(parse_json(asked, "study")["objective"]["constraints"])
     except (ValueError, KeyError, TypeError):
         return ()
+
+
+def checked_constraints(listed: Sequence[Any]) -> tuple[str, ...]:
+    """Constraints as text; raises `InputError` for one that cannot be read."""
+    texts = tuple(str(text) for text in listed)
+    _limits(texts)
+    return texts
 
 
 @lru_cache(maxsize=1024)
@@ -69,7 +74,7 @@ def flatten(
         for name in (*_FIRST, *_LAST, "settings"):
             fixed[name].append(row[name])
         for name, column in parts.items():
-            column.append(json.loads(row[name]))
+            column.append(table_of(row, name))
         by = proposals.get(row["key"], ())
         for name in _WHO:
             fixed[name].append(_joined(getattr(proposal, name) for proposal in by))

@@ -12,12 +12,10 @@ The file's names are those of dask-jobqueue, which writes the job scripts and su
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import InputError, MissingExtraError, said
+from ..reading import read_yaml
 
 __all__ = ["submitted"]
 
@@ -54,15 +52,10 @@ def read(queue: str, file: str) -> tuple[int, dict[str, Any]]:
     """Return the number of jobs and the options of the cluster's class."""
     if not file:
         raise InputError(f"evaluator {queue!r}: which options? (accepted: {queue}:FILE.yaml with jobs, cores, memory, ...)")
-    try:
-        given = yaml.safe_load(Path(file).read_text())
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror} (accepted: a YAML file with jobs, cores, memory, ...)") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"{file}: not YAML: {said(error)}") from None
+    given = read_yaml(file, "a YAML file with jobs, cores, memory, ...")
     if not isinstance(given, dict):
         raise InputError(f"{file}: a mapping is wanted (accepted: jobs, cores, memory, walltime, ...)")
-    options = {str(name): value for name, value in given.items()}
+    options = dict(given)
     jobs = options.pop("jobs", 1)
     if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= 10_000:
         raise InputError(f"{file}: jobs={jobs!r}: accepted: a whole number from 1 to 10000")

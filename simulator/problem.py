@@ -6,13 +6,12 @@ evaluator -> reports -> outcome.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from pydantic import ValidationError
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from .accelerator import Accelerator
 from .design import Design
 from .evaluator import Evaluator, answering, make_evaluator
@@ -34,6 +33,9 @@ def workloads_of(given: Any, load: Callable[[str], Any] | None = None) -> tuple[
     parts = split(given, ";") if isinstance(given, str) else given if isinstance(given, list | tuple) else (given,)
     if not parts:
         raise InputError("no workload is given (accepted: a name, a file, or a Workload)")
+    for part in parts:
+        if not isinstance(part, str) and not hasattr(part, "digest"):
+            raise InputError(f"workload {part!r}: expected a name, a path or a workload")
     return tuple(load(part) if isinstance(part, str) else part for part in parts)
 
 
@@ -51,8 +53,7 @@ def check_values(design: type[Design], fixed: Mapping[str, Any], values: Mapping
     known = design.parameters()
     for name, listed in [*((name, (value,)) for name, value in fixed.items()), *(values or {}).items()]:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(name, known)
             raise InputError(f"{name}: unknown parameter{hint} (accepted: {', '.join(known)})")
         for value in listed:
             try:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
+from ..errors import said
+from ..reading import parse_json
 from .accelerator import Accelerator
 from .design import Design
 from .report import Provenance, Report
 from .sources import model_digest
 
-__all__ = ["COLUMNS", "Record", "TrialRecord", "canonical", "key_of", "report_of"]
+__all__ = ["COLUMNS", "Record", "Row", "TrialRecord", "canonical", "flaw", "key_of", "report_of", "table_of", "trial_flaw"]
 
 COLUMNS = (
     "key",
@@ -124,6 +129,104 @@ class Record:
             made.wall_s,
             made.created_unix_s,
         )
+
+
+_TEXTS = ("key", "accelerator", "workload", "workload_digest", "model", "version", "engine", "host", "python")
+_texts = itemgetter(*_TEXTS)
+_COUNTS = ("surrogate", "process")
+_REALS = ("retry_above_s", "wall_s", "created_unix_s")
+_JSON = {"design": False, "settings": False, "metrics": True, "breakdown": True}
+"""Columns that are JSON tables, and whether all values must be numbers."""
+_FAR = 2.0**62
+_NUMBERS = {int, float}
+_PLAIN = {str, int, float, bool, type(None)}
+
+
+class Row(dict[str, Any]):
+    """A stored row, which keeps what the text of its JSON columns stands for once that was read."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.tables: dict[str, Any] = {}
+
+
+def table_of(row: Mapping[str, Any], name: str) -> Any:
+    """What a JSON column stands for; raises what `json.loads` does."""
+    tables = row.tables if isinstance(row, Row) else {}
+    if name not in tables:
+        tables[name] = json.loads(row[name])
+    return tables[name]
+
+
+def flaw(row: Mapping[str, Any]) -> str:
+    """What is wrong with a row that somebody else wrote or damaged; "" if it can be read like one of `Record.row`.
+
+    Every row of every store goes through it, so that what is sound is seen without loops of Python.
+    """
+    if set(map(type, _texts(row))) != {str}:
+        name = next(name for name in _TEXTS if type(row[name]) is not str)
+        return f"{name} is {row[name]!r}, not text"
+    for name in (*_COUNTS, *_REALS):
+        value = row[name]
+        if value is not None and (type(value) is not int if name in _COUNTS else not _finite(value)):
+            return f"{name} is {value!r}, not a number"
+    if row["reason"] is not None and type(row["reason"]) is not str:
+        return f"reason is {row['reason']!r}, not text"
+    for name, numbers in _JSON.items():
+        try:
+            if type(row[name]) is not str:
+                return f"{name} is {row[name]!r}, not text"
+            if name == "settings":  # the same in all rows of a study
+                what = _settings_flaw(row[name])
+            else:
+                what = _table_flaw(name, row[name], table_of(row, name), numbers)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            what = f"{name} cannot be read: {said(error)}"
+        if what:
+            return what
+    return ""
+
+
+@lru_cache(maxsize=256)
+def _settings_flaw(text: str) -> str:
+    return _table_flaw("settings", text, json.loads(text), numbers=False)
+
+
+def _table_flaw(name: str, text: str, table: Any, numbers: bool) -> str:
+    if type(table) is not dict:
+        return f"{name} is no table"
+    values, near = table.values(), "\\u" not in text
+    kinds = set(map(type, values))
+    if numbers:
+        if not kinds <= _NUMBERS:
+            return f"{name} holds what is no finite number"
+        if near and (not table or (-_FAR < min(values) <= max(values) < _FAR and math.isfinite(sum(values)))):
+            return ""
+        if not all(map(math.isfinite, values)):
+            return f"{name} holds what is no finite number"
+    whole = [value for value in values if type(value) is int] if int in kinds else ()
+    if not near or not kinds <= _PLAIN or (whole and not -_FAR < min(whole) <= max(whole) < _FAR):
+        parse_json(text, name)  # what is nested, what no text may hold, and numbers without end: looked at closely
+    return ""
+
+
+def trial_flaw(trial: TrialRecord) -> str:
+    """The same of a line of the `trials` table."""
+    for name, value in trial._asdict().items():
+        kinds = _TRIAL[name]
+        if type(value) not in kinds or (type(value) is float and not math.isfinite(value)):
+            return f"{name} is {value!r}"
+    return ""
+
+
+_TRIAL: Mapping[str, tuple[type, ...]] = {
+    "study": (str,), "number": (int,), "part": (int,), "key": (str,), "agent": (str,), "seed": (int, type(None)),
+    "note": (str, type(None)), "created_unix_s": (float, int, type(None)),
+}  # fmt: skip
+
+
+def _finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def report_of(row: Mapping[str, Any]) -> Report:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from .accelerator import Accelerator
 from .design import Design
 
@@ -57,8 +56,7 @@ def accelerator(name: str) -> Accelerator:
         return accelerator(longer[0])
     if name in known:
         raise InputError(f"accelerator {name!r}: its plugin could not be loaded (see the warning)")
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(name, known)
     raise InputError(f"accelerator {name!r} is not known{hint} (accepted: {', '.join(known)})")
 
 

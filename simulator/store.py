@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import InputError
-from .record import COLUMNS, Record, TrialRecord, report_of
+from .record import COLUMNS, Record, Row, TrialRecord, flaw, report_of, trial_flaw
 from .report import Report
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 """Statements that lead from each schema version to the next; an empty file is version 0."""
 _READABLE = 1
+_STUDIES = "SELECT study, asked, created_unix_s FROM studies ORDER BY rowid"
+_TRIAL_COLUMNS = ", ".join(TrialRecord._fields)
 """The oldest version that can be read as it is: rows, trials and studies have not changed since."""
 
 _UPSERT = f"""INSERT INTO evaluations ({_EVALUATION_COLUMNS}) VALUES ({", ".join("?" * len(COLUMNS))})
@@ -77,7 +79,7 @@ class ResultStore:
         self.path = store_path(path)
         self.readonly, self._log = readonly, log
         self._described: set[str] = set()
-        if readonly and not self.path.is_file():
+        if readonly and not os.path.isfile(self.path):
             raise StoreError(f"{path}: no results here (accepted: a directory with a {FILE_NAME}, or such a file)")
         with self._explained():
             self._db = self._connect()
@@ -164,6 +166,8 @@ class ResultStore:
             elif "unable to open" in cause or "readonly" in cause:
                 cause += " (accepted: a directory that can be written)"
             raise StoreError(f"{self.path}: {cause}") from None
+        except UnicodeDecodeError:  # a name of a table or column in the file, or what SQLite says of it
+            raise StoreError(f"{self.path}: holds what is no text; move it aside") from None
         except OSError as error:
             cause = error.strerror or str(error)
             raise StoreError(f"{self.path}: {cause} (accepted: a directory that can be written)") from None
@@ -214,7 +218,22 @@ class ResultStore:
     def studies(self) -> dict[str, str]:
         """What each study was asked for (JSON), by its id, the oldest first."""
         with self._explained():
-            return dict(self._db.execute("SELECT study, asked FROM studies ORDER BY rowid").fetchall())
+            rows = self._db.execute(_STUDIES).fetchall()
+        return {study: asked for study, (asked, _) in self._studies(rows).items()}
+
+    def _studies(self, rows: Iterable[tuple[Any, Any, Any]]) -> dict[str, tuple[str, float | None]]:
+        for study, asked, created in rows:
+            if not isinstance(study, str) or not isinstance(asked, str) or not isinstance(created, float | None):
+                raise StoreError(f"{self.path}: study {study!r}: not text, or no time: it was altered")
+        return {study: (asked, created) for study, asked, created in rows}
+
+    def _trials(self, query: str, *given: Any) -> list[TrialRecord]:
+        with self._explained():
+            found = [TrialRecord._make(row) for row in self._db.execute(f"SELECT {_TRIAL_COLUMNS} FROM trials {query}", given)]
+        for trial in found:
+            if what := trial_flaw(trial):
+                raise StoreError(f"{self.path}: trial {trial[:3]!r}: {what}: it was altered")
+        return found
 
     def reports(self, keys: Sequence[str]) -> dict[str, Report]:
         """The stored reports among keys; their tables are empty, for a store keeps the numbers only."""
@@ -232,10 +251,20 @@ class ResultStore:
             with self._explained():
                 found = self._db.execute(query, chunk).fetchall()
             for row in found:
-                yield dict(zip(COLUMNS, row, strict=True))
+                yield self._sound(Row(zip(COLUMNS, row, strict=True)))
 
-    def rows(self, *, by_key: bool = False, before: str | None = None) -> Iterator[dict[str, Any]]:
+    def _sound(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row, if it is one; raises `StoreError`, for a file may have been damaged, or made by somebody else."""
+        if what := flaw(row):
+            raise StoreError(f"{self.path}: row {row['key']!r}: {what}: it was altered (see `cyclescape verify`)")
+        return row
+
+    def rows(
+        self, *, by_key: bool = False, before: str | None = None, damaged: bool = False
+    ) -> Iterator[dict[str, Any]]:
         """Every evaluation as stored (JSON columns as text), in the order in which they came, or by key.
+
+        Raises `StoreError` for one that cannot be read, unless `damaged` ones are asked for, too.
 
         With `before`, an id of a study, those that were made before that study was first asked for, whenever one looks.
         """
@@ -244,7 +273,8 @@ class ResultStore:
         with self._explained():
             query = f"SELECT {_EVALUATION_COLUMNS} FROM evaluations {then} ORDER BY {order}"
             for row in self._db.execute(query, () if before is None else (before,)):
-                yield dict(zip(COLUMNS, row, strict=True))
+                found = Row(zip(COLUMNS, row, strict=True))
+                yield found if damaged else self._sound(found)
 
     def __len__(self) -> int:
         with self._explained():
@@ -271,28 +301,21 @@ class ResultStore:
         from .dataset import Dataset
         from .frames import Proposal, constraints_of
 
-        limits = {study: constraints_of(asked) for study, asked in self.studies().items()}
-        proposals: dict[str, list[Proposal]] = {}
         with self._explained():
-            trials = self._db.execute(
-                "SELECT key, study, number, part, agent, seed, note, created_unix_s FROM trials"
-                " ORDER BY created_unix_s, study, number, part"
-            ).fetchall()
-            studies = {row[0]: (row[1], row[2]) for row in self._db.execute("SELECT * FROM studies ORDER BY rowid")}
-        for key, study, *rest in trials:
-            proposals.setdefault(key, []).append(Proposal._make((study, *rest, limits.get(study, ()))))
+            studies = self._studies(self._db.execute(_STUDIES).fetchall())
+        limits = {study: constraints_of(asked) for study, (asked, _) in studies.items()}
+        proposals: dict[str, list[Proposal]] = {}
+        for trial in self._trials("ORDER BY created_unix_s, study, number, part"):
+            told = (*trial[:3], *trial[4:], limits.get(trial.study, ()))
+            proposals.setdefault(trial.key, []).append(Proposal._make(told))
         return Dataset(list(self.rows()), proposals, studies)
 
     def trials(self, study: str | None = None) -> pd.DataFrame:
         """Who proposed what: study, number, part (the workload's position), key, agent, seed, note."""
         import pandas as pd
 
-        names = ["study", "number", "part", "key", "agent", "seed", "note", "created_unix_s"]
-        with self._explained():
-            rows = self._db.execute(
-                "SELECT * FROM trials WHERE study = coalesce(?, study) ORDER BY study, number, part", (study,)
-            ).fetchall()
-        return pd.DataFrame(rows, columns=names)
+        rows = self._trials("WHERE study = coalesce(?, study) ORDER BY study, number, part", study)
+        return pd.DataFrame(rows, columns=list(TrialRecord._fields))
 
     def export(self, path: str | Path) -> Path:
         """Write everything as one Parquet or CSV file (by the name's ending); whole or not at all."""
@@ -305,17 +328,18 @@ class ResultStore:
         """
         from .dataset import Dataset
 
-        if store_path(other).resolve() == self.path.resolve():
+        if os.path.realpath(store_path(other)) == os.path.realpath(self.path):
             raise StoreError(f"{other}: a store cannot be merged with itself")
         source = Path(other)
-        if source.suffix in (".parquet", ".csv") and not source.is_dir():
+        if source.suffix in (".parquet", ".csv") and not os.path.isdir(source):
             return self.take(Dataset.read(source), str(other))
         with ResultStore(other, readonly=True) as shard:  # says what is wrong with it, if anything
+            trials = shard._trials("")
             with shard._explained():
-                trials = shard._db.execute("SELECT * FROM trials").fetchall()
-                studies = shard._db.execute("SELECT * FROM studies ORDER BY rowid").fetchall()
+                told = shard._studies(shard._db.execute(_STUDIES).fetchall())
+                studies = [(study, *rest) for study, rest in told.items()]
                 described = shard._pragma("user_version") >= 2
-                workloads = shard._db.execute("SELECT * FROM workloads").fetchall() if described else []
+                workloads = shard._db.execute("SELECT digest, name, operators FROM workloads").fetchall() if described else []
             return self._take(shard.rows(), trials, studies, workloads, str(other))
 
     def take(self, data: Dataset, named: str) -> int:
@@ -367,7 +391,7 @@ def _has_text(workload: Any) -> bool:
 def store_path(path: str | Path) -> Path:
     """Return the store's file for a directory or a file path (one that ends in .sqlite or .db)."""
     path = Path(path)
-    if path.is_file() or path.suffix in (".sqlite", ".db"):
+    if os.path.isfile(path) or path.suffix in (".sqlite", ".db"):
         return path
     return path / FILE_NAME
 

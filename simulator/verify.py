@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, said
+from ..errors import InputError, one_line, said
 from ..traces.workload import Workload
 from .accelerator import Accelerator
 from .evaluator import Values, make_evaluator
-from .record import canonical
+from .record import canonical, flaw
 from .registry import accelerator
 from .report import Report
 from .sources import model_digest
@@ -100,10 +100,13 @@ def _scan(store: ResultStore, found: Verification, sample: int, seed: int) -> li
     wanted = range(found.rows) if sample in (0, found.rows) else None
     places = set(random.Random(seed).sample(range(found.rows), min(sample, found.rows)) if wanted is None else wanted)
     chosen = []
-    for place, row in enumerate(store.rows(by_key=True)):
-        if hashlib.sha256("\n".join(row[name] for name in _IDENTITY).encode()).hexdigest() != row["key"]:
+    for place, row in enumerate(store.rows(by_key=True, damaged=True)):
+        what = flaw(row)
+        if not what and hashlib.sha256("\n".join(row[name] for name in _IDENTITY).encode()).hexdigest() != row["key"]:
+            what = "its inputs do not give this key"
+        if what:
             if len(found.damages) < _DAMAGES:
-                found.damages.append(f"row {row['key']}: its inputs do not give this key: they were altered")
+                found.damages.append(one_line(f"row {row['key']}: {what}: they were altered"))
         elif place in places:
             chosen.append(row)
     found.orphans = store.orphans()

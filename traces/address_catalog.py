@@ -13,7 +13,7 @@ from .addresses import AddressTrace
 from .catalog import file_format, workload
 
 _KIND = "address trace"
-Requests = Annotated[int, Field(ge=1, le=10**8, description="Requests.")]
+Requests = Annotated[int, Field(ge=1, le=10**7, description="Requests.")]
 Seed = Annotated[int, Field(ge=0, le=2**63, description="Seed of splitmix64.")]
 Line = Annotated[int, Field(ge=1, le=2**20, description="Bytes between neighbouring requests.")]
 Footprint = Annotated[int, Field(ge=1, le=2**50, description="Bytes within which the requests stay.")]

@@ -14,24 +14,31 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..reading import arrays_in, lines_in, read_bytes
 from .addresses import AddressTrace
 
 __all__ = ["read_csv", "read_npz", "read_stl", "read_text", "write_npz", "write_text"]
 
 _STL = re.compile(r"(\d+)\s*:\s*(?:\(\s*\d+\s*\)\s*)?(read|write)\s+(0x[0-9a-f]+)(?:\s+0x[0-9a-f]+)?")
+_LARGEST = 256 << 20
+"""Bytes of arrays: some 15 million requests."""
+_LARGEST_TEXT = 2 << 30
 _OPERATIONS = {"LD": False, "R": False, "READ": False, "ST": True, "W": True, "WRITE": True}
 _TEXT = "`LD|ST address`, `R|W address`, `address READ|WRITE cycle` or `cycle R|W address`"
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines without comments and blanks."""
+    for number, line in lines_in(path, _LARGEST_TEXT):
+        if text := line.partition("#")[0].strip():
+            yield number, text
+
+
+def _cells(path: Path, number: int, line: str) -> list[str]:
     try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if text := line.partition("#")[0].strip():
-                    yield number, text
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
+        return [cell.strip() for cell in next(csv.reader([line]), [])]
+    except csv.Error as error:
+        raise InputError(f"{path}, line {number}: not a line of a CSV file: {error}") from None
 
 
 def _number(text: str) -> int | None:
@@ -80,7 +87,7 @@ def read_stl(name: str, path: Path) -> AddressTrace:
     rows = []
     for number, line in _lines(path):
         match = _STL.fullmatch(line)
-        if match is None or _number(match[3]) is None:
+        if match is None or _number(match[3]) is None or _number(match[1].lstrip("0") or "0") is None:
             raise InputError(f"{path}, line {number}: {line!r}; accepted: `cycle: [(length)] read|write 0xaddress [0xdata]`")
         rows.append((int(match[1]), int(match[3], 16), match[2] == "write"))
     return _trace(name, path, rows)
@@ -89,13 +96,13 @@ def read_stl(name: str, path: Path) -> AddressTrace:
 def read_csv(name: str, path: Path) -> AddressTrace:
     """Read a table with the columns `address`, `operation` (LD, ST, R, W, read, write) and, if wanted, `cycle`."""
     lines = _lines(path)
-    header = [word.strip().lower() for word in next(csv.reader([next(lines, (0, ""))[1]]), [])]
+    header = [word.lower() for word in _cells(path, *next(lines, (0, "")))]
     wanted = {"address", "operation"}
     if not wanted <= set(header) <= wanted | {"cycle"}:
         raise InputError(f"{path}: columns {', '.join(header) or 'none'}; accepted: address, operation and, if wanted, cycle")
     rows = []
     for number, line in lines:
-        cells = dict(zip(header, (cell.strip() for cell in next(csv.reader([line])))))
+        cells = dict(zip(header, _cells(path, number, line)))
         address, cycle = _number(cells.get("address", "")), _number(cells.get("cycle", "0"))
         operation = _OPERATIONS.get(cells.get("operation", "").upper())
         for field, value in (("address", address), ("cycle", cycle), ("operation", operation)):
@@ -108,11 +115,7 @@ def read_csv(name: str, path: Path) -> AddressTrace:
 
 def read_npz(name: str, path: Path) -> AddressTrace:
     """Read numpy arrays `address`, `is_write` and `arrival` (optional) from an `.npz`; never unpickles."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not an .npz of plain arrays: {error}") from None
+    arrays = arrays_in(read_bytes(path, _LARGEST), str(path), _LARGEST)
     if not {"address", "is_write"} <= arrays.keys() <= {"address", "is_write", "arrival"}:
         raise InputError(f"{path}: arrays {', '.join(arrays) or 'none'}; accepted: address, is_write and, if wanted, arrival")
     for key, array in arrays.items():

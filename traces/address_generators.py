@@ -6,7 +6,6 @@ make the same trace.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from .addresses import AddressTrace
 
 __all__ = ["PATTERNS", "address_trace", "splitmix64"]
@@ -177,8 +176,7 @@ def address_trace(
     Raises `InputError` for an unknown pattern or parameter, or a footprint of less than a line.
     """
     if pattern not in PATTERNS:
-        close = difflib.get_close_matches(pattern, PATTERNS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(pattern, PATTERNS)
         raise InputError(f"pattern {pattern!r} is not known{hint} (accepted: {', '.join(PATTERNS)})")
     make = PATTERNS[pattern]
     own = [p for p in inspect.signature(make).parameters if p not in ("i", "seed", "writes", "line", "footprint")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import operator
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 
 __all__ = ["Argument", "Batch", "Resolution", "SequenceLength", "Signature", "Words"]
 
@@ -114,8 +113,7 @@ class Signature:
         """Return the given arguments in their types and in declaration order; raises `InputError`."""
         for name in given:
             if name not in self.arguments and self.others is None:
-                close = difflib.get_close_matches(name, self.arguments, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
+                hint = did_you_mean(name, self.arguments)
                 accepted = ", ".join(self.arguments) or "no argument"
                 raise InputError(f"{name}: unknown argument{hint} (accepted: {accepted})")
         bound = {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -178,7 +179,7 @@ def _parse(spec: str) -> tuple[str, dict[str, Any]]:
     """Split `target:key=value,...`; a file whose name has a colon is taken as it is, and a value may have one (2:4)."""
     starts = [match.start() for match in re.finditer(r":(?=[^:,=/]*=)", spec)]
     head, colon, tail = (spec[: starts[-1]], ":", spec[starts[-1] + 1 :]) if starts else spec.rpartition(":")
-    if not colon or "/" in tail or Path(spec).exists():
+    if not colon or "/" in tail or os.path.exists(spec):
         return spec, {}
     given: dict[str, Any] = {}
     for part in tail.split(",") if tail else []:
@@ -200,7 +201,7 @@ def _text(value: Any) -> str:
 
 
 def _is_file_name(target: str) -> bool:
-    return target != "" and (any(target.lower().endswith(suffix) for suffix in _formats) or Path(target).exists())
+    return target != "" and (any(target.lower().endswith(suffix) for suffix in _formats) or os.path.exists(target))
 
 
 def _find(name: str) -> Entry:
@@ -211,7 +212,7 @@ def _find(name: str) -> Entry:
         return entry
     if _is_file_name(name):
         return _format_of(Path(name))
-    close = difflib.get_close_matches(_key(name), _named, n=1)
+    close = difflib.get_close_matches(_key(name)[:100], _named, n=1)
     hint = f"; did you mean {_named[close[0]].name!r}?" if close else ""
     raise InputError(
         f"workload {name!r} is not known{hint} (accepted: {', '.join(sorted(e.name for e in _named.values()))}, "
@@ -225,9 +226,9 @@ def _format_of(path: Path) -> Entry:
     if not fitting:
         _load_plugins()
         fitting = [suffix for suffix in _formats if path.name.lower().endswith(suffix)]
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"{path}: no such file")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"{path}: not a file")
     if not fitting:
         raise InputError(f"{path}: kind of file is not known (accepted: {', '.join(_formats)})")

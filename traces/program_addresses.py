@@ -20,7 +20,8 @@ from .catalog import workload
 __all__ = ["matmul", "pointer_chase", "stencil", "transpose", "zipf"]
 
 _KIND = "address trace"
-_LONGEST = 10**8
+_LONGEST = 10**7
+"""Accesses of a trace: 0.6 GB while it is made."""
 
 Accesses = Annotated[int, Field(ge=1, le=_LONGEST, description="Accesses.")]
 Seed = Annotated[int, Field(ge=0, le=2**63, description="Seed of splitmix64.")]

@@ -7,7 +7,6 @@ adds to the published value, and `why` is its explanation.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property, lru_cache
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..reading import read_table
 from . import catalog
 
 __all__ = ["QUANTITIES", "Figure", "figures"]
@@ -78,19 +78,10 @@ def _load(spec: str) -> Any:
 def figures(table: Path | None = None) -> tuple[Figure, ...]:
     """Read the shipped table, or one of its form; raises `InputError` with file, line, column and value."""
     path = table or _TABLE
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != _COLUMNS:
-            raise InputError(f"{path}: columns {list(reader.fieldnames or ())} (accepted: {', '.join(_COLUMNS)})")
-        rows = [_figure(f"{path}:{reader.line_num}", row) for row in reader]
-    if not rows:
-        raise InputError(f"{path}: no figure (accepted: rows of {', '.join(_COLUMNS)})")
-    return tuple(rows)
+    return tuple(_figure(f"{path}:{line}", cells) for line, cells in read_table(path, _COLUMNS))
 
 
 def _figure(where: str, row: dict[str, Any]) -> Figure:
-    if None in row or None in row.values():
-        raise InputError(f"{where}: not one value for each column (accepted: {', '.join(_COLUMNS)})")
     if row["quantity"] not in QUANTITIES:
         raise InputError(f"{where}: quantity={row['quantity']!r} (accepted: {', '.join(QUANTITIES)})")
     value, last_digit = _number(f"{where}: value", row["value"])

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import InputError, explain
+from ..reading import read_text
 from .arguments import Batch
 from .catalog import file_format
 from .operators import Conv, Gemm
@@ -69,15 +70,7 @@ def read(name: str, path: Path, *, batch: Batch = 1, sparsity: Sparsity = DENSE)
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield line numbers and stripped cells of the lines that are not blank, without empty cells at their ends."""
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise InputError(f"{path}: {size} bytes (accepted: a topology of at most {MAX_BYTES} bytes)")
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}:{line}: byte {data[error.start]:#04x} is not UTF-8 text") from None
+    text = read_text(path, MAX_BYTES, f"a topology of at most {MAX_BYTES} bytes", "utf-8-sig")
     reader = csv.reader(io.StringIO(text, newline=""))
     while True:
         try:

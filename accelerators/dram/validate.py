@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from ...errors import InputError
+from pydantic import ValidationError
+
+from ...errors import InputError, explain
+from ...reading import MOST_TABLE, parse_json, read_bytes, read_text, table_lines
 from ...simulator.memory.dram.checker import Place, TimingChecker
 from ...simulator.memory.dram.core.state import Settings
 from ...simulator.memory.dram.devices import Device, device, device_names, load_devices
+from ...simulator.memory.dram.mapping import MAPPINGS
 from ...simulator.memory.dram.probes import probe
 from ...simulator.memory.dram.results import DramRun
 from ...simulator.memory.dram.system import DramSystem
@@ -36,6 +41,8 @@ _SETTINGS = (
     "device", "channels", "mapping", "scheduler", "row_policy", "refresh", "read_q", "write_q", "wr_low", "wr_high",
     "mem_ratio", "trace",
 )
+REFRESHES = ("AllBank", "PerBank", "NoRefresh")
+_MOST_REQUESTS, _MOST_RATIO = 10**6, 10**4
 _KNOWN_BREACHES = {
     "DDR4_2400R_2rank": {"data_bus": 36, "nCS": 209},
     "LPDDR5_6400": {"nRPab": 2},
@@ -48,12 +55,35 @@ def _reference(name: str) -> bytes:
     return (resources.files(__package__) / "reference" / name).read_bytes()
 
 
-def _rows(text: str, where: str, needed: tuple[str, ...]) -> list[dict[str, str]]:
-    reader = csv.DictReader(io.StringIO(text))
-    missing = [name for name in needed if name not in (reader.fieldnames or ())]
-    if missing:
-        raise InputError(f"{where}: columns {', '.join(missing)} missing")
-    return list(reader)
+class _Row(dict[str, str]):
+    """The cells of a line by column, read as what they must be; raises `InputError` with line, column and value."""
+
+    where: str
+
+    def of(self, column: str, low: float, high: float, kind: Callable[[str], Any] = int) -> Any:
+        """A number."""
+        try:
+            if low <= (value := kind(self.get(column, "")[:40])) <= high:
+                return value
+        except ValueError:
+            pass
+        what = "an integer" if kind is int else "a number"
+        raise InputError(f"{self.where}: {column}={self.get(column)!r}; accepted: {what} from {low:g} to {high:g}")
+
+    def one_of(self, column: str, *accepted: str) -> str:
+        """A word."""
+        if self[column] not in accepted:
+            raise InputError(f"{self.where}: {column}={self[column]!r}; accepted: {', '.join(accepted)}")
+        return self[column]
+
+
+def _rows(text: str, where: str, needed: tuple[str, ...]) -> list[_Row]:
+    found = []
+    for line, cells in table_lines(text, where, needed):
+        row = _Row(cells)
+        row.where = f"{where}:{line}"
+        found.append(row)
+    return found
 
 
 def _device(name: str, extra: dict[str, Device]) -> Device:
@@ -68,67 +98,84 @@ def _changed(chosen: Device, override: str, where: str) -> Device:
     """The device with a row's own timing numbers (JSON), if it has any."""
     if not override:
         return chosen
+    changes = parse_json(override, f"{where}: timing_override")
+    if not isinstance(changes, dict):
+        raise InputError(f"{where}: timing_override={override!r}; accepted: a JSON object of timing parameters")
+    values = chosen.model_dump()
     try:
-        changes = json.loads(override)
-        timing = {**chosen.timing, **changes}
-    except (ValueError, TypeError):
-        raise InputError(f"{where}: timing_override={override!r}; accepted: a JSON object of timing parameters") from None
-    return Device.model_validate({**chosen.model_dump(), "timing": timing})
+        return Device.model_validate({**values, "timing": {**values["timing"], **changes}})
+    except ValidationError as error:
+        raise InputError(f"{where}: timing_override: {explain(error)}") from None
 
 
 def _trace(text: str, where: str) -> AddressTrace:
+    arguments = parse_json(text, f"{where}: trace")
+    if not isinstance(arguments, dict) or not {"pattern", "n"} <= arguments.keys():
+        raise InputError(f"{where}: trace={text!r}; accepted: JSON of generator arguments with pattern and n")
+    for name, value in arguments.items():
+        most = _MOST_REQUESTS if name == "n" else 2**40
+        if name not in ("pattern", "writes") and not (type(value) is int and 0 <= value <= most):
+            raise InputError(f"{where}: trace: {name}={value!r}; accepted: an integer from 0 to {most}")
+        if name in ("pattern", "writes", "name") and not isinstance(value, str):
+            raise InputError(f"{where}: trace: {name}={value!r}; accepted: text")
     try:
-        arguments = json.loads(text)
-        pattern, n = arguments.pop("pattern"), arguments.pop("n")
-    except (ValueError, KeyError, AttributeError):
-        raise InputError(f"{where}: trace={text!r}; accepted: JSON of generator arguments with pattern and n") from None
-    return address_trace(pattern, n, **arguments)
+        return address_trace(**arguments)
+    except InputError as error:
+        raise InputError(f"{where}: trace: {error}") from None
 
 
-def _settings(row: dict[str, str]) -> Settings:
-    cap = row["row_policy"].partition("ClosedCAP=")[2]
-    refresh = "PerBank" if row["refresh"] == "HBM34PerBankRefresh" else row["refresh"]
+def _settings(row: _Row) -> Settings:
+    _, closed, cap = row["row_policy"].partition("ClosedCAP=")
+    refresh = {"HBM34PerBankRefresh": "PerBank"}.get(row["refresh"], row["refresh"])
+    if refresh not in REFRESHES or (closed and not (cap.isascii() and cap.isdigit() and len(cap) < 7)):
+        raise InputError(
+            f"{row.where}: refresh={row['refresh']!r}, row_policy={row['row_policy']!r}; accepted: {', '.join(REFRESHES)}, and "
+            "Open or ClosedCAP=N"
+        )
     return Settings(
-        int(row["read_q"]), int(row["write_q"]), float(row["wr_low"]), float(row["wr_high"]),
+        row.of("read_q", 1, 4096), row.of("write_q", 1, 4096), row.of("wr_low", 0, 1, float), row.of("wr_high", 0, 1, float),
         row["scheduler"] == "FRFCFSRowHit", int(cap or 0), refresh,
     )
 
 
-def check_runs(rows: list[dict[str, str]], where: str, extra: dict[str, Device] | None = None) -> Iterator[Check]:
+def check_runs(rows: list[_Row], where: str, extra: dict[str, Device] | None = None) -> Iterator[Check]:
     """Every column of every row, exactly; mean queue lengths to the printed digits."""
     for row in rows:
-        name = row.get("case_id") or f"line {rows.index(row) + 2}"
+        name = row.get("case_id") or f"line {row.where.rpartition(':')[2]}"
         chosen = _changed(_device(row["device"], extra or {}), row.get("timing_override", ""), f"{where}, {name}")
-        system = DramSystem(chosen, int(row["channels"]), row["mapping"], "ramulator-2.1", settings=_settings(row))
-        every, slow = int(row["mem_ratio"]), int(row.get("fe_ratio") or 1)
+        channels = row.of("channels", 1, 64)
+        system = DramSystem(chosen, channels, row.one_of("mapping", *MAPPINGS), "ramulator-2.1", settings=_settings(row))
+        every, slow = row.of("mem_ratio", 1, _MOST_RATIO), row.of("fe_ratio", 1, _MOST_RATIO) if row.get("fe_ratio") else 1
         run = system.run(_trace(row["trace"], f"{where}, {name}"), drain=False, every=every, slow=slow)
         got: dict[str, int] = {"cycles": run.last_accept_cycle}
         got |= {column: run.counters[counter] for column, counter in _COUNTERS.items()}
         got |= {column: run.counts[command] for column, command in _COUNTS.items()}
         for column, value in got.items():
             if column in row:
-                yield Check.equal(name, column, int(row[column]), value)
+                yield Check.equal(name, column, row.of(column, 0, 2**62), value)
         for way in ("read", "write"):
             if f"{way}_q_avg" in row:
                 mean = run.counters[f"{way}_queue_area"] / run.cycles / system.channels
-                yield Check.close(name, f"{way}_q_avg", float(row[f"{way}_q_avg"]), mean, absolute=5.1e-4)
+                yield Check.close(name, f"{way}_q_avg", row.of(f"{way}_q_avg", 0, 2**62, float), mean, absolute=5.1e-4)
 
 
-def check_drained(rows: list[dict[str, str]], extra: dict[str, Device] | None = None) -> Iterator[Check]:
+def check_drained(rows: list[_Row], extra: dict[str, Device] | None = None) -> Iterator[Check]:
     """Runs to the last completion: clocks and the percentiles of read latency."""
     for number, row in enumerate(rows):
         run = DramSystem(_device(row["device"], extra or {}), convention="ramulator-2.1").run(
-            _trace(row["trace"], f"row {number}"), every=int(row["inject_every"])
+            _trace(row["trace"], f"row {number}"), every=row.of("inject_every", 1, _MOST_RATIO)
         )
         name = f"drained {number}"
+        if not run.read_latency.size:
+            raise InputError(f"{row.where}: trace={row['trace']!r}: nothing is read; accepted: a trace with reads")
         got: dict[str, int] = {
             "last_accept_cycle": run.last_accept_cycle, "drained_cycle": run.cycles, "lat_min": int(run.read_latency[0]),
             "lat_max": int(run.read_latency[-1]), **{f"lat_p{p}": run.percentile(p / 100) for p in (50, 90, 99)},
         }
         for column, value in got.items():
-            yield Check.equal(name, column, int(row[column]), value)
+            yield Check.equal(name, column, row.of(column, 0, 2**62), value)
         mean = float(run.read_latency.mean())
-        yield Check.close(name, "avg_read_latency", float(row["avg_read_latency"]), mean, absolute=5.1e-5)
+        yield Check.close(name, "avg_read_latency", row.of("avg_read_latency", 0, 2**62, float), mean, absolute=5.1e-5)
 
 
 def check_probes(devices: list[Device], steps: int = 600) -> Iterator[Check]:
@@ -169,6 +216,20 @@ def confirm_commands(run: DramRun) -> int:
     return found
 
 
+def _text(table: Path) -> str:
+    if table.suffix != ".gz":
+        return read_text(table, MOST_TABLE)
+    data = read_bytes(table, MOST_TABLE)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            text = file.read(MOST_TABLE + 1)
+        if len(text) <= MOST_TABLE:
+            return text.decode()
+        raise InputError(f"{table}: is larger than {MOST_TABLE >> 20} MiB, unpacked")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InputError(f"{table}: cannot be read: {error}") from None
+
+
 def validate(table: Path | None = None, timings: Path | None = None) -> Validation:
     """Rerun everything; with a table only its rows, with the devices of `timings` beside the shipped ones.
 
@@ -177,11 +238,7 @@ def validate(table: Path | None = None, timings: Path | None = None) -> Validati
     """
     extra = {d.name: d for d in load_devices(timings)} if timings else {}
     if table is not None:
-        try:
-            raw = table.read_bytes()
-            text = (gzip.decompress(raw) if table.suffix == ".gz" else raw).decode()
-        except (OSError, UnicodeDecodeError, EOFError) as error:
-            raise InputError(f"{table}: cannot be read: {error}") from None
+        text = _text(table)
         drained_form = "inject_every" in text.partition("\n")[0]
         rows = _rows(text, str(table), ("device", "trace", "inject_every") if drained_form else _SETTINGS)
         compared = check_drained(rows, extra) if drained_form else check_runs(rows, str(table), extra)

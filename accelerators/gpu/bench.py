@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def bench(machine: Accelerator, traces: Path | None = None) -> Iterator[Measurem
 
 def _lists(directory: Path) -> list[tuple[str, str]]:
     """Return (name, file) of the kernelslist.g of a directory, or of all folders in it."""
-    if not directory.is_dir():
+    if not os.path.isdir(directory):
         raise InputError(f"--traces {directory}: no such directory")
     own = directory / "kernelslist.g"
     found = [own] if own.is_file() else sorted(directory.glob("*/kernelslist.g"))

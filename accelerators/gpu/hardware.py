@@ -14,7 +14,7 @@ All warps of a kernel of the first two kinds do the same, so that one warp's tra
 
 from __future__ import annotations
 
-import csv
+import math
 import re
 import statistics
 from collections import Counter
@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
+from ...reading import read_table
 from ...simulator.gpu.execute import execute
 from ...simulator.validation import Check, Validation
 from ...traces.kernels.accelsim import read_kernels_list
@@ -121,23 +122,18 @@ def _not_fitted(checks: list[Check]) -> list[str]:
 
 
 def _read(path: Path) -> list[Row]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or ())]:
-                raise InputError(f"{path}:1: column {missing[0]!r} is missing; accepted: {', '.join(_COLUMNS)}")
-            return [_row(path, number, cells) for number, cells in enumerate(reader, 2)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
+    return [_row(path, number, cells) for number, cells in read_table(path, _COLUMNS)]
 
 
 def _row(path: Path, number: int, cells: dict[str, str]) -> Row:
-    params = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)(?:\s|$)", cells["params"] or "")}
+    params = {key: int(value) for key, value in re.findall(r"(\w+)=(\d{1,9})(?:\s|$)", cells["params"] or "")}
     try:
-        return Row(cells["benchmark"], cells["profiler"], float(cells["clock_mhz"]), params, float(cells["cycles"]),
-                   float(cells["time_us"]))
-    except (TypeError, ValueError):
-        raise InputError(f"{path}:{number}: clock_mhz, cycles and time_us; accepted: numbers") from None
+        clock, cycles, time = (float(cells[name]) for name in ("clock_mhz", "cycles", "time_us"))
+    except ValueError:
+        clock = math.nan
+    if not (0 < clock < 1e6 and 0 < cycles < 1e15 and 0 < time < 1e12):
+        raise InputError(f"{path}:{number}: clock_mhz, cycles and time_us; accepted: numbers above 0")
+    return Row(cells["benchmark"], cells["profiler"], clock, params, cycles, time)
 
 
 def _is_empty(row: Row) -> bool:
@@ -186,10 +182,10 @@ class _Kernels:
             if not found:
                 return (), "no trace of that number of iterations"
             one = found[0]
-        grid = _grid(one, row.params["block"], -(-row.params["thread"] // 32))
-        if grid.warp_instructions > MOST_INSTRUCTIONS:
-            return (), f"more than {MOST_INSTRUCTIONS} warp instructions"
-        return (grid,), ""
+        blocks, warps = row.params["block"], -(-row.params["thread"] // 32)
+        if not 0 < blocks * warps * int(one.warp_length[0]) <= MOST_INSTRUCTIONS:
+            return (), f"no, or more than {MOST_INSTRUCTIONS} warp instructions"
+        return (_grid(one, blocks, warps),), ""
 
     def trace(self, name: str) -> tuple[Kernel, ...]:
         if name not in self.read:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ...errors import InputError
@@ -31,11 +32,11 @@ def validate(table: Path | None = None) -> Validation:
     """
     from ...simulator.gpu.microbenchmark import check_file
 
-    if table is not None and Path(table).is_dir():
+    if table is not None and os.path.isdir(table):
         from .hardware import compare
 
         return compare(Path(table))
-    if table is not None and not Path(table).is_file():
+    if table is not None and not os.path.isfile(table):
         raise InputError(f"{table}: no such file; accepted: a file of microbenchmarks or a directory of measured kernels")
     checks = tuple(check_file(Path(table) if table else SHIPPED))
     name = "MICRO 2025 (DOI 10.1145/3725843.3756041), RTX A6000" if table is None else "microbenchmarks"

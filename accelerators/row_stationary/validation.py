@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...reading import read_table as read_cells
 from ...simulator.report import Report
 from ...simulator.validation import Check, Difference, Validation
 from ...traces.catalog import load
@@ -72,18 +72,7 @@ def validate(table: Path | None = None) -> Validation:
 
 def read_table(path: Path = SHIPPED) -> list[Row]:
     """Read a table of that form; raises `InputError` naming file, line, column, value and what is accepted."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
-    header = next(csv.reader([lines[0][1]])) if lines else []
-    if missing := [column for column in COLUMNS if column not in header]:
-        raise InputError(f"{path}: no column {missing[0]!r}; needed: {', '.join(COLUMNS)}")
-    rows = [_row(path, i, dict(zip(header, next(csv.reader([line]))))) for i, line in lines[1:]]
-    if not rows:
-        raise InputError(f"{path}: no rows")
-    return rows
+    return [_row(path, line, cells) for line, cells in read_cells(path, COLUMNS)]
 
 
 def _row(path: Path, line: int, cells: Mapping[str, str]) -> Row:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -11,6 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from ...errors import InputError
+from ...reading import read_table as read_cells
 from ...simulator.dataflow.compiled import run_worklist
 from ...simulator.dataflow.simpy_engine import run_simpy
 from ...simulator.network import Network
@@ -67,19 +67,7 @@ class Row:
 
 def read_table(path: Path = SHIPPED) -> list[Row]:
     """Read a table of that form; raises `InputError` naming file, line, column, value and what is accepted."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
-    columns = ["graph", *LIMITS, "long_depth", CYCLES]
-    if not lines or (missing := [c for c in columns if c not in next(csv.reader([lines[0][1]]))]):
-        raise InputError(f"{path}: no column {missing[0] if lines else columns[0]!r}; needed: {', '.join(columns)}")
-    header = next(csv.reader([lines[0][1]]))
-    rows = [_row(path, i, dict(zip(header, next(csv.reader([line]))))) for i, line in lines[1:]]
-    if not rows:
-        raise InputError(f"{path}: no rows")
-    return rows
+    return [_row(path, line, cells) for line, cells in read_cells(path, ("graph", *LIMITS, "long_depth", CYCLES))]
 
 
 def _row(path: Path, line: int, cells: Mapping[str, str]) -> Row:

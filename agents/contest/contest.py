@@ -220,7 +220,10 @@ class _Runs:
         """Run those that are not kept yet; raises `Interrupted` on Ctrl-C."""
         left = []
         for task in tasks:
-            known = Kept.read(task, self.out, self.arenas[task.problem].key, self.codes[task.agent])
+            arena = self.arenas[task.problem]
+            known = Kept.read(task, self.out, arena.key, self.codes[task.agent])
+            if known is not None and not known.fits(arena):
+                known = None
             if known is None:
                 left.append(task)
             else:

@@ -10,11 +10,13 @@ import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt, ValidationError
 
+from ...errors import InputError
+from ...reading import parse_json, read_bytes
 from ...simulator.files import replaced
 from ...simulator.problem import Problem
 from ...simulator.sources import model_sources
@@ -30,6 +32,7 @@ __all__ = ["Arena", "Kept", "Task", "agent_digest", "checkpoints"]
 
 COUNTS = (50, 100, 300)
 """Designs after which agents are compared, as far as the budget goes; and at its end."""
+_LARGEST = 64 << 20  # bytes of a study's file
 
 
 def checkpoints(budget: int) -> tuple[int, ...]:
@@ -76,20 +79,20 @@ class Kept(BaseModel):
     budget: int
     places: tuple[int, ...]
     """Which distinct design each was (`Merged.ranks`)."""
-    costs: tuple[tuple[float, ...] | None, ...]
+    costs: tuple[tuple[FiniteFloat, ...] | None, ...]
     """log10 of the objectives; None where a design fails or breaks a limit."""
-    failed: int
+    failed: NonNegativeInt
     """Designs that do not run at all."""
-    repeats: int
+    repeats: NonNegativeInt
     """Proposals that were known already, which were not charged."""
     stopped: str
-    strays: int
+    strays: NonNegativeInt
     """Designs drawn at random because the agent failed to propose."""
     note: str | None
     """What went wrong with the agent first, if anything did."""
-    agent_cpu_s: Annotated[dict[int, float], Field()]
+    agent_cpu_s: dict[int, FiniteFloat]
     """CPU time of the agent (proposing and learning, all but the evaluations) up to so many designs."""
-    evaluation_cpu_s: float
+    evaluation_cpu_s: FiniteFloat
 
     @property
     def array(self) -> np.ndarray:
@@ -97,13 +100,22 @@ class Kept(BaseModel):
         width = next((len(cost) for cost in self.costs if cost is not None), 1)
         return np.array([(np.inf,) * width if c is None else c for c in self.costs], dtype=float).reshape(-1, width)
 
+    def fits(self, arena: Arena) -> bool:
+        """Whether there is one cost of the problem's objectives for each design, and each design is one of its own."""
+        width, points = len(arena.problem.objective.terms), len(arena.merged.ranks)
+        return (
+            len(self.places) == len(self.costs)
+            and all(cost is None or len(cost) == width for cost in self.costs)
+            and all(-1 <= place < points for place in self.places)
+        )
+
     @classmethod
     def read(cls, task: Task, out: Path, key: str, code: str) -> Kept | None:
         """The study of a task if it is there, was run on the same problem, model and agent, and is whole."""
         path = task.path(out)
         try:
-            kept = cls.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError):
+            kept = cls.model_validate(parse_json(read_bytes(path, _LARGEST), str(path)))
+        except (InputError, ValidationError):
             return None
         asked = (key, code, task.spec, task.seed, task.budget)
         return kept if (kept.key, kept.code, kept.spec, kept.seed, kept.budget) == asked else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import islice
@@ -18,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, Interrupted
+from ...errors import InputError, Interrupted, said
+from ...reading import read_text
 from ...simulator.files import replaced
 from ...simulator.problem import Problem
 from ...simulator.record import canonical
@@ -49,7 +51,7 @@ class Table:
     @property
     def missing(self) -> list[int]:
         """Numbers of the files that are not there."""
-        return [number for number in range(self.files) if not self.path(number).exists()]
+        return [number for number in range(self.files) if not os.path.exists(self.path(number))]
 
     def path(self, number: int) -> Path:
         """Where a file is."""
@@ -59,12 +61,24 @@ class Table:
         """float64[points, workloads, columns] of one file, mapped into memory; None if it is not there."""
         if self._chunks.get(number) is None:
             path = self.path(number)
-            try:
-                rows = np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None
-            except (OSError, ValueError) as error:
-                raise InputError(f"{path}: not readable: {error} (accepted: delete it, and enumerate again)") from None
-            self._chunks[number] = rows
+            self._chunks[number] = self._mapped(path, number) if os.path.exists(path) else None
         return self._chunks[number]
+
+    def _mapped(self, path: Path, number: int) -> np.ndarray:
+        wanted = (self._places(number), len(self.problem.workloads), len(self.metrics) + len(self.causes))
+        try:
+            if not os.path.isfile(path):
+                raise ValueError("not a file")
+            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+            if not isinstance(rows, np.ndarray) or (rows.dtype, rows.shape) != (np.float64, wanted):
+                raise ValueError(f"not float64{list(wanted)}")
+        except Exception as error:  # a damaged header makes of numpy what it likes
+            raise InputError(f"{path}: not readable: {said(error)} (accepted: delete it, and enumerate again)") from None
+        return rows
+
+    def _places(self, number: int) -> int:
+        """How many points a file has."""
+        return min(ROWS, len(self.merged.ranks) - number * ROWS)
 
     def report(self, place: int, workload: int) -> Report | None:
         """The report of a point (its place in `Merged.ranks`) with the metrics of this problem; None if it is not there."""
@@ -87,8 +101,8 @@ class Table:
     def causes(self) -> tuple[str, ...]:
         """Causes of the breakdown, as the first design that runs has them; kept beside the files."""
         path = self.folder / "causes.txt"
-        if path.exists():
-            return tuple(path.read_text(encoding="utf-8").split("\n")[:-1])
+        if os.path.exists(path):
+            return tuple(read_text(path, 1 << 20).split("\n")[:-1])
         found: dict[str, None] = {}
         tried = 0
         for place in np.random.default_rng(0).permutation(len(self.merged.ranks))[:256].tolist():
@@ -109,7 +123,7 @@ class Table:
     def fill(self, number: int) -> None:
         """Simulate the points of one file and write it."""
         start = number * ROWS
-        places = range(start, min(start + ROWS, len(self.merged.ranks)))
+        places = range(start, start + self._places(number))
         space = self.problem.space
         out = np.full((len(places), len(self.problem.workloads), len(self.metrics) + len(self.causes)), np.nan)
         for w, workload in enumerate(self.problem.workloads):

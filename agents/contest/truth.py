@@ -7,6 +7,7 @@ those have changed since, it may be stale, and everything that uses it says so.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import InputError, explain
+from ...reading import parse_json, read_text
 from ...simulator.files import replaced
 from ...simulator.objective import Outcome
 from ...simulator.problem import Problem
@@ -113,20 +115,14 @@ class Truth(BaseModel):
     @classmethod
     def read(cls, path: str | Path) -> Truth:
         """Read a truth; raises `InputError` with file and field."""
-        file = Path(path)
+        text = read_text(path, _LARGEST, "the truth that `compare enumerate` writes")
         try:
-            if file.stat().st_size > _LARGEST:
-                raise InputError(f"{path}: larger than {_LARGEST >> 20} MiB")
-            truth = cls.model_validate(json.loads(file.read_text(encoding="utf-8")))
-            if any(len(v.costs) != len(truth.reference) for v in truth.front):
-                raise InputError(f"{path}: front: not as many costs as the reference has")
-            return truth
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror} (accepted: the truth that `compare enumerate` writes)") from None
+            truth = cls.model_validate(parse_json(text, str(path)))
         except ValidationError as error:
             raise InputError(f"{path}: {explain(error)}") from None
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}: {error}" if isinstance(error, InputError) else f"{path}: not JSON: {error}") from None
+        if any(len(v.costs) != len(truth.reference) for v in truth.front):
+            raise InputError(f"{path}: front: not as many costs as the reference has")
+        return truth
 
     def write(self, path: str | Path) -> None:
         """Write it, whole or not at all."""
@@ -143,7 +139,7 @@ def truth_path(asked: ContestProblem, folder: str | Path | None = None) -> Path 
         raise InputError(f"tables {folder}: no such folder (accepted: one that `compare enumerate` wrote)")
     for place in ([Path(folder)] if folder is not None else []) + [asked.path.parent]:
         path = place / f"{asked.name}.truth.json"
-        if path.exists():
+        if os.path.exists(path):
             return path
     return None
 

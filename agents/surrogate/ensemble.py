@@ -21,6 +21,8 @@ _STEPS, _EPOCHS = 3000, 400
 """Steps of training at most, and epochs at most."""
 _BETA = 0.5
 """Errors weigh sigma^(2 beta): between squared errors and the likelihood (Seitzer et al., ICLR 2022)."""
+_MOST_UNITS = 1 << 16
+"""Outputs of a layer, of all members together, in a file that is read."""
 _BLOCK = 512
 """Rows that are answered at once, so that a layer's outputs stay in the cache."""
 
@@ -33,7 +35,7 @@ class Ensemble:
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.arrays = dict(arrays)
         a = {name: np.asarray(value, np.float32) for name, value in arrays.items()}
-        members, _, width = a["w1"].shape
+        members, width = _sizes(a)
         # The scaling of columns goes into the first layer, all members of which are one product.
         first = a["w1"] / a["x_scale"][None, :, None]
         self._bias1 = (a["b1"][:, 0] - (a["x_mean"] @ first)).reshape(members, 1, width)
@@ -84,6 +86,20 @@ class Ensemble:
     def from_data(cls, values: Mapping[str, Any], arrays: Mapping[str, np.ndarray], texts: Mapping[str, str]) -> Self:
         """The inverse."""
         return cls(arrays)
+
+
+def _sizes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int]:
+    """Members and width of the layers; raises `ValueError` for arrays that do not belong together, or nets without end."""
+    (members, d, width), (targets,) = arrays["w1"].shape, arrays["y_mean"].shape
+    out = 2 * targets
+    wanted = {
+        "w1": (members, d, width), "b1": (members, 1, width), "w2": (members, width, width), "b2": (members, 1, width),
+        "w3": (members, width, out), "b3": (members, 1, out), "x_mean": (d,), "x_scale": (d,), "y_mean": (targets,),
+        "y_scale": (targets,),
+    }  # fmt: skip
+    if {name: array.shape for name, array in arrays.items()} != wanted or not 0 < members * max(width, out) <= _MOST_UNITS:
+        raise ValueError("arrays of nets that do not belong together")
+    return members, width
 
 
 def _train(torch: Any, x: np.ndarray, y: np.ndarray, seed: int, effort: float) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
+from ...reading import arrays_in, members, parse_json, read_bytes
 from ...simulator.accelerator import Accelerator
 from ...simulator.files import replaced
 from ...simulator.registry import accelerator, accelerator_names
@@ -34,8 +35,8 @@ SCHEMA = 1
 _FORMAT = "cyclescape surrogate"
 _HEAD = "surrogate.json"
 _ARRAYS = "arrays.npz"
-_LARGEST = 1 << 30
-"""Bytes of a part, unpacked; the largest that one makes has some 20 MB."""
+_LARGEST = 256 << 20
+"""Bytes of all parts, unpacked; the largest that one makes have some 20 MB."""
 _DATE = (1980, 1, 1, 0, 0, 0)
 """Equal surrogates are equal files."""
 
@@ -73,7 +74,7 @@ def load(path: Path, *, stale: bool = False) -> Surrogate:
         machine = accelerator(machine_name)
         _is_current(path, machine, origin, stale)
         texts = {name.removesuffix(".txt"): data.decode() for name, data in parts.items() if name.endswith(".txt")}
-        model = MODELS[head["model"]].from_data(head["values"], _arrays(parts), texts)
+        model = MODELS[head["model"]].from_data(head["values"], _arrays(path, parts), texts)
         metrics = tuple(str(name) for name in head["metrics"])
         surrogate = Surrogate(
             machine, metrics, {str(name): float(factor) for name, factor in head["exact"].items()},
@@ -90,28 +91,15 @@ def load(path: Path, *, stale: bool = False) -> Surrogate:
 
 
 def _parts(path: Path) -> dict[str, bytes]:
-    try:
-        with zipfile.ZipFile(path) as file:
-            parts = {}
-            for info in file.infolist():
-                if info.file_size > _LARGEST:
-                    raise InputError(f"{path}: {info.filename} is {info.file_size} bytes (accepted: at most {_LARGEST})")
-                parts[info.filename] = file.read(info)
-            return parts
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error} (accepted: a file of `cyclescape surrogate fit`)") from None
-    except InputError:
-        raise
-    except Exception as error:  # zipfile raises half a dozen types for damaged files
-        raise InputError(f"{path}: not a surrogate, or damaged ({' '.join(str(error).split())})") from None
+    return members(read_bytes(path, _LARGEST, "a file of `cyclescape surrogate fit`"), str(path), _LARGEST)
 
 
 def _head(path: Path, parts: dict[str, bytes]) -> dict[str, Any]:
     try:
-        head = json.loads(parts[_HEAD])
+        head = parse_json(parts[_HEAD], f"{path}: {_HEAD}")
         ours = head["format"] == _FORMAT
         schema, digests = head["schema"], dict(head["parts"])
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: not a surrogate: no {_HEAD} that says so") from None
     if not ours:
         raise InputError(f"{path}: not a surrogate: no {_HEAD} that says so")
@@ -124,11 +112,10 @@ def _head(path: Path, parts: dict[str, bytes]) -> dict[str, Any]:
     return dict(head)
 
 
-def _arrays(parts: dict[str, bytes]) -> dict[str, np.ndarray]:
+def _arrays(path: Path, parts: dict[str, bytes]) -> dict[str, np.ndarray]:
     if _ARRAYS not in parts:
         return {}
-    with np.load(io.BytesIO(parts[_ARRAYS]), allow_pickle=False) as arrays:
-        found = {name: arrays[name] for name in arrays.files}
+    found = arrays_in(parts[_ARRAYS], f"{path}: {_ARRAYS}", _LARGEST)
     for name, array in found.items():
         if array.dtype.kind != "f" or not np.isfinite(array).all():
             raise ValueError(f"{name} is not made of finite numbers")
@@ -146,9 +133,11 @@ def _is_current(path: Path, machine: Accelerator, origin: Origin, stale: bool) -
 
 def _fits_together(surrogate: Surrogate) -> None:
     """Raise `ValueError` unless columns, targets and calibration have the sizes that each other has."""
-    mean, _ = surrogate.model.predict(np.zeros((1, len(surrogate.encoder.names)), np.float32))
-    sizes = {mean.shape[1], len(surrogate.metrics), len(surrogate.bounded), len(surrogate.seen.table), len(surrogate.new.table)}
-    if len(sizes) > 1 or not np.isfinite(mean).all():
+    mean, deviation = surrogate.model.predict(np.zeros((3, len(surrogate.encoder.names)), np.float32))
+    targets = len(surrogate.metrics)
+    sizes = {len(surrogate.bounded), len(surrogate.seen.table), len(surrogate.new.table)}
+    shapes = {mean.shape, deviation.shape}
+    if sizes != {targets} or shapes != {(3, targets)} or not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
         raise ValueError("its parts do not fit together")
     for name in surrogate.answers:
         if name not in surrogate.machine.metrics:

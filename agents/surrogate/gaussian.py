@@ -34,12 +34,15 @@ class Gaussian:
         while f"x{len(self._targets)}" in arrays:
             i = len(self._targets)
             own = {name: np.asarray(arrays[f"{name}{i}"], float) for name in _CORE}
-            scaled = own["x"] / own["length"]
-            n = len(scaled)
-            if own["alpha"].shape != (n,) or own["root"].shape != (n, n):
+            n, d = own["x"].shape
+            shapes = {"x": (n, d), "length": (d,), "alpha": (n,), "root": (n, n)}
+            if any(value.shape != shapes.get(name, ()) for name, value in own.items()):
                 raise ValueError("arrays of a process that do not belong together")
+            scaled = own["x"] / own["length"]
             own |= {"scaled": scaled, "square": (scaled**2).sum(axis=1)}
             self._targets.append({name: value.astype(np.float32) if value.ndim else value for name, value in own.items()})
+            if any(value.shape != (d,) for value in self._shared.values()):
+                raise ValueError("columns and their scaling do not belong together")
         if not self._targets:
             raise ValueError("no process")
 

@@ -52,6 +52,8 @@ class Forest:
                 roots.append(~leaf_base)
                 continue
             splits = [int(value) for value in _field(block, "split_feature").split()]
+            if len(leaves) != len(splits) + 1:
+                raise ValueError(f"a tree of {len(leaves)} leaves and {len(splits)} splits")
             kinds = [int(value) for value in _field(block, "decision_type").split()]
             if any(kind & 1 for kind in kinds):
                 raise ValueError("a categorical split, which is not known here")
@@ -60,6 +62,8 @@ class Forest:
             threshold += [float(value) for value in _field(block, "threshold").split()]
             for side, name in ((left, "left_child"), (right, "right_child")):
                 given = [int(value) for value in _field(block, name).split()]
+                if any(child >= len(splits) or ~child >= len(leaves) for child in given):
+                    raise ValueError("a child that is not in its tree")
                 side += [child + nodes if child >= 0 else ~(~child + leaf_base) for child in given]
         if not roots or not len(feature) == len(threshold) == len(left) == len(right):
             raise ValueError("trees of uneven length")
@@ -71,11 +75,11 @@ class Forest:
         self._child = np.stack([self.left, self.right], axis=1).ravel()
 
     def _check(self) -> None:
-        """Every child comes after its parent, so that a walk ends, and is there."""
+        """Every child comes after its parent, so that a walk ends."""
         inner = np.arange(len(self.feature))
         for side in (self.left, self.right):
             down = side >= 0
-            if (side[down] <= inner[down]).any() or (side >= len(self.feature)).any() or (~side[~down] >= len(self.leaf)).any():
+            if (side[down] <= inner[down]).any():
                 raise ValueError("a tree whose nodes do not hang together")
         if len(self.feature) and not (self.feature.min() >= 0 and self.feature.max() < self.columns):
             raise ValueError("a split on a column that is not there")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import InputError, explain
+from ...reading import arrays_in, parse_json, read_bytes
 from ...simulator.files import replaced
 from ...simulator.objective import Objective
 from .network import PolicyNetwork
@@ -20,8 +19,9 @@ from .ranking import Standard
 __all__ = ["VERSION", "Header", "Policy"]
 
 VERSION = 1
-_LARGEST = 2**30  # bytes of all arrays together
-_ACCEPTED = "accepted: a file of `cyclescape policy train`"
+_LARGEST = 256 << 20  # bytes of all arrays together
+_MADE = "a file of `cyclescape policy train`"
+_ACCEPTED = f"accepted: {_MADE}"
 
 
 class Header(BaseModel):
@@ -86,20 +86,11 @@ class Policy:
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """Read and check a file; raises `InputError` in one line for one that is damaged or something else."""
-        if not Path(path).is_file():
-            raise InputError(f"{path}: no such file ({_ACCEPTED})")
-        try:
-            with zipfile.ZipFile(path) as inside:
-                if sum(item.file_size for item in inside.infolist()) > _LARGEST:
-                    raise InputError(f"{path}: larger than {_LARGEST >> 20} MiB, which no policy is ({_ACCEPTED})")
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: np.array(stored[name]) for name in stored.files}
-            told = json.loads(arrays.pop("header").tobytes())
-            features = arrays.pop("features")
-        except InputError:
-            raise
-        except Exception as error:  # what a damaged archive makes of zipfile and numpy is not to be foreseen
-            raise InputError(f"{path}: no policy, or a damaged one: {type(error).__name__} ({_ACCEPTED})") from None
+        arrays = arrays_in(read_bytes(path, _LARGEST, _MADE), str(path), _LARGEST)
+        if not {"header", "features"} <= arrays.keys():
+            raise InputError(f"{path}: no policy: header or features are missing ({_ACCEPTED})")
+        told = parse_json(arrays.pop("header").tobytes(), f"{path}: header")
+        features = arrays.pop("features")
         version = told.get("version") if isinstance(told, dict) else None
         if isinstance(version, int) and version > VERSION:
             raise InputError(f"{path}: version {version} of the format; this cyclescape reads up to {VERSION}")

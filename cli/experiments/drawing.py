@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ def check_path(path: Path) -> None:
     """Raise `InputError` for a file that no figure can be written to."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"--out {path}: accepted: a file that ends in {' or '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise InputError(f"--out {path}: {path.parent} is not a directory")
 
 

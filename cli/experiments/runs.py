@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from ...agents.search import search
 from ...errors import InputError
+from ...reading import read_table
 from ...simulator.evaluator import Direct, Evaluator
 from ...simulator.files import write_whole
 from ...simulator.record import canonical
@@ -86,7 +88,7 @@ def perform(
 
     Raises `InputError` for a file that holds no such runs.
     """
-    known = {} if file is None or not file.exists() else {course.task: course for course in _read(file)}
+    known = {} if file is None or not os.path.exists(file) else {course.task: course for course in _read(file)}
     for number, task in enumerate(tasks):
         if task in known:
             continue
@@ -130,19 +132,10 @@ def _write(file: Path, courses: Iterable[Course]) -> None:
 
 
 def _read(file: Path) -> list[Course]:
-    try:
-        rows = list(csv.reader(file.read_text().splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: {error}") from None
-    if not rows or tuple(rows[0]) != _COLUMNS:
-        raise InputError(f"{file}: the first line is not that of a file of runs (accepted: {','.join(_COLUMNS)})")
-    return [_course(file, number, row) for number, row in enumerate(rows[1:], 2)]
+    return [_course(file, number, cells) for number, cells in read_table(file, _COLUMNS)]
 
 
-def _course(file: Path, number: int, row: Sequence[str]) -> Course:
-    if len(row) != len(_COLUMNS):
-        raise InputError(f"{file}: line {number}: {len(row)} fields (accepted: {len(_COLUMNS)})")
-    given = dict(zip(_COLUMNS, row, strict=True))
+def _course(file: Path, number: int, given: Mapping[str, str]) -> Course:
     try:
         task = Task(
             given["workload"], given["objective"], given["agent"], int(given["seed"]), int(given["budget"]), given["limited"]

@@ -85,8 +85,8 @@ def test_runs_are_kept_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
     assert not [row for row in whole.parts[0].rows if row["after_10_%_off"] < 0]
     assert len(whole.draw().axes) == 1
     for text, says in [
-        ("a,b\n", "the first line is not that of a file of runs"),
-        (lines[0] + "\nx,y\n", "line 2: 2 fields"),
+        ("a,b\n", "column .* is missing"),
+        (lines[0] + "\nx,y\n", ":2: 2 cells"),
         (lines[0] + "\n" + lines[1].replace("ippo,", "ippo,x", 1) + "\n", "line 2: .*x.*accepted: numbers"),
     ]:
         file.write_text(text)

@@ -153,6 +153,7 @@ def test_weights_beside_the_model_are_read(folder: Path) -> None:
         ("nowhere.bin", {}, "in 'nowhere.bin': no such file (accepted for sparsity=stored: a model with its weights)"),
         ("../../../etc/passwd", {}, "not a file of the model's folder (accepted: a relative path that stays inside)"),
         ("/etc/passwd", {}, "not a file of the model's folder"),
+        ("w" * 5000, {}, "no such file"), ("w\0", {}, "no such file"), ("loop/w", {}, "no such file"),
         ("", {}, "not a file of the model's folder"),
         ("short.bin", {}, "take 4,096 bytes, and there are 10"),
         ("short.bin", {"offset": "99999"}, "take 4,096 bytes, and there are 0"),
@@ -162,6 +163,8 @@ def test_weights_beside_the_model_are_read(folder: Path) -> None:
 )
 def test_weights_that_are_not_there_are_one_line(folder: Path, location: str, more: dict[str, str], words: str) -> None:
     (folder / "short.bin").write_bytes(b"0123456789")
+    if not (loop := folder / "loop").is_symlink():
+        loop.symlink_to("loop")
     with pytest.raises(InputError) as caught:
         _load(folder, "MatMul", [5, 64], _external(location, **more))
     assert words in str(caught.value)

@@ -84,9 +84,9 @@ def test_a_table_of_ones_own_is_met_or_not(tmp_path: Path, value: str, differenc
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", r"columns \[\] \(accepted: workload, quantity"),
-        (HEADER, "no figure"),
-        (HEADER + "vgg16,macs,1\n", ":2: not one value for each column"),
+        ("", "no line; accepted: workload, quantity"),
+        (HEADER, "no line below the header"),
+        (HEADER + "vgg16,macs,1\n", ":2: 3 cells; accepted: 6"),
         (HEADER + "vgg16,flops,1,me,0,\n", ":2: quantity='flops' .accepted: macs, params"),
         (HEADER + "vgg16,macs,many,me,0,\n", ":2: value='many' .accepted: a number"),
         (HEADER + "vgg16,macs,1e99999,me,0,\n", ":2: value='1e99999'"),

@@ -81,7 +81,7 @@ def test_repeated_names_are_numbered(tmp_path: Path) -> None:
         (GEMM + "L0,1,,3\n", ":2: N='' (accepted"),
         (GEMM + "L0,1,2\n", ":2: K='' (accepted"),
         (GEMM + "L0,1,99999999999999999999,3\n", ":2: N='99999999999999999999' (accepted"),
-        (GEMM + f"L0,1,{'9' * 5000},3\n", ":2: N='9999"),
+        (GEMM + f"L0,1,{'9' * 5000},3\n", ":2: 9999"),
         (GEMM + "L0,1,2,3,4,5\n", ":2: 6 values for 4 columns"),
         (GEMM.replace(",\n", ",Sparsity\n") + "L0,1,2,3,5:4\n", ":2: Sparsity='5:4' (accepted: N:M with 1 <= N <= M"),
         (GEMM.replace(",\n", ",Sparsity\n") + "L0,1,2,3,x\n", ":2: Sparsity='x' (accepted: N:M"),

@@ -11,6 +11,7 @@ need a scoreboard. Versions 3 to 6 of the tracer are read.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import NoReturn
 import numpy as np
 
 from ...errors import InputError
+from ...reading import lines_in
 from ..catalog import file_format
 from .instruction import RZ, Instruction, Operand
 from .trace import Kernel, KernelTrace
@@ -42,7 +44,7 @@ def read_kernels_list(name: str, path: Path) -> KernelTrace:
         target = path.parent / entry
         if not entry.endswith(".traceg"):
             raise InputError(f"{path}:{number}: {entry!r}; accepted: a .traceg file or a Memcpy line")
-        if not target.is_file():
+        if not os.path.isfile(target):
             raise InputError(f"{path}:{number}: {entry}: no such file")
         kernels.append(read_kernel(target))
     if not kernels:
@@ -62,13 +64,8 @@ def read_kernel(path: Path) -> Kernel:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES} bytes")
-        with path.open(encoding="ascii") as file:
-            yield from file
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'not an ASCII text'}") from None
+    for _, line in lines_in(path, MAX_BYTES, "ascii"):
+        yield line
 
 
 class _Reader:
@@ -118,14 +115,14 @@ class _Reader:
         )
 
     def triple(self, key: str) -> int:
-        match = re.fullmatch(r"\((\d+),(\d+),(\d+)\)", self.header.get(key, ""))
+        match = re.fullmatch(r"\((\d{1,9}),(\d{1,9}),(\d{1,9})\)", self.header.get(key, ""))
         if match is None or int(match[1]) * int(match[2]) * int(match[3]) == 0:
             raise InputError(f"{self.path}: {key}={self.header.get(key)!r}; accepted: (x,y,z) of positive integers")
         return int(match[1]) * int(match[2]) * int(match[3])
 
     def integer(self, key: str) -> int:
         text = self.header.get(key, "0")
-        if not text.isdigit():
+        if not re.fullmatch(r"[0-9]{1,9}", text):
             raise InputError(f"{self.path}: {key}={text!r}; accepted: an integer")
         return int(text)
 
@@ -135,7 +132,7 @@ class _Reader:
         while (text := self.next("'warp = n' or #END_TB")) != "#END_TB":
             if not text.startswith("warp = "):
                 self.fail(f"{text[:60]!r}; accepted: warp = n, insts = k and k instructions, or #END_TB")
-            count = re.fullmatch(r"insts = (\d+)", self.next("'insts = k'"))
+            count = re.fullmatch(r"insts = (\d{1,9})", self.next("'insts = k'"))
             if count is None:
                 self.fail("accepted: insts = k")
             self.starts.append(len(self.stream))
@@ -153,6 +150,8 @@ class _Reader:
         try:
             destinations = int(tokens[2])
             sources = int(tokens[4 + destinations])
+            if not (0 <= destinations <= 16 and 0 <= sources <= 16 and 0 <= int(tokens[0], 16) < 1 << 48):
+                raise ValueError("a count, or the PC")
             at = 5 + destinations + sources
             key = (tokens[0], *tokens[2:at], tokens[at])
             mask, width = int(tokens[1], 16), int(tokens[at])
@@ -201,5 +200,7 @@ class _Reader:
             raise ValueError(tokens[0])
         if len(found) != active:
             raise IndexError
+        if min(found) < 0 or max(found) >= 1 << 63:
+            raise ValueError("an address")
         self.addresses += found
         return active

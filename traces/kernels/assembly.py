@@ -25,9 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import InputError
+from ...reading import read_text
 from .instruction import COUNTERS, NO_STALL, Control, Instruction
 from .operands import parse_operand, split_operands
-from .text import read_text
 
 __all__ = ["EXPECTATIONS", "Case", "Expected", "parse_assembly", "parse_control", "parse_instruction", "read_assembly"]
 

@@ -82,7 +82,7 @@ def _constant(text: str, bank: str, offset: str) -> Operand:
     number = _number(bank)
     where = _address(text, offset)
     return Operand(
-        "c", where.value, text, base=where.base, uniform=where.uniform, bank=int(number) if number is not None else 0,
+        "c", where.value, text, base=where.base, uniform=where.uniform, bank=number if isinstance(number, int) else 0,
     )
 
 
@@ -100,9 +100,9 @@ def _address(text: str, inner: str) -> Operand:
                 base, wide = int(operand.value), operand.wide
             continue
         number = _number(token)
-        if number is None:
+        if not isinstance(number, int):
             raise InputError(f"operand {text!r}: {token!r} is not a register or an offset")
-        offset += int(number)
+        offset += number
     return Operand("mem", offset, text, base=base, uniform=uniform, wide=wide)
 
 

@@ -24,7 +24,7 @@ from .trace import KernelTrace
 __all__ = ["read_own"]
 
 _FORM = "accepted: f, h, u or z and a count, n and an integer, x and a number, joined by +, as in f1024+z1024+n1024"
-Sizes = Annotated[str, Field(pattern=r"^\d+(x\d+){0,2}$", description="x, XxY or XxYxZ")]
+Sizes = Annotated[str, Field(pattern=r"^[0-9]{1,9}(x[0-9]{1,9}){0,2}$", description="x, XxY or XxYxZ")]
 
 
 @file_format(".sass", "SASS listing with encodings (nvdisasm -hex, cuobjdump -sass), executed", kind="kernels")

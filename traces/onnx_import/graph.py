@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
 
-from ...errors import InputError
+from ...errors import InputError, did_you_mean
 from ..workload import Workload
 from . import elementwise, products, windows  # noqa: F401  (they register their converters)
 from .convert import CONVERTERS, Refused, Work
@@ -135,8 +134,7 @@ class _Importer:
             )
         for key in self._sizes:
             if key not in dynamic:
-                close = difflib.get_close_matches(key, dynamic, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
+                hint = did_you_mean(key, dynamic)
                 accepted = form if dynamic else "no size but batch; every dimension is fixed"
                 raise InputError(f"{self._path}: {key}: no input has this dimension{hint} (accepted: {accepted})")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
@@ -91,12 +92,12 @@ class Weights:
         """Return the file beside the model that holds a tensor, and where in it; raises `InputError` for any other."""
         entries = {entry.key: entry.value for entry in tensor.external_data}
         where = f"{self._path}: the weights {tensor.name!r} in {entries.get('location', '')!r}"
-        folder = self._path.parent.resolve()
+        folder = Path(os.path.realpath(self._path.parent))
         location = entries.get("location", "")
-        path = (folder / location).resolve()
+        path = folder if "\0" in location else Path(os.path.realpath(folder / location))
         if not location or Path(location).is_absolute() or not path.is_relative_to(folder):
             raise InputError(f"{where}: not a file of the model's folder (accepted: a relative path that stays inside)")
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise InputError(f"{where}: no such file (accepted for sparsity=stored: a model with its weights)")
         numbers = [entries.get("offset", "0"), entries.get("length", str(size))]
         if not all(number.isascii() and number.isdigit() and len(number) < 20 for number in numbers):

@@ -14,25 +14,24 @@ issues its instruction 1, counted from `.origin`. A row without cycles is not me
 
 from __future__ import annotations
 
-import csv
 import math
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import InputError
+from ....reading import read_table
 from ....traces.kernels.assembly import Case, read_assembly
-from ....traces.kernels.text import read_text
 from ..validation import SHIPPED
 
 __all__ = ["CHASE", "EMPTY", "Measurement", "read", "template"]
 
 CHASE, EMPTY = "pointer-chase", "empty-kernel"
 _COLUMNS = ("case", "what", "cycles")
-_ISSUE = re.compile(r"W(\d+)\.(\d+)")
+_ISSUE = re.compile(r"W(\d{1,6})\.(\d{1,6})")
 _BLOCKS = re.compile(r"blocks=([1-9]\d{0,5})")
-_LARGEST = 2**24
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,9 @@ def read(path: Path) -> list[Measurement]:
 
     Raises `InputError` with file, line, value and what is accepted.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"{path}: no such file; accepted: a .csv or .gasm file of measurements, or a directory of them")
-    files = sorted(file for file in path.iterdir() if file.suffix in (".csv", ".gasm")) if path.is_dir() else [path]
+    files = sorted(file for file in path.iterdir() if file.suffix in (".csv", ".gasm")) if os.path.isdir(path) else [path]
     own = {case.name: case for file in files if file.suffix == ".gasm" for case in read_assembly(file)}
     known = {case.name: case for case in read_assembly(SHIPPED)} | own
     found = [measurement for case in own.values() for measurement in _beside(case)]
@@ -80,25 +79,20 @@ def _beside(case: Case) -> Iterable[Measurement]:
                 yield Measurement(case, case.name, f"W{warp}.{i}", cycle)
     for what, words, where in case.expectations:
         if what in ("elapsed", "end"):
-            if len(words) != 1 or not words[0].isdigit():
+            if len(words) != 1 or not words[0].isdecimal():
                 raise InputError(f"{where}: .expect {what} {' '.join(words)}; accepted: .expect {what} CYCLES")
             yield Measurement(case, case.name, what, int(words[0]))
 
 
 def _rows(path: Path, known: dict[str, Case]) -> Iterable[Measurement]:
-    reader = csv.DictReader(read_text(path, _LARGEST).splitlines())
-    if tuple(reader.fieldnames or ()) != _COLUMNS:
-        raise InputError(f"{path}:1: columns {', '.join(reader.fieldnames or ())}; accepted: {', '.join(_COLUMNS)}")
     seen: dict[tuple[str, str], int] = {}
-    for row in reader:
-        where = f"{path}:{reader.line_num}"
-        if None in row or None in row.values():
-            raise InputError(f"{where}: {len([v for v in row.values() if v is not None])} fields; accepted: {len(_COLUMNS)}")
-        name, what, text = (str(row[column]).strip() for column in _COLUMNS)
+    for line, cells in read_table(path, _COLUMNS):
+        where = f"{path}:{line}"
+        name, what, text = (cells[column] for column in _COLUMNS)
         case = _case(where, name, what, known)
         if (name, what) in seen:
             raise InputError(f"{where}: {name} {what} was measured in line {seen[name, what]} already")
-        seen[name, what] = reader.line_num
+        seen[name, what] = line
         if text:
             yield Measurement(case, name, what, _cycles(where, text))
 

@@ -7,13 +7,13 @@ in CALC mode.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn, get_args
 
 from ....errors import InputError
+from ....reading import read_table as read_cells
 from ..mapping import DATAFLOWS, Dataflow
 
 __all__ = ["CHECKED", "SHIPPED", "Layer", "Row", "read_table"]
@@ -104,34 +104,16 @@ def read_table(path: Path | None = None) -> list[Row]:
     Raises `InputError` in one line with the file, the line, the column, the value and what is accepted.
     """
     path = path or SHIPPED
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file in UTF-8"
-        raise InputError(f"{path}: {reason}; accepted: a CSV file of SCALE-Sim runs") from None
-    cells = [(number, next(csv.reader([line]))) for number, line in enumerate(lines, 1)
-             if line.strip() and not line.startswith("#")]
-    if not cells:
-        raise InputError(f"{path}: the table is empty; accepted: a line of column names and one line a run")
-    (number, header), *body = cells
     needed = ("kind", *CONV, *GEMM, *ARRAY, "dataflow", *SRAM, "mode", *BANDWIDTH, *CHECKED)
-    if missing := [name for name in needed if name not in header]:
-        accepted = ", ".join(needed)
-        raise InputError(f"{path}, line {number}: column {missing[0]!r} is missing; accepted: {accepted}")
-    if not body:
-        raise InputError(f"{path}, line {number}: no run below the column names")
-    return [_row(_Line(path, number, header, values)) for number, values in body]
+    lines = read_cells(path, needed, "a CSV file of SCALE-Sim runs", "utf-8-sig")
+    return [_row(_Line(path, number, cells)) for number, cells in lines]
 
 
 class _Line:
     """One line of the file, which knows how to complain about itself."""
 
-    def __init__(self, path: Path, number: int, header: list[str], values: list[str]) -> None:
-        self.where = f"{path}, line {number}"
-        self.number = number
-        if len(values) != len(header):
-            raise InputError(f"{self.where}: {len(values)} cells; accepted: {len(header)}, one a column")
-        self.cells = {name: value.strip() for name, value in zip(header, values, strict=True)}
+    def __init__(self, path: Path, number: int, cells: Mapping[str, str]) -> None:
+        self.where, self.number, self.cells = f"{path}, line {number}", number, cells
 
     def refuse(self, column: str, accepted: str) -> NoReturn:
         raise InputError(f"{self.where}: {column}={self.cells[column]!r}; accepted: {accepted}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -12,7 +11,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ....errors import InputError, explain
+from ....errors import InputError, did_you_mean, explain
+from ....reading import read_yaml
 
 __all__ = ["Device", "Organisation", "Standard", "device", "device_names", "load_device", "load_devices"]
 
@@ -114,8 +114,7 @@ class Device(BaseModel):
             raise ValueError(f"timing: {', '.join(missing)} missing; {self.standard} needs {', '.join(needed)}")
         for name in t:
             if name not in needed and name not in _OPTIONAL:
-                close = difflib.get_close_matches(name, needed, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
+                hint = did_you_mean(name, needed)
                 raise ValueError(f"timing.{name}: unknown parameter{hint}")
         rcd = max(self.clocks("nRCDRD"), self.clocks("nRCDWR"))
         order = [
@@ -206,24 +205,15 @@ def _parse(values: Any, where: str) -> Device:
         raise InputError(f"{where}: {explain(error)}") from None
 
 
-def _read_yaml(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-
-
 def load_device(path: str | Path) -> Device:
     """Read a device from a YAML file; raises `InputError` that names file, field and value."""
-    return _parse(_read_yaml(Path(path)), str(path))
+    return _parse(read_yaml(path), str(path))
 
 
 def load_devices(path: str | Path) -> tuple[Device, ...]:
     """Read a YAML file with one device, a list of them under `devices`, or resolved Ramulator sets under `sets`."""
     path = Path(path)
-    values = _read_yaml(path)
+    values = read_yaml(path)
     if isinstance(values, Mapping) and isinstance(values.get("sets"), Mapping):
         return tuple(_parse(_from_resolved(name, item, path), f"{path}, {name}") for name, item in values["sets"].items())
     if isinstance(values, Mapping) and isinstance(values.get("devices"), list):
@@ -273,8 +263,7 @@ def device(name: str) -> Device:
     if name.endswith((".yaml", ".yml")):
         return load_device(name)
     if name not in device_names():
-        close = difflib.get_close_matches(name, device_names(), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, device_names())
         raise InputError(f"device {name!r} is not known{hint} (accepted: {', '.join(device_names())}, or a .yaml file)")
     text = (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
     return _parse(yaml.safe_load(text), name)

@@ -17,13 +17,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ....errors import InputError, explain
+from ....reading import read_yaml
 from .devices import Device
 from .results import DramRun, RankActivity
 
@@ -121,10 +121,7 @@ def needed_currents(device: Device, table: str | None = None) -> Currents:
 
 
 def _read(path: str) -> Currents:
-    try:
-        return parse_currents(yaml.safe_load(Path(path).read_text(encoding="utf-8")), path)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    return parse_currents(read_yaml(path), path)
 
 
 def parse_currents(values: Any, where: str) -> Currents:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from ....errors import InputError
+from ....reading import read_yaml
 from .devices import Device
 
 __all__ = ["FIELDS", "MAPPINGS", "AddressMapping", "address_mapping", "custom_mapping", "load_mapping"]
@@ -148,10 +148,7 @@ def custom_mapping(spec: Mapping[str, Any], device: Device, channels: int = 1, *
 
 def load_mapping(path: str | Path, device: Device, channels: int = 1) -> AddressMapping:
     """A mapping from a YAML file: for each coordinate its list of address bits, as `custom_mapping` takes it."""
-    try:
-        spec = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    spec = read_yaml(path)
     if not isinstance(spec, Mapping):
         raise InputError(f"{path}: accepted: a mapping from {', '.join(FIELDS)} to lists of address bits")
     return custom_mapping(spec, device, channels, name=str(path))

@@ -122,14 +122,14 @@ def test_the_command_writes_a_design_that_runs(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("a,b\n", r":1: columns a, b; accepted: case, what, cycles"),
+    ("a,b\n", r":1: column 'case' is missing; accepted: case, what, cycles"),
     ("case,what,cycles\nlisting-9,elapsed,5\n", r":2: case: 'listing-9' is not known; accepted: a case of micro2025.gasm"),
     ("case,what,cycles\nlisting-1-even-even,elapsed,fast\n", r":2: cycles: 'fast'; accepted: a number from 0 to 1e9"),
     ("case,what,cycles\nlisting-1-even-even,elapsed,-1\n", r":2: cycles: '-1'; accepted"),
     ("case,what,cycles\nlisting-1-even-even,W0.99,5\n", r":2: what: 'W0.99'; accepted: a warp and an instruction"),
     ("case,what,cycles\ntable-1-load-1,elapsed,5\n", r":2: what: 'elapsed'; accepted: elapsed for a case with two CLOCKs"),
     ("case,what,cycles\npointer-chase,l3,5\n", r":2: what: 'l3'; accepted: l1, l2, dram"),
-    ("case,what,cycles\nlisting-1-even-even,elapsed\n", r":2: 2 fields; accepted: 3"),
+    ("case,what,cycles\nlisting-1-even-even,elapsed\n", r":2: 2 cells; accepted: 3"),
     ("case,what,cycles\nlisting-1-even-even,end,5\nlisting-1-even-even,end,5\n", r":3: .* was measured in line 2 already"),
     ("case,what,cycles\nlisting-1-even-even,end,\n", "no measurement; accepted: rows of case, what, cycles"),
 ])

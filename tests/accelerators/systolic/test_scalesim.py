@@ -114,7 +114,7 @@ def set_cell(row, column, value):
         (set_cell(1, "total_cycles", "3e4"), ["line 3", "total_cycles='3e4'", "an integer"]),
         (set_cell(1, "compute_util_pct", "n/a"), ["line 3", "compute_util_pct='n/a'", "a number"]),
         (set_cell(1, "channels", "1000000"), ["line 3", "channels='1000000'", "words"]),
-        (lambda cells: [row.pop("stride") for row in cells], ["line 1", "column 'stride' is missing"]),
+        (lambda cells: [row.pop("stride") for row in cells], [":1: column 'stride' is missing"]),
         (lambda cells: cells.__delitem__(slice(1, None)) or cells[0].update(kind=""), ["line 2", "kind=''"]),
     ],
 )
@@ -131,10 +131,10 @@ def test_a_table_that_cannot_be_used_is_one_clear_line(tmp_path, change, said):
     ("content", "said"),
     [
         (None, "No such file"),
-        (b"", "empty"),
-        (b"# only a comment\n", "empty"),
+        (b"", "no line"),
+        (b"# only a comment\n", "no line"),
         (b"\xff\xfe\x00", "UTF-8"),
-        (("\n".join(data_lines()[:1])).encode(), "no run"),
+        (("\n".join(data_lines()[:1])).encode(), "no line below the header"),
         (("\n".join(data_lines()[:2]) + ",17").encode(), "49 cells"),
     ],
 )

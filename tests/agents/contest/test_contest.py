@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -210,6 +211,19 @@ def test_a_stale_truth_is_said(path: Path, tmp_path: Path) -> None:
     assert contest.remarks == [
         "tiny.truth.json may be stale: the model's sources changed since; `cyclescape compare check tiny` tells"
     ]
+
+
+@pytest.mark.parametrize("damage", [
+    {"places": [0]}, {"places": [10**6] * 30}, {"places": [-2] * 30}, {"costs": [[1.0]] * 29 + [[1.0, 2.0]]},
+    {"costs": [[1.0, 2.0]] * 30}, {"costs": [[float("inf")]] * 30}, {"repeats": -30},
+])
+def test_an_altered_study_is_run_again(path: Path, tmp_path: Path, damage: dict[str, Any]) -> None:
+    whole = small(path, tmp_path, agents=["random"], draws=1, seeds=1)
+    (task, kept), = whole.kept.items()
+    file = task.path(tmp_path)
+    file.write_text(json.dumps(json.loads(file.read_text()) | damage))
+    again = small(path, tmp_path, agents=["random"], draws=1, seeds=1).kept[task]
+    assert (again.places, again.costs, again.repeats) == (kept.places, kept.costs, kept.repeats)
 
 
 def test_repeats_are_free_and_the_order_is_kept(path: Path, tmp_path: Path) -> None:

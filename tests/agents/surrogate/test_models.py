@@ -39,6 +39,12 @@ def test_learns_and_comes_back(kind: str) -> None:
         assert np.array_equal(other[1], deviation)
 
 
+EMPTY = "decision_type=\nthreshold=\nleft_child=\nright_child=\n"
+_SPLIT = "leaf_value=1 2\nsplit_feature=0\ndecision_type=2\nthreshold=0\nleft_child={}\nright_child=-2\n"
+BETWEEN = "tree\nmax_feature_idx=0\n\nTree=0\n" + _SPLIT.format(1) + "\nTree=1\n" + _SPLIT.format(-1)
+"""A tree that goes on in the next one: a file of many would be walked for ever."""
+
+
 def test_trees_are_those_of_lightgbm() -> None:
     lightgbm = pytest.importorskip("lightgbm")
     x, y = problem(300)
@@ -51,7 +57,9 @@ def test_trees_are_those_of_lightgbm() -> None:
     lambda text: text.replace("split_feature=", "split_feature=9"),
     lambda text: text.replace("left_child=", "left_child=0 "),
     lambda text: text.replace("threshold=", "threshold=nan "), lambda text: "pickle",
-    lambda text: text.replace("leaf_value=", "gone="),
+    lambda text: text.replace("leaf_value=", "gone="), lambda text: text + "\nTree=9\nleaf_value=\nsplit_feature=\n" + EMPTY,
+    lambda text: text.replace("left_child=", "left_child=31 ").replace("right_child=", "right_child=-32 "),
+    lambda text: BETWEEN,
 ])
 def test_trees_that_do_not_hang_together_are_refused(change: Any) -> None:
     pytest.importorskip("lightgbm")
@@ -60,6 +68,27 @@ def test_trees_that_do_not_hang_together_are_refused(change: Any) -> None:
     Forest(text)
     with pytest.raises(ValueError, match="."):
         Forest(change(text))
+
+
+def test_trees_by_hand() -> None:
+    """The trees that are refused above, but for what is wrong with them."""
+    forest = Forest(BETWEEN.replace("left_child=1", "left_child=-1"))
+    assert forest(np.array([[-1.0], [1.0]])).tolist() == [2.0, 4.0]
+
+
+@pytest.mark.parametrize(("kind", "name", "change"), [
+    ("gp", "y_mean0", lambda array: array.reshape(1)), ("gp", "alpha0", lambda array: array[..., None]),
+    ("gp", "x_scale", lambda array: array[:1]), ("gp", "x0", lambda array: array.ravel()),
+    ("ensemble", "w3", lambda array: array[..., None]), ("ensemble", "y_mean", lambda array: array[None]),
+    ("ensemble", "b2", lambda array: np.repeat(array, 2, axis=1)),
+    ("ensemble", "w1", lambda array: np.zeros((1 << 20, 1, 1), np.float32)),
+])
+def test_arrays_that_do_not_belong_together_are_refused(kind: str, name: str, change: Any) -> None:
+    pytest.importorskip({"gp": "sklearn", "ensemble": "torch"}[kind])
+    x, y = problem(40)
+    values, arrays, texts = MODELS[kind].fit(x, y, seed=0, effort=0.02).to_data()
+    with pytest.raises(ValueError, match="."):
+        MODELS[kind].from_data(values, {**arrays, name: change(arrays[name])}, texts)
 
 
 def test_intervals_hold_what_they_promise() -> None:

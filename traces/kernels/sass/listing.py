@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ....errors import InputError
+from ....reading import read_text
 from ..assembly import parse_instruction
 from ..instruction import RZ, Instruction, Operand
-from ..text import read_text
 from .encoding import decode_control
 
 __all__ = ["ARCHITECTURES", "Program", "parse_listing", "read_listing"]
@@ -118,7 +118,7 @@ class _Function:
         if last.kind == "label":
             target = self.labels.get(last.text)
         elif last.kind == "imm" and item.base != "WARPSYNC" and item.base != "RET":
-            target = int(last.value)
+            target = last.value if isinstance(last.value, int) else None
         else:
             return item
         if target is None or not 0 <= target <= INSTRUCTION_BYTES * len(self.instructions):

@@ -94,7 +94,7 @@ def test_own_mappings(tmp_path):
     path.write_text(yaml.safe_dump(spec), encoding="utf-8")
     assert all(np.array_equal(address_mapping(str(path), chosen).decode(address)[field], hashed[field]) for field in FIELDS)
     for text, words in (
-        ("[1", "bits.yaml: cannot be read"), ("3", "a mapping from channel, rank"), ("bnak: [3]", "'bnak' is not"),
+        ("[1", "bits.yaml, line 1: not YAML"), ("3", "a mapping from channel, rank"), ("bnak: [3]", "'bnak' is not"),
     ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(InputError, match=words):

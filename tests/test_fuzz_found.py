@@ -1,0 +1,111 @@
+"""What benchmarks/fuzz.py found: files that once ended in a traceback, and now in one line."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cyclescape.agents.sweep import SweepSpec
+from cyclescape.errors import InputError, did_you_mean
+from cyclescape.simulator.accelerator import Accelerator
+from cyclescape.simulator.evaluator import Cached, Direct, make_evaluator
+from cyclescape.simulator.problem import workloads_of
+from cyclescape.simulator.store import ResultStore, load
+from cyclescape.traces.catalog import load as workload
+from cyclescape.traces.kernels.assembly import parse_instruction
+from cyclescape.traces.workload import Workload
+
+TRACE = """-grid dim = (1,1,1)
+-block dim = (32,1,1)
+-shmem = 0
+-nregs = 16
+#BEGIN_TB
+thread block = 0,0,0
+warp = 0
+insts = 1
+0010 00000001 1 R2 LDG.E 1 R4 4 0 0x10
+#END_TB
+"""
+DIGITS = "9" * 5000
+
+
+def member(content: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("address.npy", content)
+    return out.getvalue()
+
+
+def refusal(call, *arguments) -> str:
+    with pytest.raises(InputError) as caught:
+        call(*arguments)
+    message = str(caught.value)
+    assert message.isprintable()
+    assert len(message) < 2100
+    return message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.traceg", TRACE.replace("(1,1,1)", f"({DIGITS},1,1)"), "more than 1000 digits"),
+        ("a.traceg", TRACE.replace("(1,1,1)", f"({'9' * 30},1,1)"), "accepted: (x,y,z)"),
+        ("a.traceg", TRACE.replace("insts = 1", f"insts = {'9' * 30}"), "accepted: insts = k"),
+        ("a.traceg", TRACE.replace("0x10", "0x" + "f" * 17), "is not an instruction"),
+        ("a.traceg", TRACE.replace("0010 ", "f" * 20 + " "), "is not an instruction"),
+        ("a.traceg", TRACE.replace("shmem = 0", "shmem = ²"), "is not ASCII text"),
+        ("kernelslist.g", "x" * 300 + ".traceg\n", "no such file"),
+        ("a.requests.csv", "address,operation\n" + "x" * 200_000 + ",R\n", "field larger than field limit"),
+        ("a.requests.csv", "\0" * 4096, "accepted: address, operation"),
+        ("a.stl", f"{'9' * 30}: read 0x40\n", "accepted: `cycle:"),
+        ("a.trace", "LD " + "A" * 100_000 + "\n", "more than 1000 digits"),
+        ("a.npz", member(b"\x93NUMPY\x01\x00\x10\x00{'descr': ((((((("), "no array of numbers"),
+        ("a.npz", member(b"bytes"), "no array of numbers"),
+        ("a.npz", b"PK\x03\x04" + bytes(100), "not a zip"),
+    ],
+)
+def test_workloads(name: str, content: str | bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    message = refusal(workload, tmp_path / name)
+    assert words in message
+    assert str(tmp_path) in message
+
+
+@pytest.mark.parametrize("offset", ["INF", "1e309", "1.5", "+QNAN"])
+def test_an_offset_that_is_no_integer(offset: str) -> None:
+    assert "is not a register or an offset" in refusal(parse_instruction, f"LDG.E R8, [R2+{offset}]")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".csv", "a\0.csv"])
+def test_names_that_no_file_can_have(name: str) -> None:
+    refusal(workload, name)
+
+
+@pytest.mark.parametrize("form", ["cached:{}", "lookup:{}", "lookup:{}.csv", "surrogate:{}"])
+@pytest.mark.parametrize("name", ["x" * 300, "loop/x"])
+def test_evaluators_of_names_that_no_file_can_have(form: str, name: str, roofline: Accelerator, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    refusal(make_evaluator, form.format(tmp_path / name), roofline)
+
+
+def test_no_name_is_compared_in_full() -> None:
+    assert did_you_mean("resnet5", ["resnet50", "mlp"]) == "; did you mean 'resnet50'?"
+    assert did_you_mean("resnet50" + "x" * 10**8, ["resnet50"]) == ""
+
+
+def test_sweeps_of_what_is_no_value_and_no_workload(roofline: Accelerator) -> None:
+    spec = SweepSpec.read({"accelerator": "roofline", "workloads": ["mlp"], "grid": {"lanes": [{"a": 1}, [2]]}})
+    assert "lanes={'a': 1}" in refusal(spec.space, roofline)
+    for part in (0, None, {}):
+        assert "expected a name, a path or a workload" in refusal(workloads_of, [part])
+
+
+def test_a_store_whose_columns_are_no_text(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
+    with Cached(Direct(roofline), ResultStore(tmp_path, log=False)) as evaluator:
+        evaluator.evaluate([{"lanes": 8}], mlp)
+    path = tmp_path / "store.sqlite"
+    path.write_bytes(path.read_bytes().replace(b"asked TEXT", b"a\x80ked TEXT"))
+    assert str(path) in refusal(load, tmp_path)
