@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..errors import InputError, Interrupted, said
 from ..simulator.accelerator import Accelerator
@@ -75,6 +76,8 @@ def search(
         values=values, evaluator=evaluator, time_limit_s=time_limit_s, engine=engine,
     )  # fmt: skip
     with contextlib.ExitStack() as stack:
+        # With more threads, or fewer, sums of matrices come in another order: the same seed would not give the same bits.
+        stack.enter_context(threadpool_limits(1, user_api="blas"))
         if not isinstance(evaluator, Evaluator):
             stack.callback(problem.close)
         searcher = make_searcher(agent, problem.space, problem.objective, budget=budget, seed=seed)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from ..errors import InputError
 from ..pages.progress import bar
 from .app import app, resumable
 from .output import JsonOption, print_json
@@ -46,6 +47,8 @@ def train(
     from ..agents.transfer.train import train as run_training
     from ..api import accelerator as find
 
+    if not out.parent.is_dir():
+        raise InputError(f"{out}: no such folder")
     machine = find(accelerator)
     with resumable(), bar(f"{model.value} on {accelerator}", "steps") as update:
         policy = run_training(

@@ -44,6 +44,7 @@ class DesignParallel(ParallelEnv[str, Observation, Any]):
         self.groups = grouped(space, groups or {})
         self.possible_agents = list(self.groups)
         self.agents: list[str] = []
+        self._seen: Observation | None = None
         self.observation_spaces = dict.fromkeys(self.groups, self._env.observation_space)
         self.action_spaces = {
             agent: whole_space(space, names) if groups and agent in groups else spaces.Discrete(len(space.values[names[0]]))
@@ -89,7 +90,9 @@ class DesignParallel(ParallelEnv[str, Observation, Any]):
         return result
 
     def state(self) -> np.ndarray:
-        """What a central critic sees: the observation, flat."""
+        """What a central critic sees: the observation, flat; raises `InputError` before the first `reset`."""
+        if self._seen is None:
+            raise InputError("state: nothing was observed yet; accepted: after reset()")
         return np.asarray(spaces.flatten(self._env.observation_space, self._seen), dtype=np.float32)
 
     def close(self) -> None:

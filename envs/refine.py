@@ -52,7 +52,9 @@ class Refine(DesignEnv):
         return self.observer.observe(self._index, outcome), info
 
     def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Move, and evaluate where that leads."""
+        """Move, and evaluate where that leads; raises `InputError` for a move that is not there."""
+        if not 0 <= int(action) < len(self.moves):
+            raise InputError(f"action {action}: no such move; accepted: 0 to {len(self.moves) - 1}")
         self._steps += 1
         before = self._value
         self._index = self.moves[int(action)].apply(self._index, self.problem.space.sizes)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from ..errors import InputError
 from .actions import place, value_space
 from .base import DesignEnv
 from .observation import Observation
@@ -45,7 +46,10 @@ class Sequential(DesignEnv):
         return self._seen(), {}
 
     def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Choose the next parameter's value, and evaluate the design if it was the last."""
+        """Choose the next parameter's value, and evaluate the design if it was the last; raises `InputError`."""
+        most = max(self.problem.space.sizes) - 1
+        if not 0 <= int(action) <= most:
+            raise InputError(f"action {action}: no such value; accepted: 0 to {most}")
         self._index[self._axis] = place(self.problem.space, self._axis, action)
         self._axis += 1
         if self._axis < self._count:

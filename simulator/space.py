@@ -63,8 +63,12 @@ class Space:
         return math.prod(self.sizes)
 
     def point(self, index: Iterable[int]) -> dict[str, Any]:
-        """Return the values at an index."""
-        return {name: listed[int(i)] for (name, listed), i in zip(self.values.items(), index, strict=True)}
+        """Return the values at an index; raises `InputError` for a place that is not there, also before the first."""
+        places = [int(i) for i in index]
+        for (name, listed), place in zip(self.values.items(), places, strict=True):
+            if not 0 <= place < len(listed):
+                raise InputError(f"{name}: place {place} is not explored; accepted: 0 to {len(listed) - 1}, for {list(listed)}")
+        return {name: listed[place] for (name, listed), place in zip(self.values.items(), places, strict=True)}
 
     def index(self, point: Mapping[str, Any]) -> Index:
         """Return the positions of a point's values; raises `InputError` for a value off the grid."""

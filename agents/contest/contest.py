@@ -164,9 +164,16 @@ def compare(
         for name, arena in runs.arenas.items():
             if name not in truths:
                 mine = [kept for task, kept in runs.kept.items() if task.problem == name]
-                truths[name] = best_known(arena.asked, arena.problem, arena.merged, mine)
+                if known := best_known(arena.asked, arena.problem, arena.merged, mine):
+                    truths[name] = known
+                else:
+                    remarks.append(f"{name}: left out, for no agent found a feasible design (accepted: looser constraints)")
+        if not truths:
+            raise InputError("; ".join(remarks))
+        asked = {name: problem for name, problem in asked.items() if name in truths}
+        kept = {task: study for task, study in runs.kept.items() if task.problem in truths}
         drawn = {spec: len(settings[spec]) for spec in entered}
-        return Contest(Path(out), budget, asked, truths, entered, drawn, seeds, runs.kept, remarks)
+        return Contest(Path(out), budget, asked, truths, entered, drawn, seeds, kept, remarks)
 
 
 def _truth(problem: ContestProblem, tables: str | Path | None) -> tuple[Truth | None, str]:

@@ -6,6 +6,7 @@ those have changed since, it may be stale, and everything that uses it says so.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -20,13 +21,15 @@ from ...reading import parse_json, read_text
 from ...simulator.files import replaced
 from ...simulator.objective import Outcome
 from ...simulator.problem import Problem
+from ...simulator.record import canonical
 from ...simulator.sources import model_digest
+from ...simulator.space import Space
 from ..pareto import hypervolume, nondominated, reference_point
 from .problem import ContestProblem, Merged
 from .studies import Kept
 from .table import Table
 
-__all__ = ["CHANGED", "Truth", "Vertex", "best_known", "sampled", "truth_of", "truth_path"]
+__all__ = ["CHANGED", "Truth", "Vertex", "best_known", "sampled", "space_digest", "truth_of", "truth_path"]
 
 CHANGED = "the model's sources changed since"
 """The one reason for which a truth may be stale, but need not be."""
@@ -60,6 +63,8 @@ class Truth(BaseModel):
     """Digests of the workloads."""
     objective: tuple[str, ...]
     constraints: tuple[str, ...] = ()
+    space: str
+    """Digest of what is fixed and of the values that are explored."""
     points: Annotated[int, Field(ge=1)]
     distinct: Annotated[int, Field(ge=1)]
     """Points that differ in what the model does."""
@@ -108,6 +113,8 @@ class Truth(BaseModel):
             return "objective or constraints are other ones"
         if self.points != len(problem.space):
             return f"the space has {len(problem.space)} points, not {self.points}"
+        if self.space != space_digest(problem.space):
+            return "other values are fixed or explored"
         if self.model != model_digest(type(problem.machine)):
             return CHANGED
         return ""
@@ -128,6 +135,12 @@ class Truth(BaseModel):
         """Write it, whole or not at all."""
         with replaced(Path(path), parents=True) as partial:
             partial.write_text(json.dumps(self.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+
+
+def space_digest(space: Space) -> str:
+    """SHA-256 of fixed and explored values."""
+    parts = {"fixed": space.fixed, "values": {name: list(listed) for name, listed in space.values.items()}}
+    return hashlib.sha256(canonical(parts).encode()).hexdigest()
 
 
 def truth_path(asked: ContestProblem, folder: str | Path | None = None) -> Path | None:
@@ -175,21 +188,21 @@ def truth_of(asked: ContestProblem, table: Table) -> Truth:
         problem=asked.name, model=model_digest(type(problem.machine)),
         workloads=tuple(workload.digest for workload in problem.workloads),
         objective=problem.objective.terms, constraints=problem.objective.constraints,
-        points=len(problem.space), distinct=len(weights),
+        space=space_digest(problem.space), points=len(problem.space), distinct=len(weights),
         feasible_share=feasible / len(problem.space), failing_share=failing / len(problem.space),
         front=tuple(front), reference=tuple(corner.tolist()), hypervolume=hypervolume(costs, corner),
     )  # fmt: skip
 
 
-def best_known(asked: ContestProblem, problem: Problem, merged: Merged, studies: Sequence[Kept]) -> Truth:
-    """What stands in for a truth that nobody enumerated: the front of all designs that these studies tried."""
+def best_known(asked: ContestProblem, problem: Problem, merged: Merged, studies: Sequence[Kept]) -> Truth | None:
+    """What stands in for a truth that nobody enumerated: the front of all designs that these studies tried; None of none."""
     tried: dict[int, tuple[float, ...] | None] = {}
     for kept in studies:
         tried |= dict(zip(kept.places, kept.costs, strict=True))
     tried.pop(-1, None)
     places = np.array(sorted(place for place, cost in tried.items() if cost is not None), dtype=np.int64)
     if not len(places):
-        raise InputError(f"problem {asked.name!r}: no agent found a feasible design (accepted: looser constraints)")
+        return None
     costs = np.array([tried[place] for place in places.tolist()])
     kept_rows = nondominated(costs)
     costs, places = costs[kept_rows], places[kept_rows]
@@ -204,7 +217,7 @@ def best_known(asked: ContestProblem, problem: Problem, merged: Merged, studies:
         problem=asked.name, model=model_digest(type(problem.machine)),
         workloads=tuple(workload.digest for workload in problem.workloads),
         objective=problem.objective.terms, constraints=problem.objective.constraints,
-        points=len(problem.space), distinct=len(merged.ranks), failing_share=0.0,
+        space=space_digest(problem.space), points=len(problem.space), distinct=len(merged.ranks), failing_share=0.0,
         feasible_share=sum(cost is not None for cost in tried.values()) / len(tried),
         front=tuple(front), reference=tuple(corner.tolist()), hypervolume=hypervolume(costs, corner), enumerated=False,
     )  # fmt: skip

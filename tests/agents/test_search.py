@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from cyclescape.agents import searcher as module
 from cyclescape.agents.model_free import Random
@@ -68,6 +69,17 @@ def test_a_study_is_reproducible_and_comes_back(roofline: Accelerator, mlp: Work
         trials = store.trials(first.asked.digest)
         assert list(trials["number"]) == list(range(25))
         assert set(trials["agent"]) == {"tpe"}
+
+
+def test_matrices_are_multiplied_by_one_thread_so_that_bits_are_equal(roofline: Accelerator, mlp: Workload) -> None:
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    with threadpool_limits(2, user_api="blas"):
+        during: list[set[int]] = []
+        search(roofline, mlp, budget=3, progress=lambda study: during.append(threads()))
+        assert set.union(*during) == {1}
+        assert threads() == {2}
 
 
 def test_two_studies_share_a_store(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:

@@ -203,3 +203,12 @@ def test_wrong_groups_are_one_line(groups: Any, says: str, space: Space) -> None
 
     with pytest.raises(InputError, match=says):
         parallel.grouped(space, groups)
+
+
+@pytest.mark.parametrize("action", [-1, 99])
+def test_an_action_that_is_not_there_is_one_line(make: Any, action: int) -> None:
+    for form, wrong in [(OneShot, [0, action, 0, 0]), (Sequential, action), (Refine, action)]:
+        env = make(form)
+        env.reset(seed=0)
+        with pytest.raises(InputError, match="accepted: 0 to"):
+            env.step(wrong)

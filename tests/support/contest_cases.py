@@ -35,6 +35,6 @@ def by_hand(*costs: tuple[float, ...], reference: tuple[float, ...], hypervolume
     """A truth of log10 costs that a test worked out on paper."""
     front = tuple(Vertex(values=tuple(10.0**c for c in cost), costs=cost, design={}, designs=1) for cost in costs)
     return Truth(
-        problem="hand", model="", workloads=(), objective=("a",) * len(reference), points=100, distinct=100,
+        problem="hand", model="", workloads=(), objective=("a",) * len(reference), space="", points=100, distinct=100,
         feasible_share=0.5, failing_share=0.0, front=front, reference=reference, hypervolume=hypervolume,
     )

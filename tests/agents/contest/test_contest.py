@@ -233,3 +233,13 @@ def test_repeats_are_free_and_the_order_is_kept(path: Path, tmp_path: Path) -> N
         assert len(kept.places) == len(set(kept.places)) == 30  # nothing is merged in this space
 
 
+
+
+def test_a_problem_without_a_feasible_design_is_left_out(path: Path, tmp_path: Path) -> None:
+    hopeless = tmp_path / "hopeless.yaml"
+    hopeless.write_text(TINY.replace("area_mm2<=0.6", "area_mm2<=1e-9"))
+    contest = compare(["random"], [hopeless, path], out=tmp_path / "out", budget=5, draws=1, seeds=1)
+    assert set(contest.frame["problem"]) == {"tiny"}
+    assert any("no agent found a feasible design" in remark for remark in contest.remarks)
+    with pytest.raises(InputError, match="no agent found a feasible design"):
+        compare(["random"], [hopeless], out=tmp_path / "alone", budget=5, draws=1, seeds=1)

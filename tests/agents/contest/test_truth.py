@@ -136,6 +136,10 @@ def test_a_truth_of_other_sources_is_said_to_be_stale(tmp_path: Path) -> None:
     assert truth.stale(problem) == ""
     assert truth.model_copy(update={"model": "0" * 64}).stale(problem) == "the model's sources changed since"
     assert "workload" in truth.model_copy(update={"workloads": ("0",)}).stale(problem)
+    swapped = TINY.replace("vector_lanes: 8", "vector_lanes: 16")
+    other = tmp_path / "other.yaml"
+    other.write_text(swapped)
+    assert truth.stale(ContestProblem.read(other).open()) == "other values are fixed or explored"
     assert "144 points, not 7" in truth.model_copy(update={"points": 7}).stale(problem)
 
 
