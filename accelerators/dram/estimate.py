@@ -19,7 +19,22 @@ from ...simulator.memory.dram.results import RankActivity
 from ...simulator.memory.dram.system import DramSystem
 from ...traces.addresses import AddressTrace
 from .design import DramDesign
-from .recurrence import ACTIVE, ACTS, CYCLES, HITS, LATENCY, N_OUT, ORDERED, OWED, PEAK, PEAK_ORDERED, REFRESHES, TURNS, rules_of, serve
+from .recurrence import (
+    ACTIVE,
+    ACTS,
+    CYCLES,
+    HITS,
+    LATENCY,
+    N_OUT,
+    ORDERED,
+    OWED,
+    PEAK,
+    PEAK_ORDERED,
+    REFRESHES,
+    TURNS,
+    rules_of,
+    serve,
+)
 
 __all__ = ["bounds"]
 

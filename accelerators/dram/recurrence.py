@@ -16,13 +16,14 @@ from numba import njit
 from ...simulator.memory.dram.commands import ACT, GATE, LEVEL_NAMES, NONE, PRE, RD, RDA, WR, WRA
 from ...simulator.memory.dram.timing import Timing
 
-__all__ = ["ACTIVE", "ACTS", "CYCLES", "HITS", "LATENCY", "N_OUT", "ORDERED", "OWED", "PEAK", "PEAK_ORDERED", "REFRESHES", "TURNS", "rules_of", "serve"]
+__all__ = ["ACTIVE", "ACTS", "CYCLES", "HITS", "LATENCY", "N_OUT", "ORDERED", "OWED", "PEAK", "PEAK_ORDERED", "REFRESHES",
+           "TURNS", "rules_of", "serve"]
 
 CYCLES, LATENCY, ORDERED, ACTS, ACTIVE, HITS, TURNS, REFRESHES, OWED, PEAK, PEAK_ORDERED = range(11)
 N_OUT = 11
 """What a run writes: its end; sums of latencies, as data comes and with answers in order; activations; ticks with an open row;
-requests whose row was open; changes of direction; refreshes, and those still due at the end; most requests under way,
-likewise."""
+requests whose row was open; changes of direction; refreshes, and those still due at the end; most requests under way, as data
+comes and in order."""
 
 (ACT_ACT, ACT_PRE, PRE_ACT, RANK_ACT, GROUP_ACT, FOUR_ACT, BURST, INTERVAL, REFRESH, CLOSE_ALL) = range(10)
 _BY_DIRECTION = 10
@@ -91,6 +92,24 @@ def _pick(b, head, after, row, write, key, accepted, open_row, may_close, schedu
     return first
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _when(
+    e, b, oldest, row, write, accepted, rank_of, group_of, open_row, opened, may_close, may_open, rank_free, group_free,
+    rank_act, group_act, four, n_act, single, double,
+):
+    """When request e of bank b can move its data, and when its row is opened for that (-1: it is open)."""
+    d, r, g = write[e], rank_of[b], group_of[b]
+    at, act = max(rank_free[r, d], group_free[g, d], accepted[e] + 1), np.int64(-1)
+    if open_row[b] == row[e]:
+        return max(at, opened[b] + double[ACT_COLUMN, d, 0]), act
+    # It is opened for the oldest, though another of that row may be first then.
+    start = accepted[oldest] + 1
+    act = max(may_close[b], start) + single[PRE_ACT] if open_row[b] >= 0 else start
+    act = max(act, may_open[b], group_act[g] + single[GROUP_ACT], rank_act[r] + single[RANK_ACT],
+              four[r, n_act[r] & 3] + single[FOUR_ACT])
+    return max(at, act + double[ACT_COLUMN, d, 0]), act
+
+
 @njit(cache=True, nogil=True)
 def _merged(begin, end, count):
     """Ticks that intervals cover which begin in nearly rising order."""
@@ -116,8 +135,8 @@ def serve(
     """Send requests through the memory and write `out`, float64[N_OUT].
 
     arrival to row are int64[n], numbers over all channels; sizes are those of channels, ranks, groups and banks, and whether
-    ranks have a bus each; single and double are `rules_of`; then the knobs: page policy, scheduler and buffer by number,
-    refresh and answers in order as 0 and 1, places in a buffer, requests under way (0: any number).
+    ranks have a bus each; single and double are `rules_of`; then the knobs: page policy, scheduler, buffer by number,
+    refresh and answers in order as 0 and 1, refreshes put off, places in a buffer, requests under way (0: any number).
     """
     n = len(arrival)
     channels, ranks, groups, banks, own_bus = sizes
@@ -153,16 +172,8 @@ def serve(
             for k in range(n_busy):
                 b = busy[k]
                 e = choice[b]
-                d, r, g = write[e], rank_of[b], group_of[b]
-                at, act = max(rank_free[r, d], group_free[g, d]), np.int64(-1)
-                if open_row[b] == row[e]:
-                    at = max(at, accepted[e] + 1, opened[b] + double[ACT_COLUMN, d, 0])
-                else:  # for the oldest, though another of its row may be first then
-                    start = accepted[head[b]] + 1
-                    act = max(may_close[b], start) + single[PRE_ACT] if open_row[b] >= 0 else start
-                    act = max(act, may_open[b], group_act[g] + single[GROUP_ACT], rank_act[r] + single[RANK_ACT],
-                              four[r, n_act[r] & 3] + single[FOUR_ACT])
-                    at = max(at, act + double[ACT_COLUMN, d, 0], accepted[e] + 1)
+                at, act = _when(e, b, head[b], row, write, accepted, rank_of, group_of, open_row, opened, may_close, may_open,
+                                rank_free, group_free, rank_act, group_act, four, n_act, single, double)
                 if at < best_at or (at == best_at and e < best):
                     best, best_at, best_act = e, at, act
             known = True
@@ -203,8 +214,15 @@ def serve(
                     tail[b] = i
                     waits[b] += 1
                     found = _pick(b, head, after, row, write, key, accepted, open_row, may_close, scheduler, last[channel[i]])
-                    known = found == choice[b]
-                    choice[b] = found
+                    if found != choice[b]:
+                        choice[b] = found
+                        known = best >= 0 and bank[best] != b
+                        if known:
+                            at, act = _when(
+                                found, b, head[b], row, write, accepted, rank_of, group_of, open_row, opened, may_close,
+                                may_open, rank_free, group_free, rank_act, group_act, four, n_act, single, double)
+                            if at < best_at or (at == best_at and found < best):
+                                best, best_at, best_act = found, at, act
                     continue
         e, b = best, bank[best]
         if refresh:

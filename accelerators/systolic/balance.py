@@ -2,8 +2,9 @@
 
 While the array works on a step, the port fetches the next one's tiles and stores what the last one finished. So a step
 takes as long as the longer of both, and the whole the sum over steps. There are but a few kinds of steps, by the outermost
-loop that moved on and by which tiles are the last of their dimension, each of them so many times. Left out: a delay
-that a later step makes up for, and one that lasts longer than a step.
+loop that moved on and by which tiles are the first or last of their dimension, each of them so many times. A load may
+begin when the tile before last is done with, so that of what it is late by each step waits half. Left out: all else that
+reaches further than from one step to the next.
 """
 
 # mypy: allow-untyped-defs
@@ -13,7 +14,7 @@ from __future__ import annotations
 from numba import njit
 
 from .folds import DONE, LEAD, SPAN
-from .timing import K, M, N
+from .timing import M, N
 
 __all__ = ["balanced"]
 
@@ -106,7 +107,7 @@ def _step(
     if moved < 0:  # nothing came before: what is needed must arrive
         lead = times[eg, em, en, ek, LEAD]
         return port + (latency if port > 0 else 0) + lead
-    # A load may begin when the tile before last is done with; each wait for one is a delay of every other half.
+    # Steps since an operand was last loaded.
     since_a, since_b = 1, 1
     for level in range(2, -1, -1):
         if n[level] > 1:

@@ -29,8 +29,9 @@ _COLUMNS = 4096
 _FLOOR = 1e-6
 """An error of the logarithm below which nobody cares."""
 _SETTINGS: dict[str, Any] = {
-    "objective": "regression", "num_leaves": 31, "max_depth": 6, "learning_rate": 0.1, "min_data_in_leaf": 5, "feature_fraction": 0.8,
-    "bagging_fraction": 0.9, "bagging_freq": 1, "verbose": -1, "num_threads": 1, "deterministic": True, "force_row_wise": True,
+    "objective": "regression", "num_leaves": 31, "max_depth": 6, "learning_rate": 0.1, "min_data_in_leaf": 5,
+    "feature_fraction": 0.8, "bagging_fraction": 0.9, "bagging_freq": 1, "verbose": -1, "num_threads": 1,
+    "deterministic": True, "force_row_wise": True,
 }
 
 
@@ -185,8 +186,9 @@ def _field(text: str, name: str) -> str:
 def _walk(x, threshold, link, value, trees, out):
     """Add to out (n, boosters) for each row of x (n, columns) the leaf that it reaches in every tree.
 
-    trees (n, 3) has the first node, the depth and the booster of each. A block of rows goes through one tree after the other, so
-    that both stay in the cache, and eight rows walk side by side, as one alone mostly waits for memory. n is a multiple of 8.
+    trees (n, 3) has the first node, the depth and the booster of each. A block of rows goes through one tree after the other,
+    so that both stay in the cache, and eight rows walk side by side, as one alone mostly waits for memory.
+    n is a multiple of 8.
     """
     block, shift, mask = 128, np.uint64(12), np.uint64(4095)
     for start in range(0, len(x), block):

@@ -39,12 +39,18 @@ def test_learns_and_comes_back(kind: str) -> None:
         assert np.array_equal(other[1], deviation)
 
 
-def test_trees_are_those_of_lightgbm() -> None:
+@pytest.mark.parametrize("rows", [1, 8, 300])
+def test_trees_are_those_of_lightgbm(rows: int) -> None:
+    """To the bit, for both targets and their deviations at once, and where a column equals a threshold to its last bit."""
     lightgbm = pytest.importorskip("lightgbm")
     x, y = problem(300)
-    model = Trees.fit(x, y[:, :1], seed=0, effort=0.1)
-    theirs = lightgbm.Booster(model_str=model.texts[0][0]).predict(x)
-    assert np.allclose(model.predict(x)[0][:, 0], theirs, rtol=0, atol=1e-12)
+    x[:, 3] = np.round(4 * x[:, 3]) / 4 + np.float32(1e-7)
+    model = Trees.fit(x, y, seed=0, effort=0.1)
+    means, spreads = (np.stack([lightgbm.Booster(model_str=text).predict(x[:rows]) for text in part], axis=1)
+                      for part in model.texts)
+    mean, deviation = model.predict(x[:rows])
+    assert np.array_equal(mean, means)
+    assert np.array_equal(deviation, np.exp(spreads + 0.635))
 
 
 @pytest.mark.parametrize("change", [
@@ -57,9 +63,18 @@ def test_trees_that_do_not_hang_together_are_refused(change: Any) -> None:
     pytest.importorskip("lightgbm")
     x, y = problem(100)
     text = Trees.fit(x, y[:, :1], seed=0, effort=0.02).texts[0][0]
-    Forest(text)
-    with pytest.raises(ValueError, match="."):
-        Forest(change(text))
+    assert Forest([text, text])(x).shape == (100, 2)
+    for texts in ([change(text)], [text, change(text)]):
+        with pytest.raises(ValueError, match="."):
+            Forest(texts)
+
+
+def test_boosters_of_other_columns_are_refused() -> None:
+    pytest.importorskip("lightgbm")
+    x, y = problem(100)
+    texts = [Trees.fit(x[:, :n], y[:, :1], seed=0, effort=0.02).texts[0][0] for n in (4, 3)]
+    with pytest.raises(ValueError, match="do not belong together"):
+        Forest(texts)
 
 
 def test_intervals_hold_what_they_promise() -> None:
