@@ -11,10 +11,11 @@ reaches further than from one step to the next.
 # The kernel takes int64 scalars and arrays; its docstring gives the shapes.
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from .folds import DONE, LEAD, SPAN
-from .timing import M, N
+from .timing import K, M, N
 
 __all__ = ["balanced"]
 
@@ -25,14 +26,15 @@ _LEVELS = 3
 def balanced(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, times, a_stays, bandwidth, latency):
     """Return about the cycles of one product, of which the arguments are those of `timing.run`."""
     n0, n1, n2 = trips[1], trips[2], trips[3]
-    total = 0
+    total = np.int64(0)
     # Kinds of steps: 0 the first tile along a dimension, 1 one in the middle, 2 the last.
-    for eg in range(2):
-        count_g = trips[0] - 1 if eg == 0 else 1
-        if count_g == 0:
-            continue
-        groups = last_groups if eg else full_groups
-        for moved in range(_LEVELS + 1):  # the outermost level that moved on; 0: the groups
+    for moved in range(_LEVELS + 1):  # the outermost level that moved on; 0: the groups
+        steps, late, first = 0, np.int64(0), np.int64(0)
+        for eg in range(2):
+            count_g = trips[0] - 1 if eg == 0 else 1
+            if count_g == 0:
+                continue
+            groups = last_groups if eg else full_groups
             for k0 in range(3):
                 c0 = _count(k0, n0, moved, 1)
                 if c0 == 0:
@@ -44,15 +46,37 @@ def balanced(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bi
                     for k2 in range(3):
                         count = count_g * c1 * _count(k2, n2, moved, 3)
                         if moved == 0 and eg == (1 if trips[0] == 1 else 0) and count > 0:  # the first of all
-                            total += _step(-1, (0, 0, 0), (n0, n1, n2), dims, groups, groups, eg, a_bits, b_bits, o_bits,
-                                           p_bits, times, a_stays, bandwidth, latency)
+                            total += _first(groups, eg, n0, n1, n2, dims, a_bits, b_bits, times, bandwidth, latency)
                             count -= 1
                         if count > 0:
-                            total += count * _step(
+                            each, more = _step(
                                 moved, (k0, k1, k2), (n0, n1, n2), dims, groups, groups if moved else full_groups, eg, a_bits,
                                 b_bits, o_bits, p_bits, times, a_stays, bandwidth, latency)
+                            if steps == 0:
+                                first = more
+                            steps += count
+                            total += count * each
+                            late += count * more
+        # Both halves of a scratchpad are free at first: of an odd number of loads the first is not late.
+        total += (late - (first if steps % 2 == 1 else 0)) // 2
     stored = last_groups * o_bits[1, 1]
     return total + times[1, 1, 1, 1, DONE] + (1 + -(-stored // bandwidth) if stored > 0 else 0)
+
+
+@njit(cache=True, nogil=True)
+def _first(groups, eg, n0, n1, n2, dims, a_bits, b_bits, times, bandwidth, latency):
+    """Cycles until the first step begins: nothing came before, and what it needs must arrive."""
+    em = en = ek = 0
+    for level, n in enumerate((n0, n1, n2)):
+        last = 1 if n == 1 else 0
+        if dims[level] == M:
+            em = last
+        elif dims[level] == N:
+            en = last
+        else:
+            ek = last
+    port = -(-groups * a_bits[em, ek] // bandwidth) + -(-groups * b_bits[ek, en] // bandwidth)
+    return port + (latency if port > 0 else 0) + times[eg, em, en, ek, LEAD]
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -67,11 +91,11 @@ def _count(kind, n, moved, level):
     return 1 if n > 1 else 0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _step(
     moved, kinds, n, dims, groups, groups_before, eg, a_bits, b_bits, o_bits, p_bits, times, a_stays, bandwidth, latency,
 ):
-    """Cycles from the begin of the step before to the begin of one of a kind."""
+    """Cycles from the begin of the step before to the begin of one of a kind, and twice what it waits beyond them on average."""
     em = en = ek = pm = pn = pk = 0
     deep_m = deep_n = deep_k = False
     start_k = True
@@ -83,7 +107,7 @@ def _step(
         elif level + 1 == moved:
             was, new = 0, True
         else:
-            was, new = 1, not one or moved <= 0
+            was, new = 1, not one or moved == 0
         if dims[level] == M:
             em, pm, deep_m = here, was, new
         elif dims[level] == N:
@@ -99,16 +123,15 @@ def _step(
         closes = groups_before * (o_bits[pm, pn] if pk else p_bits[pm, pn])
         reads = 0 if start_k else groups * p_bits[em, en]
     before = times[eg if moved else 0, pm, pn, pk, SPAN]
-    if moved < 0:
-        before, closes = 0, 0
     load_a, load_b = -(-a // bandwidth), -(-b // bandwidth)
     store, reload = -(-closes // bandwidth), -(-reads // bandwidth)
     port = load_a + load_b + store + reload
-    if moved < 0:  # nothing came before: what is needed must arrive
-        lead = times[eg, em, en, ek, LEAD]
-        return port + (latency if port > 0 else 0) + lead
-    # Steps since an operand was last loaded.
-    since_a, since_b = 1, 1
+    # Steps since an operand was last loaded. Transfers keep their order: unless those between leave the port alone, none
+    # begins more than two steps ahead.
+    since_a, since_b, tiles_k = 1, 1, 1
+    for level in range(3):
+        if dims[level] == K:
+            tiles_k = n[level]
     for level in range(2, -1, -1):
         if n[level] > 1:
             if dims[level] != N:
@@ -119,15 +142,21 @@ def _step(
             if dims[level] != M:
                 break
             since_b *= n[level]
+    stays = tiles_k == 1 and o_bits[1, 1] == 0
+    if not (stays and b_bits[1, 1] == 0):
+        since_a = min(since_a, 2)
+    if not (stays and a_bits[1, 1] == 0):
+        since_b = min(since_b, 2)
     lead = times[eg, em, en, ek, LEAD]
     late = 0
     if a > 0:
-        late = load_a + latency + 1 + (lead if a_stays else 0) - min(since_a, 2) * before
+        late = load_a + latency + 1 + (lead if a_stays else 0) - since_a * before
         since_b = since_a
     if b > 0:
-        late = max(late, load_a + load_b + latency + 1 + (0 if a_stays else lead) - min(since_b, 2) * before)
+        late = max(late, load_a + load_b + latency + 1 + (0 if a_stays else lead) - since_b * before)
     if opens and store > 0:
         late = max(late, load_a + load_b + store + 2 - before)
     if reload > 0:
         late = max(late, port + latency + 1 - before)
-    return max(before + (max(late, 0) + 1) // 2, port)
+    each = max(before, port)
+    return each, max(late - 2 * (each - before), 0)
