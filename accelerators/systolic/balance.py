@@ -26,7 +26,7 @@ _LEVELS = 3
 def balanced(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, times, a_stays, bandwidth, latency):
     """Return about the cycles of one product, of which the arguments are those of `timing.run`."""
     n0, n1, n2 = trips[1], trips[2], trips[3]
-    total = np.int64(0)
+    total, early = np.int64(0), np.int64(0)
     # Kinds of steps: 0 the first tile along a dimension, 1 one in the middle, 2 the last.
     for moved in range(_LEVELS + 1):  # the outermost level that moved on; 0: the groups
         steps, late, first = 0, np.int64(0), np.int64(0)
@@ -49,18 +49,32 @@ def balanced(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bi
                             total += _first(groups, eg, n0, n1, n2, dims, a_bits, b_bits, times, bandwidth, latency)
                             count -= 1
                         if count > 0:
-                            each, more = _step(
+                            each, more, stored = _step(
                                 moved, (k0, k1, k2), (n0, n1, n2), dims, groups, groups if moved else full_groups, eg, a_bits,
                                 b_bits, o_bits, p_bits, times, a_stays, bandwidth, latency)
                             if steps == 0:
-                                first = more
+                                first, early = more, stored
                             steps += count
                             total += count * each
                             late += count * more
         # Both halves of a scratchpad are free at first: of an odd number of loads the first is not late.
         total += (late - (first if steps % 2 == 1 else 0)) // 2
-    stored = last_groups * o_bits[1, 1]
-    return total + times[1, 1, 1, 1, DONE] + (1 + -(-stored // bandwidth) if stored > 0 else 0)
+    # The first tile is stored after the second step has begun, and the last but one after the last has.
+    total -= early
+    stored, pending = -(-last_groups * o_bits[1, 1] // bandwidth), _pending(trips, dims, full_groups, last_groups, o_bits)
+    end = max(times[1, 1, 1, 1, DONE], -(-pending // bandwidth))
+    return total + end + (1 + stored if stored > 0 else 0)
+
+
+@njit(cache=True, nogil=True)
+def _pending(trips, dims, full_groups, last_groups, o_bits):
+    """Bits of the output tile before the last, if the last step opens one: they are stored while it works."""
+    for level in range(_LEVELS, 0, -1):
+        if trips[level] > 1:
+            if dims[level - 1] == K:
+                return np.int64(0)
+            return last_groups * (o_bits[0, 1] if dims[level - 1] == M else o_bits[1, 0])
+    return full_groups * o_bits[1, 1] if trips[0] > 1 else np.int64(0)
 
 
 @njit(cache=True, nogil=True)
@@ -148,15 +162,21 @@ def _step(
     if not (stays and a_bits[1, 1] == 0):
         since_b = min(since_b, 2)
     lead = times[eg, em, en, ek, LEAD]
+    # What is loaded first begins while the port is idle in the step before, unless it is loaded in every step.
+    ahead = 0
+    if a > 0 and since_a > 1:
+        ahead = min(load_a, (since_a - 1) * max(0, before - -(-groups * b_bits[pk, pn] // bandwidth) - store - reload))
+    elif a == 0 and b > 0 and since_b > 1:
+        ahead = min(load_b, (since_b - 1) * max(0, before - store - reload))
     late = 0
     if a > 0:
         late = load_a + latency + 1 + (lead if a_stays else 0) - since_a * before
-        since_b = since_a
     if b > 0:
-        late = max(late, load_a + load_b + latency + 1 + (0 if a_stays else lead) - since_b * before)
+        late = max(late, load_a + load_b + latency + 1 + (0 if a_stays else lead) - (
+            before + ahead if a > 0 else since_b * before))
     if opens and store > 0:
-        late = max(late, load_a + load_b + store + 2 - before)
+        late = max(late, load_a + load_b + store + 2 - ahead - before)
     if reload > 0:
-        late = max(late, port + latency + 1 - before)
-    each = max(before, port)
-    return each, max(late - 2 * (each - before), 0)
+        late = max(late, port + latency + 1 - ahead - before)
+    each = max(before, port - ahead)
+    return each, max(late - 2 * (each - before), 0), each - max(before, each - store)
