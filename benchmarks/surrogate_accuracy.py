@@ -41,7 +41,8 @@ def judge(case: str, splits: list[str], asked: argparse.Namespace) -> None:
     machine, workloads = CASES[case]
     start = time.process_time()
     samples = draw(machine, workloads, asked.samples, seed=SEED)
-    print(f"{case}: {len(samples)} samples of {len(workloads)} workloads, drawn in {time.process_time() - start:.0f} CPU s", flush=True)
+    took = time.process_time() - start
+    print(f"{case}: {len(samples)} samples of {len(workloads)} workloads, drawn in {took:.0f} CPU s", flush=True)
     metrics = asked.metrics.split(",") if asked.metrics else [name for name in METRICS if name in samples.metrics]
     # Cross-validation takes the kind of model and the metrics from a surrogate, and learns anew.
     few = samples.take(np.linspace(0, len(samples) - 1, min(len(samples), 200)).astype(int))

@@ -187,7 +187,7 @@ def _energy(
     """Energy by parts, as if one rank had done everything and the others waited with all rows closed."""
     acts = out[ACTS] * scale
     counts = dict.fromkeys(("ACT", "PREpb", "PREab", "RD", "RDA", "WR", "WRA", "REFab", "REFpb", "REFsb"), 0)
-    counts |= {"ACT": acts, "PREpb": acts, "RD": trace.reads, "WR": trace.writes, "REFab": refreshes}
+    counts |= {"ACT": acts, "PREpb": acts, "RD": trace.reads, "WR": trace.writes, "REFab": int(refreshes)}
     active = min(out[ACTIVE] * scale, ticks)
     busy = RankActivity(0, 0, counts, active, active)
     idle = RankActivity(0, 1, dict.fromkeys(counts, 0), 0, 0)

@@ -3,8 +3,8 @@
 While the array works on a step, the port fetches the next one's tiles and stores what the last one finished. So a step
 takes as long as the longer of both, and the whole the sum over steps. There are but a few kinds of steps, by the outermost
 loop that moved on and by which tiles are the first or last of their dimension, each of them so many times. A load may
-begin when the tile before last is done with, so that of what it is late by each step waits half. Left out: all else that
-reaches further than from one step to the next.
+begin when the tile before last is done with, so that of what it is late by each step waits half; what is loaded first may begin
+while the port is idle before. Left out: all else that reaches further than from one step to the next.
 """
 
 # mypy: allow-untyped-defs
@@ -109,7 +109,7 @@ def _count(kind, n, moved, level):
 def _step(
     moved, kinds, n, dims, groups, groups_before, eg, a_bits, b_bits, o_bits, p_bits, times, a_stays, bandwidth, latency,
 ):
-    """Cycles from the begin of the step before to the begin of one of a kind, and twice what it waits beyond them on average."""
+    """Cycles of a kind of step, from begin to begin; twice what it waits beyond them on average; how many of them only store."""
     em = en = ek = pm = pn = pk = 0
     deep_m = deep_n = deep_k = False
     start_k = True
