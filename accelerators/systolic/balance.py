@@ -109,7 +109,7 @@ def _count(kind, n, moved, level):
 def _step(
     moved, kinds, n, dims, groups, groups_before, eg, a_bits, b_bits, o_bits, p_bits, times, a_stays, bandwidth, latency,
 ):
-    """Cycles of a kind of step, from begin to begin; twice what it waits beyond them on average; how many of them only store."""
+    """Cycles of a kind of step, begin to begin; twice what it waits beyond them on average; how many of them only store."""
     em = en = ek = pm = pn = pk = 0
     deep_m = deep_n = deep_k = False
     start_k = True
