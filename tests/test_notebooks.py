@@ -49,8 +49,8 @@ def run(monkeypatch, tmp_path):
     registry._load.cache_clear()
 
 
-def test_there_are_six():
-    assert [*NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
+def test_there_are_seven():
+    assert [*NOTEBOOKS] == ["01", "02", "03", "04", "05", "06", "07"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS.values(), ids=lambda path: path.stem)
@@ -136,3 +136,14 @@ def test_the_machine_of_the_last_notebook_is_that_of_the_guide(run):
     names = run("06")
     assert len(names["rows"]) == 8 * 9
     assert len(names["rewards"]) == names["BUDGET"]
+
+
+def test_a_surrogate_is_judged_before_it_is_used(run):
+    pytest.importorskip("lightgbm")
+    names = run("07")
+    error = abs(names["alone"] / names["truth"] - 1).mean()
+    assert abs(names["rows_out"].mean[:, 0] / names["truth"] - 1).mean() < 2 * error  # few samples here
+    assert [reason is None for reason in names["said"].refused] == [True, False, True]
+    assert names["said"].notes[2]
+    for runs in names["studies"].values():
+        assert [len(study.trials) for study in runs] == [names["BUDGET"]] * len(names["SEEDS"])

@@ -49,7 +49,7 @@ def compiled(
 ) -> np.ndarray:
     """Return results of shape (designs, jobs, len(RESULT)), int64; `cuts` are those of each design's pipeline.
 
-    Unless `timed` no step is: the best bound of a job's tilings stands for its cycles; see `estimate.py`.
+    Unless `timed` no step is: a closed form chooses a job's tiling and stands for its cycles; see `estimate.py`.
     """
     table = np.array([design_row(design, timed=timed) for design in designs], np.int64).reshape(len(designs), -1)
     results = np.zeros((len(designs), len(jobs.use), len(RESULT)), np.int64)

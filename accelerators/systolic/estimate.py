@@ -1,9 +1,7 @@
-"""What a design takes at least, without timing a step: the best bound of each job, and energy for its counts.
+"""What a design takes about, without timing a step: the balance of each job's tiling, and energy for its counts.
 
-`engines.compiled(timed=False)` takes for every job the tiling with the smallest bound (first loads, all folds and the
-last store, or all bits through the port; see `candidates.bound`), where the tiler would time the best ones. What
-stays on chip and what is fused is decided as ever. Left out: waits between steps, and, where several tilings are about as
-fast, which of them the tiler prefers; that leaves time nearly as it is, and energy less so.
+`engines.compiled(timed=False)` takes for every job the tiling that is fastest by `balance.balanced`, a closed form, where the
+tiler runs the recurrence over steps (`timing.run`) for the best ones. What stays on chip and what is fused is decided as ever.
 """
 
 from __future__ import annotations

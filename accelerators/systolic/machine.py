@@ -112,7 +112,7 @@ class Systolic(Accelerator):
         return Ceiling(design.pes * hertz, port)
 
     def bounds(self, designs: Sequence[Any], workload: Workload) -> Mapping[str, np.ndarray]:
-        """Return the best bound of every job's tilings, and energy for its counts; see `estimate.py`."""
+        """Return cycles by the balance of every job's tiling, and energy for its counts; see `estimate.py`."""
         from .estimate import bounds
 
         return bounds(designs, workload)

@@ -27,7 +27,7 @@ PARAMETERS = (
     "stays_output", "skip_idle", "overlap_drain", "overlap_preload", "mac_stages",
 )
 """Columns of the kernel's design table; from OPTIONS on they are those of `folds`. Where `timed` is 0, no tiling is timed:
-the best bound stands for a job's cycles."""
+a closed form stands for a job's cycles."""
 (ROWS, COLS, FLOW, IFMAP_HALF, FILTER_HALF, OFMAP_HALF, ACTIVATION, BANDWIDTH, LATENCY, IN_BITS, WEIGHT_BITS, OUT_BITS, LANES,
  IDEAL, FUSION, PACK, SPARSE_BLOCK, ARRAYS, BY_ROW, TIMED, OPTIONS) = range(21)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .balance import balanced
 from .candidates import MAX_CANDIDATES, N_CANDIDATE, bound, list_candidates, most_promising, sizes_of, traffic
 from .folds import DONE, LEAD, N_TIMES, SPAN, array_time
 from .program import (
@@ -83,10 +84,11 @@ def solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
             job, par, ifmap_near, filter_near, kept, row[2], row[3], row[4], row[5], row[6], row[7], row[8],
             trips, dims, a_bits, b_bits, o_bits, p_bits, times)
         acc[:] = 0
-        if not par[TIMED]:
-            total = row[0]
-        elif ideal:
+        if ideal:
             total = times[1, 1, 1, 1, LEAD] + times[1, 1, 1, 1, DONE]
+        elif not par[TIMED]:
+            total = max(row[0], balanced(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, times,
+                                         par[FLOW] == 2, par[BANDWIDTH], par[LATENCY]))
         else:
             total = run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, times,
                         par[FLOW] == 2, par[BANDWIDTH], par[LATENCY], acc, none, work)
@@ -188,8 +190,12 @@ def solve_vector(job, par, near_elements, kept, scratch, out):
             if best >= 0 and limit >= best:
                 continue
             acc[:] = 0
-            total = limit if not par[TIMED] else run(
-                trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, times, False, par[BANDWIDTH], par[LATENCY], acc, none, work)
+            if par[TIMED]:
+                total = run(trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, times, False, par[BANDWIDTH], par[LATENCY], acc,
+                            none, work)
+            else:
+                total = max(limit, balanced(trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, times, False, par[BANDWIDTH],
+                                            par[LATENCY]))
         if best < 0 or total < best:
             best, chunk = total, sizes[0, i]
             out[VECTOR] = compute

@@ -45,12 +45,18 @@ BETWEEN = "tree\nmax_feature_idx=0\n\nTree=0\n" + _SPLIT.format(1) + "\nTree=1\n
 """A tree that goes on in the next one: a file of many would be walked for ever."""
 
 
-def test_trees_are_those_of_lightgbm() -> None:
+@pytest.mark.parametrize("rows", [1, 8, 300])
+def test_trees_are_those_of_lightgbm(rows: int) -> None:
+    """To the bit, for both targets and their deviations at once, and where a column equals a threshold to its last bit."""
     lightgbm = pytest.importorskip("lightgbm")
     x, y = problem(300)
-    model = Trees.fit(x, y[:, :1], seed=0, effort=0.1)
-    theirs = lightgbm.Booster(model_str=model.texts[0][0]).predict(x)
-    assert np.allclose(model.predict(x)[0][:, 0], theirs, rtol=0, atol=1e-12)
+    x[:, 3] = np.round(4 * x[:, 3]) / 4 + np.float32(1e-7)
+    model = Trees.fit(x, y, seed=0, effort=0.1)
+    means, spreads = (np.stack([lightgbm.Booster(model_str=text).predict(x[:rows]) for text in part], axis=1)
+                      for part in model.texts)
+    mean, deviation = model.predict(x[:rows])
+    assert np.array_equal(mean, means)
+    assert np.array_equal(deviation, np.exp(spreads + 0.635))
 
 
 @pytest.mark.parametrize("change", [
@@ -65,15 +71,24 @@ def test_trees_that_do_not_hang_together_are_refused(change: Any) -> None:
     pytest.importorskip("lightgbm")
     x, y = problem(100)
     text = Trees.fit(x, y[:, :1], seed=0, effort=0.02).texts[0][0]
-    Forest(text)
-    with pytest.raises(ValueError, match="."):
-        Forest(change(text))
+    assert Forest([text, text])(x).shape == (100, 2)
+    for texts in ([change(text)], [text, change(text)]):
+        with pytest.raises(ValueError, match="."):
+            Forest(texts)
+
+
+def test_boosters_of_other_columns_are_refused() -> None:
+    pytest.importorskip("lightgbm")
+    x, y = problem(100)
+    texts = [Trees.fit(x[:, :n], y[:, :1], seed=0, effort=0.02).texts[0][0] for n in (4, 3)]
+    with pytest.raises(ValueError, match="do not belong together"):
+        Forest(texts)
 
 
 def test_trees_by_hand() -> None:
     """The trees that are refused above, but for what is wrong with them."""
-    forest = Forest(BETWEEN.replace("left_child=1", "left_child=-1"))
-    assert forest(np.array([[-1.0], [1.0]])).tolist() == [2.0, 4.0]
+    forest = Forest([BETWEEN.replace("left_child=1", "left_child=-1")])
+    assert forest(np.array([[-1.0], [1.0]], np.float32)).tolist() == [[2.0], [4.0]]
 
 
 @pytest.mark.parametrize(("kind", "name", "change"), [
