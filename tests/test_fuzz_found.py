@@ -96,7 +96,9 @@ def test_no_name_is_compared_in_full() -> None:
     assert did_you_mean("resnet50" + "x" * 10**8, ["resnet50"]) == ""
 
 
-@pytest.mark.parametrize("text", ["stream:n=10000001", "zipf:n=10000001", "matmul:m=1000,n=1000,k=10", "transpose:rows=4096,cols=4096"])
+@pytest.mark.parametrize(
+    "text", ["stream:n=10000001", "zipf:n=10000001", "matmul:m=1000,n=1000,k=10", "transpose:rows=4096,cols=4096"]
+)
 def test_traces_that_would_fill_the_memory(text: str) -> None:
     assert "accepted" in refusal(workload, text)
 
