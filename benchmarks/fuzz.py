@@ -33,7 +33,7 @@ _PATIENCE_S, _LONGEST_S = 30.0, 1200.0
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=50_000, help="of all parsers together")
-    parser.add_argument("--first", type=int, default=0, metavar="N", help="leave out the first cases of each parser, which were tried")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="leave out the first cases of each parser")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", action="append", choices=list(PARSERS), metavar="NAME", help=f"of {', '.join(PARSERS)}")
     parser.add_argument("--case", type=int, help="this one alone, in this process")

@@ -96,6 +96,13 @@ def test_no_name_is_compared_in_full() -> None:
     assert did_you_mean("resnet50" + "x" * 10**8, ["resnet50"]) == ""
 
 
+@pytest.mark.parametrize(
+    "text", ["stream:n=10000001", "zipf:n=10000001", "matmul:m=1000,n=1000,k=10", "transpose:rows=4096,cols=4096"]
+)
+def test_traces_that_would_fill_the_memory(text: str) -> None:
+    assert "accepted" in refusal(workload, text)
+
+
 def test_sweeps_of_what_is_no_value_and_no_workload(roofline: Accelerator) -> None:
     spec = SweepSpec.read({"accelerator": "roofline", "workloads": ["mlp"], "grid": {"lanes": [{"a": 1}, [2]]}})
     assert "lanes={'a': 1}" in refusal(spec.space, roofline)

@@ -20,6 +20,8 @@ __all__ = ["VERSION", "Header", "Policy"]
 
 VERSION = 1
 _LARGEST = 256 << 20  # bytes of all arrays together
+_MOST = 1e12
+"""Features are logarithms and shares, weights are near 1: larger ones are damage, and their squares no numbers."""
 _MADE = "a file of `cyclescape policy train`"
 _ACCEPTED = f"accepted: {_MADE}"
 
@@ -122,8 +124,8 @@ class Policy:
             array = self.features if name == "features" else self.arrays.get(name)
             if array is None or array.shape != shape:
                 return f"{name}: shape {None if array is None else array.shape}, where {shape} is wanted"
-            if array.dtype.kind not in "fi" or not np.isfinite(array).all():
-                return f"{name}: not all are numbers"
+            if array.dtype.kind not in "fi" or not (np.abs(array.astype(float)) <= _MOST).all():
+                return f"{name}: not all are numbers of at most {_MOST:g}"
         if header.kind == "ranking":
             designs_ = self.arrays["designs"]
             if designs_.dtype.kind != "i" or (designs_ < 0).any() or (designs_ >= np.array(sizes)).any():

@@ -214,8 +214,7 @@ def test_a_stale_truth_is_said(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [
-    {"places": [0]}, {"places": [10**6] * 30}, {"places": [-2] * 30}, {"costs": [[1.0]] * 29 + [[1.0, 2.0]]},
-    {"costs": [[1.0, 2.0]] * 30}, {"costs": [[float("inf")]] * 30}, {"repeats": -30},
+    {"places": [0]}, {"places": [10**6] * 30}, {"costs": [[1.0, 2.0, 3.0]] * 30}, {"costs": [[float("inf")]] * 30},
 ])
 def test_an_altered_study_is_run_again(path: Path, tmp_path: Path, damage: dict[str, Any]) -> None:
     whole = small(path, tmp_path, agents=["random"], draws=1, seeds=1)
