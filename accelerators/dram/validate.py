@@ -26,7 +26,7 @@ from ...simulator.validation import Check, Validation
 from ...traces.address_generators import address_trace
 from ...traces.addresses import AddressTrace
 
-__all__ = ["check_command_traces", "check_drained", "check_probes", "check_runs", "validate"]
+__all__ = ["check_command_traces", "check_drained", "check_probes", "check_runs", "reference_rows", "validate"]
 
 _COUNTS = {
     "n_ACT": "ACT", "n_PRE": "PREpb", "n_PREab": "PREab", "n_RD": "RD", "n_RDA": "RDA", "n_WR": "WR", "n_WRA": "WRA",
@@ -55,7 +55,7 @@ def _reference(name: str) -> bytes:
     return (resources.files(__package__) / "reference" / name).read_bytes()
 
 
-class _Row(dict[str, str]):
+class ReferenceRow(dict[str, str]):
     """The cells of a line by column, read as what they must be; raises `InputError` with line, column and value."""
 
     where: str
@@ -77,10 +77,11 @@ class _Row(dict[str, str]):
         return self[column]
 
 
-def _rows(text: str, where: str, needed: tuple[str, ...]) -> list[_Row]:
+def reference_rows(text: str, where: str, needed: tuple[str, ...]) -> list[ReferenceRow]:
+    """The lines of a table; raises `InputError` if a column that is needed is not there."""
     found = []
     for line, cells in table_lines(text, where, needed):
-        row = _Row(cells)
+        row = ReferenceRow(cells)
         row.where = f"{where}:{line}"
         found.append(row)
     return found
@@ -124,7 +125,7 @@ def _trace(text: str, where: str) -> AddressTrace:
         raise InputError(f"{where}: trace: {error}") from None
 
 
-def _settings(row: _Row) -> Settings:
+def _settings(row: ReferenceRow) -> Settings:
     _, closed, cap = row["row_policy"].partition("ClosedCAP=")
     refresh = {"HBM34PerBankRefresh": "PerBank"}.get(row["refresh"], row["refresh"])
     if refresh not in REFRESHES or (closed and not (cap.isascii() and cap.isdigit() and len(cap) < 7)):
@@ -138,7 +139,7 @@ def _settings(row: _Row) -> Settings:
     )
 
 
-def check_runs(rows: list[_Row], where: str, extra: dict[str, Device] | None = None) -> Iterator[Check]:
+def check_runs(rows: list[ReferenceRow], where: str, extra: dict[str, Device] | None = None) -> Iterator[Check]:
     """Every column of every row, exactly; mean queue lengths to the printed digits."""
     for row in rows:
         name = row.get("case_id") or f"line {row.where.rpartition(':')[2]}"
@@ -159,7 +160,7 @@ def check_runs(rows: list[_Row], where: str, extra: dict[str, Device] | None = N
                 yield Check.close(name, f"{way}_q_avg", row.of(f"{way}_q_avg", 0, 2**62, float), mean, absolute=5.1e-4)
 
 
-def check_drained(rows: list[_Row], extra: dict[str, Device] | None = None) -> Iterator[Check]:
+def check_drained(rows: list[ReferenceRow], extra: dict[str, Device] | None = None) -> Iterator[Check]:
     """Runs to the last completion: clocks and the percentiles of read latency."""
     for number, row in enumerate(rows):
         run = DramSystem(_device(row["device"], extra or {}), convention="ramulator-2.1").run(
@@ -196,7 +197,7 @@ def check_command_traces() -> Iterator[Check]:
         lines = [
             (int(r["clock"]), names.get(r["command"], r["command"]),
              Place(int(r["rank"]), int(r["sid"]), max(0, int(r["group"])), max(0, int(r["bank"]))), int(r["row"]))
-            for r in _rows(text, entry["file"], ("clock", "command", "rank", "sid", "group", "bank", "row"))
+            for r in reference_rows(text, entry["file"], ("clock", "command", "rank", "sid", "group", "bank", "row"))
         ]
         found = TimingChecker(chosen).check(lines)
         expected = _KNOWN_BREACHES.get(entry["device"], {})
@@ -240,12 +241,12 @@ def validate(table: Path | None = None, timings: Path | None = None) -> Validati
     if table is not None:
         text = _text(table)
         drained_form = "inject_every" in text.partition("\n")[0]
-        rows = _rows(text, str(table), ("device", "trace", "inject_every") if drained_form else _SETTINGS)
+        rows = reference_rows(text, str(table), ("device", "trace", "inject_every") if drained_form else _SETTINGS)
         compared = check_drained(rows, extra) if drained_form else check_runs(rows, str(table), extra)
         checks = [*compared, *check_probes(list(extra.values()))]
         return Validation("dram against Ramulator 2.1", str(table), tuple(checks))
-    rows = _rows(gzip.decompress(_reference("ramulator2.csv.gz")).decode(), "ramulator2.csv.gz", _SETTINGS)
-    drained = _rows(_reference("ramulator2_drained.csv").decode(), "ramulator2_drained.csv", ("device", "trace"))
+    rows = reference_rows(gzip.decompress(_reference("ramulator2.csv.gz")).decode(), "ramulator2.csv.gz", _SETTINGS)
+    drained = reference_rows(_reference("ramulator2_drained.csv").decode(), "ramulator2_drained.csv", ("device", "trace"))
     probed = [device(name) for name in device_names()]
     probed += [d.with_ranks(2) for d in probed if not d.is_hbm and d.standard != "GDDR6"]
     checks = [
