@@ -1,4 +1,4 @@
-"""The default agent: local search on Gaussian processes of costs, constraints and failures. Needs numpy alone."""
+"""The default agent: local search on Gaussian processes of costs, constraints and failures, which trees doubt. No extra."""
 
 from __future__ import annotations
 

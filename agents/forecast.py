@@ -18,10 +18,11 @@ _FITTED = 200
 _GROWTH = 1.15
 """They are fitted again when there are so many times as many designs."""
 _FAILURES = 100
-"""So many failures, the latest, and as many successes teach where designs fail."""
+"""So many failures, the latest, and as many successes, the furthest from the best, teach where designs fail."""
 _SUREST = 0.1
 """Least standard deviation of a forecast of failure."""
 _TREES = 30
+"""Trees of the second opinion."""
 _HOPELESS = -60.0
 """In place of the logarithm of a probability, where a closed form says that a design cannot work."""
 
@@ -50,7 +51,8 @@ class Forecast:
         self._valid = Gaussian(self._width)
         self._failing = False
         self._trees: ExtraTrees | None = None
-        self._known = 0
+        self._rows: tuple[np.ndarray, np.ndarray] = (np.empty((0, self._width)), np.empty((0, 0)))
+        self._costs = 0
         self._fitted = 0
 
     def learn(self, known: Mapping[Index, Outcome], failed: Iterable[Index], pending: Iterable[Index], size: int) -> None:
