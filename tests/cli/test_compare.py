@@ -58,7 +58,7 @@ def test_a_truth_that_holds_can_be_signed_again(tmp_path: Path) -> None:
     [
         (("compare",), "compare: where to? (accepted: --out DIR)"),
         (("compare", "-p", "nothing", "--out", "x"), "problem 'nothing' is not known"),
-        (("compare", "-p", "gone.yaml", "--out", "x"), "gone.yaml: No such file"),
+        (("compare", "-p", "gone.yaml", "--out", "x"), "gone.yaml: cannot be read: No such file"),
         (("compare", "enumerate", "bad.yaml", "--out", "x"), "bad.yaml: accelerator: missing"),
         (("compare", "check", "good.yaml"), "problem 'good': no truth to check"),
         (("compare", "-a", "nobody", "-p", "good.yaml", "--out", "x"), "agent 'nobody' is not known"),

@@ -56,7 +56,7 @@ def test_a_changed_number_is_found(tmp_path):
         ("alexnet:batch=4,conv1", "alexnet:batch=4,conv9", ["line 4", "operator='conv9'", "conv1"]),
         ("alexnet:batch=4,conv1", "alexnett,conv1", ["line 4", "workload 'alexnett' is not known"]),
         (",many,", ",several,", ["group_mapping='several'", "one, straddling, many"]),
-        ("role,preset", "roles,preset", ["no column 'role'"]),
+        ("role,preset", "roles,preset", ["column 'role' is missing"]),
     ],
 )
 def test_a_broken_table_is_explained(tmp_path, old, new, said):
@@ -71,5 +71,5 @@ def test_a_table_that_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match=r"none\.csv: cannot be read"):
         read_table(tmp_path / "none.csv")
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(InputError, match="no column 'role'"):
+    with pytest.raises(InputError, match="no line; accepted: role"):
         read_table(tmp_path / "empty.csv")

@@ -121,8 +121,8 @@ def test_a_table_of_ones_own_is_run_on_both_engines(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("graph,N\nnaive,4", "no column 'node_latency'"),
-    ("", "no column 'graph'"),
+    ("graph,N\nnaive,4", "column 'node_latency' is missing"),
+    ("", "no line; accepted: graph"),
 ])
 def test_a_table_of_another_form_is_refused(tmp_path, text, message):
     table = tmp_path / "bad.csv"
@@ -136,7 +136,7 @@ def test_a_table_of_another_form_is_refused(tmp_path, text, message):
     ("naive,0,1,1,1,1,1,4,36", "line 2: N='0'; accepted: an integer from 1"),
     ("naive,4,1,1,1,1,1,,36", "line 2: long_depth=''; accepted: an integer from 1"),
     ("naive,4,1,x,1,1,1,4,36", "line 2: ii='x'"),
-    ("naive,4,1,1,1,1,1,4", "line 2: cycles_or_minus1_if_deadlock=''"),
+    ("naive,4,1,1,1,1,1,4", ":2: 8 cells; accepted: 9"),
 ])
 def test_a_bad_row_is_named(tmp_path, row, message):
     table = tmp_path / "bad.csv"
