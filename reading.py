@@ -15,7 +15,7 @@ import os
 import re
 import stat
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import IO, TYPE_CHECKING, Any
@@ -129,23 +129,21 @@ def parse_toml(text: str, where: str) -> Any:
     """Return the tree that TOML stands for; raises `InputError` that begins with `where`."""
     import tomllib
 
-    try:
-        tree = tomllib.loads(text)
-    except RecursionError:
-        raise InputError(f"{where}: not TOML that can be read: nested too deeply") from None
-    except ValueError as error:
-        raise InputError(f"{where}: not TOML: {error}") from None
-    return _checked(tree, where)
+    return _plain("TOML", tomllib.loads, text, where)
 
 
 def parse_json(text: str | bytes, where: str) -> Any:
     """Return the tree that JSON stands for; raises `InputError` that begins with `where`."""
+    return _plain("JSON", json.loads, text, where)
+
+
+def _plain(kind: str, parse: Callable[[Any], Any], text: str | bytes, where: str) -> Any:
     try:
-        tree = json.loads(text)
+        tree = parse(text)
     except RecursionError:
-        raise InputError(f"{where}: not JSON that can be read: nested too deeply") from None
+        raise InputError(f"{where}: not {kind} that can be read: nested too deeply") from None
     except ValueError as error:
-        raise InputError(f"{where}: not JSON: {error}") from None
+        raise InputError(f"{where}: not {kind}: {error}") from None
     return _checked(tree, where)
 
 

@@ -7,9 +7,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from refusals import refusal
 
 from cyclescape.agents.sweep import SweepSpec
-from cyclescape.errors import InputError, did_you_mean
+from cyclescape.errors import did_you_mean
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.evaluator import Cached, Direct, make_evaluator
 from cyclescape.simulator.problem import workloads_of
@@ -37,15 +38,6 @@ def member(content: bytes) -> bytes:
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("address.npy", content)
     return out.getvalue()
-
-
-def refusal(call, *arguments) -> str:
-    with pytest.raises(InputError) as caught:
-        call(*arguments)
-    message = str(caught.value)
-    assert message.isprintable()
-    assert len(message) < 2100
-    return message
 
 
 @pytest.mark.parametrize(

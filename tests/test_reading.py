@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 from cyclescape.errors import InputError, one_line
 from cyclescape.reading import (
@@ -27,15 +28,6 @@ from cyclescape.reading import (
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi")
 )
-
-
-def refusal(call, *arguments) -> str:
-    with pytest.raises(InputError) as caught:
-        call(*arguments)
-    message = str(caught.value)
-    assert message.isprintable()
-    assert 0 < len(message) <= 2100
-    return message
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,7 @@ def compare(
             raise InputError("; ".join(remarks))
         asked = {name: problem for name, problem in asked.items() if name in truths}
         kept = {task: study for task, study in runs.kept.items() if task.problem in truths}
+        entered = [spec for spec in entered if any(task.agent == spec for task in kept)]
         drawn = {spec: len(settings[spec]) for spec in entered}
         return Contest(Path(out), budget, asked, truths, entered, drawn, seeds, kept, remarks)
 

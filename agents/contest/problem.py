@@ -26,7 +26,7 @@ from ...simulator.objective import Aggregate
 from ...simulator.problem import Problem
 from ...simulator.space import Index, Space
 
-__all__ = ["ContestProblem", "Merged", "Same", "problem_names"]
+__all__ = ["ContestProblem", "Merged", "Same", "explored", "problem_names"]
 
 Listed = Annotated[tuple[Any, ...], Field(min_length=1)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -114,6 +114,11 @@ class ContestProblem(BaseModel):
                         raise InputError(f"same: {name}={value!r}: not explored; accepted: {list(space.values[name])}")
             if both := sorted(set(rule.when) & set(rule.whatever)):
                 raise InputError(f"same: {both[0]}: cannot be both a condition and without effect")
+
+
+def explored(space: Space) -> dict[str, Any]:
+    """What a space is, for digests: fixed values and those that are explored."""
+    return {"fixed": space.fixed, "values": {name: list(listed) for name, listed in space.values.items()}}
 
 
 class Merged:

@@ -26,7 +26,7 @@ from ...simulator.problem import Problem
 from ...simulator.record import canonical
 from ...simulator.report import Report
 from ...simulator.sources import model_digest
-from .problem import ContestProblem, Merged
+from .problem import ContestProblem, Merged, explored
 
 __all__ = ["Table", "enumerate_problem"]
 
@@ -163,8 +163,7 @@ def key(asked: ContestProblem, problem: Problem) -> str:
         "accelerator": problem.machine.name,
         "model": model_digest(type(problem.machine)),
         "workloads": [workload.digest for workload in problem.workloads],
-        "fixed": problem.space.fixed,
-        "values": {name: list(listed) for name, listed in problem.space.values.items()},
+        **explored(problem.space),
         "same": [rule.model_dump(mode="json") for rule in asked.same],
         "metrics": needed(problem),
         "settings": problem.evaluator.settings,

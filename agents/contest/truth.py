@@ -25,7 +25,7 @@ from ...simulator.record import canonical
 from ...simulator.sources import model_digest
 from ...simulator.space import Space
 from ..pareto import hypervolume, nondominated, reference_point
-from .problem import ContestProblem, Merged
+from .problem import ContestProblem, Merged, explored
 from .studies import Kept
 from .table import Table
 
@@ -139,8 +139,7 @@ class Truth(BaseModel):
 
 def space_digest(space: Space) -> str:
     """SHA-256 of fixed and explored values."""
-    parts = {"fixed": space.fixed, "values": {name: list(listed) for name, listed in space.values.items()}}
-    return hashlib.sha256(canonical(parts).encode()).hexdigest()
+    return hashlib.sha256(canonical(explored(space)).encode()).hexdigest()
 
 
 def truth_path(asked: ContestProblem, folder: str | Path | None = None) -> Path | None:

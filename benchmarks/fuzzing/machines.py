@@ -225,19 +225,13 @@ PARSERS = (
     ),
     Parser(
         "streaming-table",
-        lambda _: [
-            dict([_bytes(_cut("cyclescape.accelerators.streaming", f"reference/{name}", 12))])
-            for name in _tables("cyclescape.accelerators.streaming")
-        ],
+        lambda _: _tables("cyclescape.accelerators.streaming"),
         _streaming,
         _LINES,
     ),
     Parser(
         "row-stationary-table",
-        lambda _: [
-            dict([_bytes(_cut("cyclescape.accelerators.row_stationary", f"reference/{name}", 12))])
-            for name in _tables("cyclescape.accelerators.row_stationary")
-        ],
+        lambda _: _tables("cyclescape.accelerators.row_stationary"),
         _row_stationary,
         _LINES,
     ),
@@ -257,5 +251,6 @@ def _bytes(item: tuple[str, str]) -> tuple[str, bytes]:
     return item[0], item[1].encode()
 
 
-def _tables(package: str) -> list[str]:
-    return sorted(file.name for file in (resources.files(package) / "reference").iterdir() if file.name.endswith(".csv"))
+def _tables(package: str) -> list[dict[str, bytes]]:
+    names = sorted(file.name for file in (resources.files(package) / "reference").iterdir() if file.name.endswith(".csv"))
+    return [dict([_bytes(_cut(package, f"reference/{name}", 12))]) for name in names]

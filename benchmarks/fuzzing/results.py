@@ -326,23 +326,33 @@ def _runs(path: Path) -> object:
 
 
 _HEAD = (in_zip({".json": in_json, ".npz": in_zip({".npy": in_npy}), ".txt": in_lines}, digests_right),) * 4
+
+
+def _rows_seeds(room: Path) -> list[Any]:
+    return [*store_seeds(room), *table_seeds(room)]
+
+
+def _stored_or_exported(rng: Any, data: bytes) -> bytes:
+    return (rng.choice(_STORE) if data.startswith(b"SQLite") else _exported)(rng, data)
+
+
 PARSERS = (
     Parser("store", store_seeds, _frame, _STORE, weight=0.3),
     Parser("store-verify", store_seeds, _verified, _STORE, weight=0.8),
     Parser("store-report", store_seeds, _page, _STORE, weight=0.4),
     Parser(
         "store-lookup",
-        lambda room: [*store_seeds(room), *table_seeds(room)],
+        _rows_seeds,
         _study,
-        (lambda rng, data: (rng.choice(_STORE) if data.startswith(b"SQLite") else _exported)(rng, data),),
+        (_stored_or_exported,),
         weight=0.15,
     ),
     Parser("dataset", table_seeds, _frame, (lambda rng, data: _exported(rng, data),), weight=0.15),
     Parser(
         "samples",
-        lambda room: [*store_seeds(room), *table_seeds(room)],
+        _rows_seeds,
         _samples,
-        (lambda rng, data: (rng.choice(_STORE) if data.startswith(b"SQLite") else _exported)(rng, data),),
+        (_stored_or_exported,),
         weight=0.4,
     ),
     Parser("surrogate", surrogate_seeds, _surrogate, (*_HEAD, in_bytes), weight=0.3),

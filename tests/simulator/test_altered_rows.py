@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from refusals import refusal
 
 from cyclescape.agents.search import search
-from cyclescape.errors import InputError
 from cyclescape.pages.study_page import write_study_page
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.evaluator import Cached, Direct
@@ -53,15 +53,6 @@ def altered(folder: Path, table: str, column: str, value: Any) -> Path:
         assert db.execute(f"UPDATE {table} SET {column} = ?", (value,)).rowcount
     db.close()
     return folder
-
-
-def refusal(call: Any, *arguments: Any) -> str:
-    with pytest.raises(InputError) as caught:
-        call(*arguments)
-    message = str(caught.value)
-    assert message.isprintable()
-    assert len(message) < 2100
-    return message
 
 
 @pytest.mark.parametrize(("column", "value", "words"), CELLS)
