@@ -142,7 +142,8 @@ class Auto(Remembering):
         self._gain = Gain(costs, np.array([outcome.feasible for outcome in outcomes]), self.rng)
         broken = np.array([np.maximum(outcome.violations, 0.0).sum() for outcome in outcomes])
         order = [good[i] for i in np.lexsort((self._gain.shortfall(costs), broken))]
-        failed = [*(index for index, outcome in self.known.items() if not outcome.ok), *self._refused]
+        # Rules are known exactly, so that points that break one come before, and give way to, those that failed.
+        failed = [*self._refused, *(index for index, outcome in self.known.items() if not outcome.ok)]
         learnt = {index: self.known[index] for index in self._remembered(order)}
         self._forecast.learn(learnt, failed, self._pending, len(self.known))
         count = 1 if len(self.known) <= self.memory else _QUEUE

@@ -17,8 +17,8 @@ _FITTED = 200
 """Length scales are fitted on so many designs at most."""
 _GROWTH = 1.15
 """They are fitted again when there are so many times as many designs."""
-_FAILURES = 100
-"""So many failures, the latest, and as many successes, the furthest from the best, teach where designs fail."""
+_FAILURES, _SUCCESSES = 100, 100
+"""So many failures, the latest, and so many successes, from the best to the worst, teach where designs fail."""
 _SUREST = 0.1
 """Least standard deviation of a forecast of failure."""
 _TREES = 30
@@ -56,7 +56,10 @@ class Forecast:
         self._fitted = 0
 
     def learn(self, known: Mapping[Index, Outcome], failed: Iterable[Index], pending: Iterable[Index], size: int) -> None:
-        """Take outcomes that are ok, points that fail, and points that are being evaluated; `size` counts what is known."""
+        """Take outcomes that are ok, the best first, points that fail, the most telling last, and points under evaluation.
+
+        `size` counts what is known.
+        """
         indices, outcomes = list(known), list(known.values())
         features = self._features(indices)
         targets = np.array([np.concatenate((outcome.costs, outcome.violations)) for outcome in outcomes])
@@ -69,7 +72,8 @@ class Forecast:
             self._models = [variants[-1] for variants in self._variants]
         bad = list(failed)[-_FAILURES:]
         self._failing = bool(bad)
-        places = np.vstack((features[-_FAILURES:], self._features(bad))) if bad else features
+        some = np.unique(np.linspace(0, len(features) - 1, _SUCCESSES).astype(int))
+        places = np.vstack((features[some], self._features(bad))) if bad else features
         labels = np.where(np.arange(len(places)) < len(places) - len(bad), 1.0, -1.0)
         if size >= self._fitted * _GROWTH + 1:
             self._fitted = size

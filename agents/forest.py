@@ -1,8 +1,9 @@
 """Extremely randomised trees (Geurts, Ernst & Wehenkel, Machine Learning 63, 2006), compiled: fitted in milliseconds.
 
 A split is drawn at random between the least and the greatest value of each column; the column is taken whose draw
-leaves the least variance. Trees grow until their leaves are pure and see all rows. Where they disagree is
-where the rows say little: unlike a Gaussian process they expect a function to jump, and to be flat elsewhere.
+leaves the least variance, of equals one at random. Trees grow until their leaves are pure and see all rows. Where
+they disagree is where the rows say little: unlike a Gaussian process they expect a function to jump, and to be flat
+elsewhere.
 """
 
 # mypy: allow-untyped-defs
@@ -59,6 +60,7 @@ def _grow(features, targets, seed, column, limit, left, value):
     outputs = targets.shape[1]
     state = np.array([seed], dtype=np.uint64)
     rows = np.empty(count, dtype=np.int64)
+    order = np.arange(width)
     begins = np.empty(2 * count - 1, dtype=np.int64)
     ends = np.empty(2 * count - 1, dtype=np.int64)
     whole = np.empty(outputs)
@@ -85,12 +87,15 @@ def _grow(features, targets, seed, column, limit, left, value):
                 pure = pure and greatest - least <= _PURE
             best, chosen, cut = -1.0, -1, 0.0
             if not pure:
-                for c in range(width):
+                for place in range(width):  # in a random order, so that no column profits from where it was declared
+                    other = place + int(_uniform(state) * (width - place))
+                    order[place], order[other] = order[other], order[place]
+                    c = order[place]
                     least = greatest = features[rows[begin], c]
                     for i in range(begin, end):
-                        place = features[rows[i], c]
-                        least = min(least, place)
-                        greatest = max(greatest, place)
+                        here = features[rows[i], c]
+                        least = min(least, here)
+                        greatest = max(greatest, here)
                     if greatest - least <= _PURE:
                         continue
                     at = least + _uniform(state) * (greatest - least)

@@ -79,6 +79,25 @@ def test_forecasts_know_where_designs_fail_and_what_is_on_its_way(faulty: Accele
         assert (forecast.costs(places)[1][1] < 0.1 * before[1]).all()
 
 
+def test_the_best_designs_and_the_latest_failures_teach_where_designs_fail(faulty: Accelerator, mlp: Workload) -> None:
+    """Of far more than a hundred successes the best ones count too; failures that come first give way to later ones."""
+    with Problem(faulty, mlp, "edp") as problem:
+        space, objective = problem.space, problem.objective
+        row, depth = space.sizes[0], space.sizes[1]
+        fails = depth - 1
+        best = [(place, at) for place in range(row // 2) for at in range(fails)]
+        known = {
+            index: objective.outcome(Report({"cycles": 1, "time_s": 1.0 + i, "energy_j": 1.0}, {})) for i, index in enumerate(best)
+        }
+        assert len(known) > 200
+        failed = [*((0, 0) for _ in range(100)), *((place, fails) for place in range(row // 2, row))]
+        forecast = Forecast(space, np.random.default_rng(0))
+        forecast.learn(known, failed, [], len(known))
+        sure = forecast.feasible(np.array([(1, 1), (row - 2, fails)]))
+        assert sure[0] > -0.2
+        assert sure[1] < -1
+
+
 def run(problem: Problem, budget: int, batch: int = 1, **options: Any) -> list[dict[str, Any]]:
     agent = Auto(problem.space, problem.objective, budget=budget, seed=1, **options)
     asked: list[dict[str, Any]] = []

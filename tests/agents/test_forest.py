@@ -40,6 +40,13 @@ def test_the_same_seed_grows_the_same_forest() -> None:
     assert len({tree.tobytes() for tree in one}) == 5  # no two trees alike
 
 
+def test_a_column_profits_nothing_from_where_it_was_declared() -> None:
+    """Two columns that are equal on every known row: each tree follows one of them, and about half of them the first."""
+    known, there = np.repeat(np.linspace(0, 1, 30)[:, None], 2, axis=1), np.array([[0.0, 1.0]])
+    told = ExtraTrees(known, (known[:, :1] > 0.5).astype(float), trees=200, seed=0).predict(there)[:, 0, 0]
+    assert 0.35 < told.mean() < 0.65
+
+
 def test_as_accurate_as_scikit_learn() -> None:
     ensemble = pytest.importorskip("sklearn.ensemble")
     rng = np.random.default_rng(3)
