@@ -1,7 +1,8 @@
-"""What a design takes about, without timing a step: the balance of each job's tiling, and energy for its counts.
+"""What a design takes about: the balance of each job's tiling in place of its steps, and energy for its counts.
 
 `engines.compiled(timed=False)` takes for every job the tiling that is fastest by `balance.balanced`, a closed form, where the
-tiler runs the recurrence over steps (`timing.run`) for the best ones. What stays on chip and what is fused is decided as ever.
+tiler runs the recurrence over steps (`timing.run`) for the best ones; only between tilings about as fast as each other, which
+may move several times as many bytes, do steps decide. What stays on chip and what is fused is decided as ever.
 """
 
 from __future__ import annotations

@@ -61,6 +61,9 @@ from .timing import LEVELS, N_ACC, N_STATE, run
 
 __all__ = ["new_scratch", "solve_product", "solve_vector"]
 
+CLOSE = 1000
+"""Of balances within one part in so many of the best one the tilings are timed: the bytes they move may differ severalfold."""
+
 
 @njit(cache=True, nogil=True)
 def _sum2(table, n0, n1):
@@ -78,8 +81,14 @@ def solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
     never = np.int64(2**62)
     while found > 0:
         row = candidates[most_promising(candidates, found)]
-        if row[0] == never or (best >= 0 and (row[0] > best or (row[0] == best and row[1] >= best_bits))):
+        if row[0] >= never:
             break
+        if best >= 0:
+            if par[TIMED] or ideal:
+                if row[0] > best or (row[0] == best and row[1] >= best_bits):
+                    break
+            elif row[0] > best + best // CLOSE:
+                break
         full_groups, last_groups = plan_product(
             job, par, ifmap_near, filter_near, kept, row[2], row[3], row[4], row[5], row[6], row[7], row[8],
             trips, dims, a_bits, b_bits, o_bits, p_bits, times)
@@ -98,7 +107,9 @@ def solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
                 out[STALLS + i] = acc[i]
             for i in range(7):
                 out[TILE + i] = row[2 + i]
-        row[0] = never
+        row[0] = never + total
+    if not par[TIMED] and not ideal:
+        best = _time_closest(job, par, ifmap_near, filter_near, kept, scratch, found, best, never, out)
     out[CYCLES] = best
     if best < 0:
         return
@@ -136,6 +147,37 @@ def solve_product(job, par, ifmap_near, filter_near, kept, scratch, out):
     else:
         n -= 1
     _sram_accesses(job, par, groups, m, n, tm, tn, tk, shorter, out)
+
+
+@njit(cache=True, nogil=True)
+def _time_closest(job, par, ifmap_near, filter_near, kept, scratch, found, best, never, out):
+    """Time the tilings whose balance, `never` less than in their rows, is about the best; of the fastest give cycles and tile.
+
+    A best one without a rival is not timed.
+    """
+    candidates, _, work, trips, dims, a_bits, b_bits, o_bits, p_bits, times, _, _, acc, none = scratch
+    near = 0
+    for i in range(found):
+        if never <= candidates[i, 0] <= never + best + best // CLOSE:
+            near += 1
+    if near < 2:
+        return best
+    fastest, fewest = np.int64(-1), np.int64(0)
+    for i in range(found):
+        row = candidates[i]
+        if not never <= row[0] <= never + best + best // CLOSE:
+            continue
+        full_groups, last_groups = plan_product(
+            job, par, ifmap_near, filter_near, kept, row[2], row[3], row[4], row[5], row[6], row[7], row[8],
+            trips, dims, a_bits, b_bits, o_bits, p_bits, times)
+        acc[:] = 0
+        total = run(trips, dims, full_groups, last_groups, a_bits, b_bits, o_bits, p_bits, times,
+                    par[FLOW] == 2, par[BANDWIDTH], par[LATENCY], acc, none, work)
+        if fastest < 0 or total < fastest or (total == fastest and row[1] < fewest):
+            fastest, fewest = total, row[1]
+            for k in range(7):
+                out[TILE + k] = row[2 + k]
+    return fastest
 
 
 @njit(cache=True, nogil=True)
