@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commands import cyclescape
+from refusals import refusal
 
 from cyclescape.agents.search import search
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.traces.workload import Workload
-
-from .commands import cyclescape
-from .refusals import refusal
 
 
 @pytest.mark.parametrize(

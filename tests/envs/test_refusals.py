@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from refusals import refusal
 
 from cyclescape.envs.one_shot import OneShot
 from cyclescape.envs.refine import Refine
@@ -15,8 +16,6 @@ from cyclescape.envs.vector import OneShotVector
 from cyclescape.envs.wrappers import BoxAction, DiscreteAction
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.traces.workload import Workload
-
-from .refusals import refusal
 
 SIZES = {"size": [1, 2, 3], "mode": ["fine", "nan"]}
 
