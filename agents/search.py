@@ -69,6 +69,10 @@ def search(
     """
     if budget < 1:
         raise InputError(f"budget {budget}: must be at least 1")
+    if seed < 0:
+        raise InputError(f"seed {seed}: must be at least 0")
+    if out is not None and Path(out).exists() and not Path(out).is_dir():
+        raise InputError(f"{out}: is no folder (accepted: a folder for the store, made if it is not there)")
     if batch is not None and batch < 1:
         raise InputError(f"batch {batch}: must be at least 1")
     problem = Problem(

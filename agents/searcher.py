@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -194,6 +195,8 @@ def make_searcher(spec: str, space: Space, objective: Objective, *, budget: int,
     for option in options:
         if option not in accepted:
             raise InputError(f"agent {spec!r}: no option {option!r} (accepted: {', '.join(accepted) or 'none'})")
+        if wanted := _unfit(accepted[option], options[option]):
+            raise InputError(f"agent {spec!r}: {option}={options[option]}: accepted: {wanted}")
     try:
         searcher = factory(space, objective, budget=budget, seed=seed, **options)
     except CyclescapeError:
@@ -222,6 +225,16 @@ def _find(name: str) -> Callable[..., Any]:
     known = searcher_names()
     hint = did_you_mean(name, known)
     raise InputError(f"agent {name!r} is not known{hint} (accepted: {', '.join(known)})")
+
+
+def _unfit(annotation: Any, value: Any) -> str:
+    """What an option that is declared a number or a switch accepts, if a value is none; else ""."""
+    kind = annotation.__origin__ if hasattr(annotation, "__metadata__") else annotation
+    if kind is int and type(value) is not int:
+        return "a whole number"
+    if kind is float and (type(value) not in (int, float) or not math.isfinite(value)):
+        return "a number"
+    return "true, false" if kind is bool and type(value) is not bool else ""
 
 
 def _option(spec: str, text: str) -> tuple[str, Any]:

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
-
-__all__ = ["JsonOption", "cell", "print_json", "print_table"]
 
 import typer
 
+from ..errors import InputError
+
+__all__ = ["JsonOption", "cell", "check_place", "print_json", "print_table"]
+
 JsonOption = typer.Option(False, "--json", help="Print one JSON document instead of tables.")
+
+
+def check_place(out: Path) -> None:
+    """Raise `InputError` where no file can be written, before anything is computed for it."""
+    if not os.path.isdir(out.parent):
+        raise InputError(f"{out}: no such folder")
+    if os.path.isdir(out):
+        raise InputError(f"{out}: is a folder (accepted: a file)")
 
 
 def print_json(document: Any) -> None:

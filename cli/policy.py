@@ -7,10 +7,9 @@ from pathlib import Path
 
 import typer
 
-from ..errors import InputError
 from ..pages.progress import bar
 from .app import app, resumable
-from .output import JsonOption, print_json
+from .output import JsonOption, check_place, print_json
 from .settings import parameter_values
 
 commands = typer.Typer(help="Train policies that carry over from one workload to another.", no_args_is_help=True)
@@ -39,7 +38,7 @@ def train(
     updates: int = typer.Option(500, help="A network: updates of 256 designs."),
     seed: int = typer.Option(0, help="The same seed gives the same policy."),
     settings: list[str] = typer.Option([], "--set", "-s", help="Pin a parameter: name=value."),
-    jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Processes."),
+    jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="Processes; another number gives another ranking."),
     data: Path = typer.Option(None, help="Keep every evaluation here; what is there is not evaluated again."),
     json: bool = JsonOption,
 ) -> None:
@@ -47,8 +46,7 @@ def train(
     from ..agents.transfer.train import train as run_training
     from ..api import accelerator as find
 
-    if not out.parent.is_dir():
-        raise InputError(f"{out}: no such folder")
+    check_place(out)
     machine = find(accelerator)
     with resumable(), bar(f"{model.value} on {accelerator}", "steps") as update:
         policy = run_training(

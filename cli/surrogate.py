@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from ..errors import InputError
 from .app import app
-from .output import JsonOption, print_json, print_table
+from .output import JsonOption, check_place, print_json, print_table
 from .settings import parameter_values
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ def fit(
     from ..agents.surrogate import Surrogate
     from ..agents.surrogate.partial import prefix_of
 
-    if not os.path.isdir(out.parent):
-        raise InputError(f"{out}: no such folder")
+    check_place(out)
     prefix_of(prefix)
     samples = _samples(data, sample, accelerator, workload, seed, stale)
     surrogate = Surrogate.fit(samples, metric or None, model=model, seed=seed, prefix=prefix, say=_say)

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
+from ..errors import InputError
 from ..simulator.space import Index, Space
 
-__all__ = ["Move", "moves", "place", "value_space", "whole_space"]
+__all__ = ["Move", "moves", "place", "places", "value_space", "whole", "whole_space"]
 
 
 def whole_space(space: Space, names: Iterable[str] | None = None) -> spaces.MultiDiscrete:
@@ -29,6 +31,25 @@ def whole_space(space: Space, names: Iterable[str] | None = None) -> spaces.Mult
 def value_space(space: Space) -> spaces.Discrete:
     """As many actions as the parameter with the most values has values."""
     return spaces.Discrete(max(space.sizes))
+
+
+def places(action: Any, count: int, what: str = "action") -> Index:
+    """The places in an action of `count` of them; raises `InputError` for another shape, or what is no whole number."""
+    try:
+        given = np.asarray(action)
+    except ValueError:  # lists of several lengths
+        given = np.empty(0, dtype=object)
+    if given.shape != (count,) or given.dtype.kind not in "iu":
+        raise InputError(f"{what} {action!r}: accepted: {count} whole numbers, the place of each value")
+    return tuple(int(place) for place in given)
+
+
+def whole(action: Any, count: int, what: str = "action") -> int:
+    """The number of an action out of `count`; raises `InputError` for any other."""
+    given = action.item() if isinstance(action, np.generic | np.ndarray) and action.ndim == 0 else action
+    if not isinstance(given, int) or not 0 <= given < count:
+        raise InputError(f"{what} {action!r}: not there; accepted: 0 to {count - 1}")
+    return given
 
 
 def place(space: Space, axis: int, action: int) -> int:

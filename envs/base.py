@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import gymnasium
+import numpy as np
 
 from ..errors import InputError
 from ..simulator.objective import Aggregate, Objective, Outcome
@@ -52,8 +53,8 @@ class DesignEnv(gymnasium.Env[Observation, Any]):
         render_mode: str | None = None,
     ) -> None:
         self.horizon = self.default_horizon if horizon is None else horizon
-        if self.horizon < 1:
-            raise InputError(f"horizon {horizon}: must be at least 1")
+        if not isinstance(self.horizon, int | np.integer) or self.horizon < 1:
+            raise InputError(f"horizon {horizon!r}: accepted: a whole number from 1")
         self.problem = Problem(
             accelerator, workload, objective, constraints, aggregate=aggregate, weights=weights, fixed=fixed,
             values=values, evaluator=evaluator, time_limit_s=time_limit_s, engine=engine,

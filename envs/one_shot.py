@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .actions import whole_space
+from .actions import places, whole_space
 from .base import DesignEnv
 from .observation import Observation
 
@@ -35,8 +35,8 @@ class OneShot(DesignEnv):
         return self.observer.observe(self.problem.space.default(), self.observer.reference), {}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Evaluate the design that the action names."""
+        """Evaluate the design that the action names; raises `InputError` for one that is not there."""
+        index = places(action, len(self.problem.space.names))
         self._steps += 1
-        index = tuple(int(i) for i in action)
         reward, outcome, info = self.judge(index)
         return self.observer.observe(index, outcome), reward, self._steps >= self.horizon, False, info

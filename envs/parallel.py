@@ -14,7 +14,7 @@ from gymnasium import spaces
 
 from ..errors import InputError, MissingExtraError
 from ..simulator.space import Space
-from .actions import whole_space
+from .actions import places, whole_space
 from .observation import Observation
 from .one_shot import OneShot
 
@@ -72,13 +72,16 @@ class DesignParallel(ParallelEnv[str, Observation, Any]):
     ) -> tuple[
         dict[str, Observation], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
     ]:  # fmt: skip
-        """Evaluate the design that the agents' actions make."""
-        places = {
-            name: int(at)
-            for agent, names in self.groups.items()
-            for name, at in zip(names, np.atleast_1d(actions[agent]), strict=True)
-        }
-        index = np.array([places[name] for name in self.problem.space.names])
+        """Evaluate the design that the agents' actions make; raises `InputError` where one is missing or not there."""
+        if not self.agents:
+            raise InputError("step: no episode is on; accepted: after reset(), until the episode ends")
+        if missing := [agent for agent in self.agents if agent not in actions]:
+            raise InputError(f"agent {missing[0]!r}: no action; accepted: one for each of {', '.join(self.agents)}")
+        chosen: dict[str, int] = {}
+        for agent, names in self.groups.items():
+            said = places(np.atleast_1d(actions[agent]), len(names), f"agent {agent!r}: action")
+            chosen |= zip(names, said, strict=True)
+        index = np.array([chosen[name] for name in self.problem.space.names])
         seen, reward, over, cut, info = self._env.step(index)
         present = list(self.agents)
         result = (
@@ -107,7 +110,11 @@ class DesignParallel(ParallelEnv[str, Observation, Any]):
 def grouped(space: Space, groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Parameters of each agent: the groups, then every parameter that is in none; raises `InputError`."""
     owner: dict[str, str] = {}
+    if not isinstance(groups, Mapping):
+        raise InputError(f"groups={groups!r}: accepted: lists of parameters by name of the group")
     for group, names in groups.items():
+        if isinstance(names, str) or not isinstance(names, Sequence):
+            raise InputError(f"group {group!r}: {names!r}: accepted: a list of parameters")
         if not names:
             raise InputError(f"group {group!r}: no parameters (accepted: {', '.join(space.names)})")
         for name in names:

@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from ..errors import InputError
 from ..simulator.space import Index
-from .actions import moves
+from .actions import moves, whole
 from .base import DesignEnv
 from .observation import Observation
 
@@ -42,6 +42,7 @@ class Refine(DesignEnv):
         self.moves = moves(self.problem.space)
         self.action_space = spaces.Discrete(len(self.moves))
         self._steps = 0
+        self._value: float | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Begin with the first design, which is evaluated; raises `InputError` for one that is not explored."""
@@ -53,11 +54,12 @@ class Refine(DesignEnv):
 
     def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Move, and evaluate where that leads; raises `InputError` for a move that is not there."""
-        if not 0 <= int(action) < len(self.moves):
-            raise InputError(f"action {action}: no such move; accepted: 0 to {len(self.moves) - 1}")
+        move = self.moves[whole(action, len(self.moves))]
+        if self._value is None:
+            raise InputError("step: no episode has begun; accepted: after reset()")
         self._steps += 1
         before = self._value
-        self._index = self.moves[int(action)].apply(self._index, self.problem.space.sizes)
+        self._index = move.apply(self._index, self.problem.space.sizes)
         self._value, outcome, info = self.judge(self._index)
         seen = self.observer.observe(self._index, outcome)
         return seen, self._value - before, False, self._steps >= self.horizon, info
@@ -65,6 +67,8 @@ class Refine(DesignEnv):
     def _first(self, given: Mapping[str, Any] | None) -> Index:
         space = self.problem.space
         if given is not None:
+            if not isinstance(given, Mapping):
+                raise InputError(f"design {given!r}: accepted: values by names of parameters")
             if unknown := [name for name in given if name not in space.names]:
                 raise InputError(f"{unknown[0]}: not explored; accepted: {', '.join(space.names)}")
             return space.index({**space.point(self.problem.space.default()), **given})

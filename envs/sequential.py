@@ -11,7 +11,8 @@ import numpy as np
 from gymnasium import spaces
 
 from ..errors import InputError
-from .actions import place, value_space
+from ..simulator.objective import Outcome
+from .actions import place, value_space, whole
 from .base import DesignEnv
 from .observation import Observation
 
@@ -33,6 +34,7 @@ class Sequential(DesignEnv):
         self.action_space = value_space(self.problem.space)
         self._count = len(self.problem.space.names)
         self.observation_space = self.observer.extended(chosen=spaces.Box(0.0, 1.0, (self._count,), np.float32))
+        self._last: Outcome | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -47,10 +49,10 @@ class Sequential(DesignEnv):
 
     def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Choose the next parameter's value, and evaluate the design if it was the last; raises `InputError`."""
-        most = max(self.problem.space.sizes) - 1
-        if not 0 <= int(action) <= most:
-            raise InputError(f"action {action}: no such value; accepted: 0 to {most}")
-        self._index[self._axis] = place(self.problem.space, self._axis, action)
+        chosen = whole(action, max(self.problem.space.sizes))
+        if self._last is None:
+            raise InputError("step: no episode has begun; accepted: after reset()")
+        self._index[self._axis] = place(self.problem.space, self._axis, chosen)
         self._axis += 1
         if self._axis < self._count:
             point = self.problem.space.point(self._index)
@@ -61,6 +63,6 @@ class Sequential(DesignEnv):
         return self._seen(), reward, self._designs >= self.horizon, False, info
 
     def _seen(self) -> Observation:
-        seen = self.observer.observe(self._index, self._last)
+        seen = self.observer.observe(self._index, self._last or self.observer.reference)
         seen["chosen"] = (np.arange(self._count) < self._axis).astype(np.float32)
         return seen

@@ -8,6 +8,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from ..errors import InputError
+from .actions import places
 from .base import explained
 from .observation import Observation
 from .one_shot import OneShot
@@ -29,6 +31,8 @@ class OneShotVector(VectorEnv[Observation, np.ndarray, np.ndarray]):
     }
 
     def __init__(self, num_envs: int = 1, **arguments: Any) -> None:
+        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
+            raise InputError(f"num_envs {num_envs!r}: accepted: a whole number from 1")
         self.num_envs = num_envs
         self._one = OneShot(**arguments)
         self.problem = self._one.problem
@@ -47,11 +51,13 @@ class OneShotVector(VectorEnv[Observation, np.ndarray, np.ndarray]):
         return self._begun(), {}
 
     def step(self, actions: np.ndarray) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Evaluate one design for each environment, all in one batch."""
+        """Evaluate one design for each environment, all in one batch; raises `InputError` for what is no such action."""
+        if len(actions) != self.num_envs:
+            raise InputError(f"{len(actions)} actions; accepted: {self.num_envs}, one for each environment")
+        indices = [places(action, len(self.problem.space.names)) for action in actions]
+        points = [self.problem.space.point(index) for index in indices]
         self._steps += 1
         observer, objective = self._one.observer, self.problem.objective
-        indices = [tuple(int(i) for i in action) for action in actions]
-        points = [self.problem.space.point(index) for index in indices]
         outcomes = self.problem.evaluate(points)
         each = [observer.observe(i, o) for i, o in zip(indices, outcomes, strict=True)]
         seen = {name: np.stack([one[name] for one in each]) for name in each[0]}

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from ..errors import InputError
+from .actions import whole
 
 __all__ = ["BoxAction", "DiscreteAction"]
 
@@ -27,8 +28,11 @@ class BoxAction(gymnasium.ActionWrapper[Any, np.ndarray, Any], gymnasium.utils.R
         self.action_space = spaces.Box(-1.0, 1.0, self._sizes.shape, np.float32)
 
     def action(self, action: np.ndarray) -> Any:
-        """The places that a point of the box lies in; the upper end belongs to the last."""
-        share = (np.asarray(action, dtype=float) + 1.0) / 2.0
+        """The places that a point of the box lies in; the upper end belongs to the last. Raises `InputError` for no point."""
+        given = np.asarray(action, dtype=float)
+        if given.shape != self._sizes.shape or np.isnan(given).any():
+            raise InputError(f"action {action!r}: accepted: {len(self._sizes)} numbers from -1 to 1")
+        share = (given + 1.0) / 2.0
         places = np.clip((share * self._sizes).astype(np.int64), 0, self._sizes - 1)
         return int(places[0]) if self._single else places
 
@@ -50,11 +54,13 @@ class DiscreteAction(gymnasium.ActionWrapper[Any, Any, Any], gymnasium.utils.Rec
                 f"{count:,} designs are too many for one Discrete action; accepted: at most {most:,} "
                 "(the sequential and refine forms have few actions for any space)"
             )
+        self._count = count
         self.action_space = spaces.Discrete(count)
 
     def action(self, action: Any) -> Any:
-        """The places of a design's number."""
-        return int(action) if self._single else np.array(np.unravel_index(int(action), tuple(self._sizes)))
+        """The places of a design's number; raises `InputError` for one that is not there."""
+        number = whole(action, self._count)
+        return number if self._single else np.array(np.unravel_index(number, tuple(self._sizes)))
 
 
 def _sizes(env: gymnasium.Env[Any, Any]) -> tuple[np.ndarray, bool]:

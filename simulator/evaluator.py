@@ -324,6 +324,8 @@ def answering(spec: str | Evaluator, machine: Accelerator) -> Accelerator:
     """The machine that an evaluator asks: the one given, or what was logged of it. Raises `InputError`."""
     if isinstance(spec, Evaluator):
         return spec.machine
+    if not isinstance(spec, str):
+        raise InputError(f"evaluator {spec!r}: accepted: a name such as direct or pool:4, or an Evaluator")
     behind = spec.rpartition("|")[2].strip()
     if behind.startswith(PREFIX) and not isinstance(machine, Logged):
         return logged(behind.removeprefix(PREFIX), machine.name)
@@ -343,7 +345,7 @@ def make_evaluator(
     """
     if isinstance(spec, Evaluator):
         return spec
-    if time_limit_s is not None and not time_limit_s > 0:
+    if time_limit_s is not None and not (isinstance(time_limit_s, int | float) and time_limit_s > 0):
         raise InputError(f"time limit {time_limit_s} s: must be above 0")
     head, bar, behind = spec.partition("|")
     kind, _, argument = head.strip().partition(":")

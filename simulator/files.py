@@ -26,6 +26,8 @@ def replaced(target: Path, accepted: str = "a directory that can be written", *,
     Others may do the same at once, in this process too. With `parents` missing folders are made. Raises `StoreError`,
     which says what is `accepted`, where the place cannot be written.
     """
+    if not target.name:
+        raise StoreError(f"{target}: is a folder (accepted: a file in a directory that can be written)")
     partial = target.with_name(f".{target.name}.{platform.node()}.{os.getpid()}.{threading.get_ident()}")
     try:
         if parents:

@@ -113,6 +113,11 @@ class Objective(BaseModel):
         weights: Sequence[float] | None = None,
     ) -> Objective:
         """Read an objective from text (terms by ",", constraints by ";") or lists; raises `InputError`."""
+        for what, texts in (("objective", objective), ("constraints", constraints)):
+            if isinstance(texts, Objective):
+                continue
+            if not isinstance(texts, str | list | tuple) or not all(isinstance(text, str) for text in texts):
+                raise InputError(f"{what}={texts!r}: accepted: text, or a list of texts")
         given: dict[str, Any] = {}
         if isinstance(objective, Objective):
             given = objective.model_dump()

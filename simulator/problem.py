@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+import numpy as np
 from pydantic import ValidationError
 
 from ..errors import InputError, did_you_mean
@@ -51,6 +52,12 @@ def check_values(design: type[Design], fixed: Mapping[str, Any], values: Mapping
     Values that only contradict others are left to each design's own check.
     """
     known = design.parameters()
+    for what, given in (("fixed", fixed), ("values", values or {})):
+        if not isinstance(given, Mapping):
+            raise InputError(f"{what}={given!r}: accepted: a mapping of names of parameters")
+    for name, listed in (values or {}).items():  # of a set, the order would be another one in every process
+        if isinstance(listed, str) or not isinstance(listed, Sequence | np.ndarray):
+            raise InputError(f"{name}={listed!r}: accepted: a list of values to explore")
     for name, listed in [*((name, (value,)) for name, value in fixed.items()), *(values or {}).items()]:
         if name not in known:
             hint = did_you_mean(name, known)
@@ -61,6 +68,11 @@ def check_values(design: type[Design], fixed: Mapping[str, Any], values: Mapping
             except ValidationError as error:
                 if any(item["loc"][:1] == (name,) for item in error.errors(include_url=False)):
                     raise InputError(f"{name}={value!r}: accepted: {known[name].valid}") from None
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy's as Python's own, which JSON has a word for."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 class Problem:
@@ -89,7 +101,9 @@ class Problem:
         for workload in self.workloads:
             self.machine.check(workload, engine)
         check_values(self.machine.design, fixed or {}, values or {})
-        self.space = Space(self.machine.design, fixed, values)
+        pinned = {name: _plain(value) for name, value in (fixed or {}).items()}
+        explored = {name: tuple(dict.fromkeys(map(_plain, listed))) for name, listed in (values or {}).items()}
+        self.space = Space(self.machine.design, pinned, explored)
         self.evaluator = make_evaluator(evaluator, self.machine, time_limit_s=time_limit_s, engine=engine)
 
     def evaluate(self, points: Sequence[Mapping[str, Any]]) -> list[Outcome]:

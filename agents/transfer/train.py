@@ -57,10 +57,12 @@ def train(
     A ranking: `agent` searches every workload with `budget` designs for each of `seeds` seeds; the `keep` best of each
     are simulated on all. A network is trained by REINFORCE with `updates` updates of 256 designs. With `data`
     every evaluation is kept in the store there, and training again evaluates only what is new. Equal arguments
-    give equal policies.
+    give equal policies; with more `jobs` a ranking's searches ask for as many designs at once.
     """
     if min(budget, seeds, keep, updates, jobs) < 1:
         raise InputError(f"train: budget={budget}, seeds={seeds}, keep={keep}, updates={updates}, jobs={jobs}: at least 1 each")
+    if seed < 0:
+        raise InputError(f"train: seed {seed}: must be at least 0")
     machine = find(accelerator) if isinstance(accelerator, str) else accelerator
     every = workloads_of(workloads)
     if len({workload.digest for workload in every}) < max(2, len(every)):

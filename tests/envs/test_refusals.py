@@ -1,0 +1,91 @@
+"""What an environment is told wrongly is one line that says so, and nothing is evaluated for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from refusals import refusal
+
+from cyclescape.envs.one_shot import OneShot
+from cyclescape.envs.refine import Refine
+from cyclescape.envs.sequential import Sequential
+from cyclescape.envs.vector import OneShotVector
+from cyclescape.envs.wrappers import BoxAction, DiscreteAction
+from cyclescape.simulator.accelerator import Accelerator
+from cyclescape.traces.workload import Workload
+
+SIZES = {"size": [1, 2, 3], "mode": ["fine", "nan"]}
+
+
+def make(form: type[gymnasium.Env[Any, Any]], faulty: Accelerator, mlp: Workload, **given: Any) -> Any:
+    return form(faulty, mlp, **{"objective": "time_s", "values": SIZES, **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"horizon": "3"}, "horizon '3': accepted: a whole number from 1"),
+        ({"horizon": 2.5}, "horizon 2.5: accepted: a whole number from 1"),
+        ({"objective": 3}, "objective=3: accepted: text, or a list of texts"),
+        ({"constraints": None}, "constraints=None: accepted: text, or a list of texts"),
+        ({"fixed": ["size"]}, "fixed=['size']: accepted: a mapping of names of parameters"),
+        ({"values": {"size": 3}}, "size=3: accepted: a list of values to explore"),
+        ({"values": {"mode": {"fine"}}}, "mode={'fine'}: accepted: a list of values to explore"),
+        ({"evaluator": 3}, "evaluator 3: accepted: a name such as direct or pool:4, or an Evaluator"),
+        ({"time_limit_s": "x"}, "time limit x s: must be above 0"),
+    ],
+)
+def test_arguments(given: dict[str, Any], said: str, faulty: Accelerator, mlp: Workload) -> None:
+    assert refusal(lambda: make(OneShot, faulty, mlp, **given)) == said
+
+
+def test_values_count_once_and_numpy_has_none_of_its_own(faulty: Accelerator, mlp: Workload) -> None:
+    env = make(OneShot, faulty, mlp, values={"size": np.array([2, 1, 2])}, fixed={"mode": "fine"})
+    assert env.problem.space.values == {"size": (2, 1)}
+    assert all(type(size) is int for size in env.problem.space.values["size"])
+
+
+@pytest.mark.parametrize("action", [None, [0], [[0, 0]], [0.7, 0.0], [[0], [0, 1]], np.array([np.nan, 0.0]), [3, 0], [-1, 0]])
+def test_actions_that_are_no_design(action: Any, faulty: Accelerator, mlp: Workload) -> None:
+    env = make(OneShot, faulty, mlp, horizon=2)
+    env.reset(seed=0)
+    refusal(env.step, action)
+
+
+@pytest.mark.parametrize("form", [Sequential, Refine])
+def test_steps_of_one_number(form: Any, faulty: Accelerator, mlp: Workload) -> None:
+    env = make(form, faulty, mlp)
+    assert refusal(env.step, 0) == "step: no episode has begun; accepted: after reset()"
+    env.reset(seed=0)
+    for action in (None, "x", 1.5, np.array([1]), -1, int(env.action_space.n)):
+        assert refusal(env.step, action).endswith(f"not there; accepted: 0 to {env.action_space.n - 1}")
+    env.step(np.array(0))
+
+
+def test_vectors(faulty: Accelerator, mlp: Workload) -> None:
+    given = {"accelerator": faulty, "workload": mlp, "objective": "time_s", "values": SIZES}
+    assert refusal(lambda: OneShotVector(0, **given)) == "num_envs 0: accepted: a whole number from 1"
+    env = OneShotVector(2, **given)
+    env.reset()
+    assert refusal(env.step, np.zeros((1, 2), dtype=int)) == "1 actions; accepted: 2, one for each environment"
+
+
+def test_wrappers(faulty: Accelerator, mlp: Workload) -> None:
+    box, one = BoxAction(make(OneShot, faulty, mlp)), DiscreteAction(make(OneShot, faulty, mlp))
+    for action in (np.array([np.nan, 0.0]), np.zeros(1)):
+        assert refusal(box.action, action).endswith("accepted: 2 numbers from -1 to 1")
+    for action in (-1, 6):
+        assert refusal(one.action, action) == f"action {action}: not there; accepted: 0 to 5"
+
+
+def test_teams(faulty: Accelerator, mlp: Workload) -> None:
+    team = pytest.importorskip("cyclescape.envs.parallel")
+    env = make(team.DesignParallel, faulty, mlp, groups={"both": ["size", "mode"]})
+    assert refusal(env.step, {"both": [0, 0]}) == "step: no episode is on; accepted: after reset(), until the episode ends"
+    env.reset()
+    assert refusal(env.step, {}) == "agent 'both': no action; accepted: one for each of both"
+    assert "accepted: 2 whole numbers" in refusal(env.step, {"both": [0]})
+    assert "accepted: a list of parameters" in refusal(lambda: make(team.DesignParallel, faulty, mlp, groups={"a": "size"}))
