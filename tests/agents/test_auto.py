@@ -1,10 +1,11 @@
 """What the default agent stands on: gains, forecasts, rules, and the optimum of an enumerated space."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
+from pydantic import create_model
 
 from cyclescape.agents.auto import Auto
 from cyclescape.agents.forecast import Forecast, log_normal_cdf
@@ -12,9 +13,12 @@ from cyclescape.agents.gain import Gain
 from cyclescape.agents.pareto import hypervolume
 from cyclescape.agents.search import search
 from cyclescape.simulator.accelerator import Accelerator
-from cyclescape.simulator.objective import Outcome
+from cyclescape.simulator.design import Design
+from cyclescape.simulator.objective import Objective, Outcome
+from cyclescape.simulator.parameters import Range
 from cyclescape.simulator.problem import Problem
 from cyclescape.simulator.report import Report
+from cyclescape.simulator.space import Space
 from cyclescape.traces.workload import Workload
 
 KEPT = np.ones(6, dtype=bool)
@@ -87,7 +91,8 @@ def test_the_best_designs_and_the_latest_failures_teach_where_designs_fail(fault
         fails = depth - 1
         best = [(place, at) for place in range(row // 2) for at in range(fails)]
         known = {
-            index: objective.outcome(Report({"cycles": 1, "time_s": 1.0 + i, "energy_j": 1.0}, {})) for i, index in enumerate(best)
+            index: objective.outcome(Report({"cycles": 1, "time_s": 1.0 + i, "energy_j": 1.0}, {}))
+            for i, index in enumerate(best)
         }
         assert len(known) > 200
         failed = [*((0, 0) for _ in range(100)), *((place, fails) for place in range(row // 2, row))]
@@ -142,3 +147,15 @@ def test_told_outcomes_are_learnt_from(roofline: Accelerator, mlp: Workload) -> 
         agent.ask(1)  # the default
         found = [outcome.costs[0] for outcome in problem.evaluate(agent.ask(4)) if outcome.feasible]
         assert min(found) <= min(outcome.costs[0] for outcome in outcomes if outcome.feasible)
+
+
+def test_a_space_of_more_designs_than_an_integer_of_the_machine_can_count() -> None:
+    fields: dict[str, Any] = {f"p{i}": (Annotated[int, Range(1, 64)], 1) for i in range(12)}
+    space = Space(create_model("Huge", __base__=Design, **fields))
+    objective = Objective(terms=("cycles",))
+    agent = Auto(space, objective, budget=20, seed=0)
+    for _ in range(15):
+        (point,) = agent.ask(1)
+        cycles = sum(point.values())
+        agent.tell([point], [objective.outcome(Report({"cycles": cycles}, {}))])
+    assert cycles < 12 * 20  # by then it has learned that less is better
