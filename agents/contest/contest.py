@@ -53,6 +53,12 @@ class Contest:
         """Numbers of designs at which agents are compared."""
         return checkpoints(self.budget)
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """What figures call each agent: its name alone, if no other has it."""
+        names = [agent.partition(":")[0] for agent in self.agents]
+        return {agent: name if names.count(name) == 1 else agent for agent, name in zip(self.agents, names, strict=True)}
+
     @cached_property
     def frame(self) -> pd.DataFrame:
         """One row for each study and number of designs; see `scores`."""

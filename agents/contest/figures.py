@@ -42,7 +42,7 @@ def lottery_figure(contest: Contest) -> Figure:
         axes.set_title(f"{count} designs", fontsize=10, loc="left")
         axes.set_xlabel("share of the true hypervolume", fontsize=9)
         _plain(axes)
-    panels[0].set_yticks(range(len(order)), order)
+    panels[0].set_yticks(range(len(order)), [contest.labels[agent] for agent in order])
     return figure
 
 
@@ -69,7 +69,7 @@ def curves_figure(contest: Contest) -> Figure:
             color, style = COLORS[place % len(COLORS)], _STYLES[place // len(COLORS) % len(_STYLES)]
             low, middle, high = np.percentile(rows, [25, 50, 75], axis=0)
             axes.fill_between(numbers, low, high, color=color, alpha=0.10, linewidth=0)
-            axes.plot(numbers, middle, color=color, linestyle=style, linewidth=1.6, label=agent)
+            axes.plot(numbers, middle, color=color, linestyle=style, linewidth=1.6, label=contest.labels[agent])
         axes.set_xscale("log")
         marks = [n for n in (5, 10, 20, 50, 100, 300, 1000) if numbers[0] <= n <= contest.budget]
         axes.set_xticks(marks, [str(n) for n in marks])

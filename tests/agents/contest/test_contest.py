@@ -172,6 +172,12 @@ def test_tables_figures_page_and_words(path: Path, tmp_path: Path) -> None:
         assert part in said
 
 
+def test_figures_name_options_only_where_they_tell_agents_apart(path: Path, tmp_path: Path) -> None:
+    contest = small(path, tmp_path)
+    contest.agents = ["random", "tpe:startup=5", "ants:ants=4", "ants"]
+    assert list(contest.labels.values()) == ["random", "tpe", "ants:ants=4", "ants"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
