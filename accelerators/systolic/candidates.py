@@ -144,7 +144,7 @@ def _next_packed(packed, most, limit):
 def list_candidates(job, par, ifmap_near, filter_near, kept, candidates, sizes, bits, times):
     """Write every tiling that fits, with its bound, and return how many there are."""
     split = np.empty(5, np.int64)
-    found, used = 0, 1
+    found, used = np.int64(0), np.int64(1)
     while used <= par[ARRAYS]:  # a power of two: more arrays only add to what is tried
         share(job, par, used, split)
         found = _shared_candidates(job, par, split, ifmap_near, filter_near, kept, candidates, sizes, bits, times, found)
@@ -210,7 +210,7 @@ def _shared_candidates(job, par, split, ifmap_near, filter_near, kept, candidate
                                     and tg * b_tile <= par[FILTER_HALF] and tg * a_tile <= par[IFMAP_HALF]):
                         first_groups = together(split, ALONG_GROUPS, job[F_GROUPS], tg, tg == groups)
                         last_groups = together(split, ALONG_GROUPS, job[F_GROUPS], tg, True)
-                        packed = 1
+                        packed = np.int64(1)
                         while packed > 0:
                             array_time(options, par[ROWS], par[COLS], sr, sc, t, tile_t, groups, tg, packed, times)
                             for order in range(6):

@@ -57,7 +57,7 @@ def solve(designs, unique, sparse, use, rooms, near, width, results):
         known[:] = -1
         for u in range(len(jobs)):
             jobs[u] = sparse[u] if skips_zeros(sparse[u], designs[d]) else unique[u]
-        begin = 0
+        begin = np.int64(0)  # a literal would have what is called compiled once more
         while begin < n_jobs:
             end = begin + 1
             while end < n_jobs and rooms[width[d], end, R_FOLLOWS] > 0:

@@ -209,7 +209,7 @@ def solve_vector(job, par, near_elements, kept, scratch, out):
     """Choose the chunk of a vector pass and write its result row; cycles stay -1 if nothing fits."""
     _, sizes, work, trips, dims, a_bits, b_bits, o_bits, p_bits, times, bits, _, acc, none = scratch
     ideal = par[IDEAL] > 0
-    count = sizes_of(job[F_OUT], 1, sizes[0])
+    count, one, moves = sizes_of(job[F_OUT], 1, sizes[0]), np.int64(1), np.bool_(False)
     best, chunk = np.int64(-1), np.int64(0)
     for i in range(count - 1, -1, -1):  # the largest first: the others must beat it
         if ideal and i < count - 1:
@@ -233,10 +233,10 @@ def solve_vector(job, par, near_elements, kept, scratch, out):
                 continue
             acc[:] = 0
             if par[TIMED]:
-                total = run(trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, times, False, par[BANDWIDTH], par[LATENCY], acc,
+                total = run(trips, dims, one, one, a_bits, b_bits, o_bits, p_bits, times, moves, par[BANDWIDTH], par[LATENCY], acc,
                             none, work)
             else:
-                total = max(limit, balanced(trips, dims, 1, 1, a_bits, b_bits, o_bits, p_bits, times, False, par[BANDWIDTH],
+                total = max(limit, balanced(trips, dims, one, one, a_bits, b_bits, o_bits, p_bits, times, moves, par[BANDWIDTH],
                                             par[LATENCY]))
         if best < 0 or total < best:
             best, chunk = total, sizes[0, i]
