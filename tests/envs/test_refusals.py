@@ -59,8 +59,8 @@ def test_an_argument_that_is_not_known(form: str, own: str) -> None:
 
 
 def test_an_argument_that_many_environments_do_not_know() -> None:
-    id = "cyclescape/Systolic-v0"
-    assert refusal(lambda: gymnasium.make_vec(id, num_envs=2, workloads="alexnet")).startswith("workloads: unknown argument; did you")
+    said = refusal(lambda: gymnasium.make_vec("cyclescape/Systolic-v0", num_envs=2, workloads="alexnet"))
+    assert said.startswith("workloads: unknown argument; did you mean 'workload'?")
 
 
 def test_values_count_once_and_numpy_has_none_of_its_own(faulty: Accelerator, mlp: Workload) -> None:
