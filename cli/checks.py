@@ -27,7 +27,7 @@ _SHOWN = 20
 def validate(
     kind: str = typer.Argument(..., help="The machine (see `cyclescape list`), or `networks`: published MACs and parameters."),
     table: Path = typer.Argument(None, help="A table of the shipped one's form; the shipped one if not given."),
-    timings: Path = typer.Option(None, help="Devices of one's own for the table (YAML); machine dram only."),
+    timings: Path = typer.Option(None, help="Devices of one's own for the table (YAML); machine dram-controller only."),
     differences: bool = typer.Option(False, help="Print every deliberate difference, not only how many."),
     json: bool = JsonOption,
 ) -> None:
@@ -78,14 +78,14 @@ def _outcome(kind: str, table: Path | None, timings: Path | None) -> Validation:
 @app.command()
 def bench(
     kind: str = typer.Argument(None, help="The machine, or `surrogate`; every machine that has a benchmark if not given."),
-    traces: Path = typer.Option(None, help="A directory of Accel-Sim traces to measure instead; machine gpu only."),
+    traces: Path = typer.Option(None, help="A directory of Accel-Sim traces to measure instead; machine gpu-core only."),
     json: bool = JsonOption,
 ) -> None:
     """Measure speed here and now, side by side: CPU time, medians."""
     from ..simulator.registry import accelerator, accelerators
 
     if traces is not None and kind is None:
-        raise InputError("--traces: which machine? accepted: bench gpu --traces DIR")
+        raise InputError("--traces: which machine? accepted: bench gpu-core --traces DIR")
     rows: list[dict[str, Any]] = []
     if kind == "surrogate" and traces is None:
         from ..agents.surrogate.bench import bench as of_surrogates

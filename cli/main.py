@@ -44,7 +44,7 @@ def main() -> None:
     except CyclescapeError as error:
         _stop(str(error), 2)
     except CommandError as error:
-        _stop(error.format_message(), 2)  # type: ignore[attr-defined]
+        _stop(error.format_message().replace(": Value error, ", ": "), 2)  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
         _stop("interrupted", 130)
     except BrokenPipeError:

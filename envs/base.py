@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from ..simulator.objective import Aggregate, Objective, Outcome
 from ..simulator.problem import Problem
 from ..simulator.space import Index
@@ -51,7 +52,14 @@ class DesignEnv(gymnasium.Env[Observation, Any]):
         engine: str | None = None,
         horizon: int | None = None,
         render_mode: str | None = None,
+        **unknown: Any,
     ) -> None:
+        for name in unknown:
+            accepted = _arguments(type(self))
+            raise InputError(
+                f"{name}: unknown argument{did_you_mean(name, accepted)} (accepted: {', '.join(accepted)}; "
+                "parameters of a design go into fixed or values)"
+            )
         self.horizon = self.default_horizon if horizon is None else horizon
         if not isinstance(self.horizon, int | np.integer) or self.horizon < 1:
             raise InputError(f"horizon {horizon!r}: accepted: a whole number from 1")
@@ -72,6 +80,14 @@ class DesignEnv(gymnasium.Env[Observation, Any]):
     def close(self) -> None:
         """End what the evaluator holds."""
         self.problem.close()
+
+
+def _arguments(form: type[DesignEnv]) -> list[str]:
+    """Names of what a form is made with, by its own constructor and those that it calls; the id says the accelerator."""
+    parameters = [p for kind in reversed(form.__mro__) if issubclass(kind, DesignEnv)
+                  for p in inspect.signature(kind.__init__).parameters.values()]  # fmt: skip
+    open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return list(dict.fromkeys(p.name for p in parameters if p.kind not in open_ended and p.name not in ("self", "accelerator")))
 
 
 def explained(point: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..errors import InputError, explain
+from ..errors import InputError, did_you_mean, explain
 from .formula import FORMULAS, Formula, Term, constraint_of, split
 from .report import Report
 
@@ -155,12 +155,14 @@ class Objective(BaseModel):
 
     def check(self, metrics: Collection[str], workloads: int = 1) -> None:
         """Raise `InputError` if a machine with these metrics cannot answer, or the weights do not fit."""
-        for formula in [*(term.formula for term in self.parsed), *(limit[1] for limit in self.limits)]:
+        terms = [("objective", term.formula) for term in self.parsed]
+        for kind, formula in [*terms, *(("constraint", limit[1]) for limit in self.limits)]:
             for metric in formula.powers:
                 if metric not in metrics and formula.text not in metrics:
                     named = [name for name, text in FORMULAS.items() if Formula.parse(text).powers.keys() <= set(metrics)]
-                    accepted = ", ".join([*metrics, *(name for name in named if name not in metrics)])
-                    raise InputError(f"objective {formula.text!r}: no metric {metric!r} (accepted: {accepted})")
+                    known = [*metrics, *(name for name in named if name not in metrics)]
+                    hint = did_you_mean(metric, known)
+                    raise InputError(f"{kind} {formula.text!r}: no metric {metric!r}{hint} (accepted: {', '.join(known)})")
         if self.weights is not None and len(self.weights) != workloads:
             raise InputError(f"weights: {len(self.weights)} given for {workloads} workloads")
 

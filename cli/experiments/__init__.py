@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from ...errors import InputError
+from ...errors import InputError, did_you_mean
 from .outcome import Finding, Outcome, Part
 
 __all__ = ["EXPERIMENTS", "SIZED", "Finding", "Outcome", "Part", "run"]
@@ -26,7 +26,8 @@ SIZED = ("multi-agent",)
 def run(name: str, size: str | None = None, runs: Path | None = None) -> Outcome:
     """Run an experiment; `size` and `runs` are for those of `SIZED`. Raises `InputError` for what is unknown."""
     if name not in EXPERIMENTS:
-        raise InputError(f"experiment {name!r} is not known (accepted: {', '.join(EXPERIMENTS)}, or list)")
+        hint = did_you_mean(name, EXPERIMENTS)
+        raise InputError(f"experiment {name!r} is not known{hint} (accepted: {', '.join(EXPERIMENTS)}, or list)")
     options = {key: value for key, value in (("size", size), ("runs", runs)) if value is not None}
     if options and name not in SIZED:
         raise InputError(f"experiment {name!r}: takes no --{next(iter(options))} (accepted with it: {', '.join(SIZED)})")

@@ -122,7 +122,7 @@ def test_the_command_lists_runs_and_draws(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["drac"], "experiment 'drac' is not known (accepted: draco,"),
+        (["drac"], "experiment 'drac' is not known; did you mean 'draco'? (accepted: draco,"),
         (["draco", "--out", "a.gif"], "--out a.gif: accepted: a file that ends in .png or .svg"),
         (["draco", "--out", "none/a.png"], "none is not a directory"),
     ],

@@ -42,6 +42,27 @@ def test_arguments(given: dict[str, Any], said: str, faulty: Accelerator, mlp: W
     assert refusal(lambda: make(OneShot, faulty, mlp, **given)) == said
 
 
+ACCEPTED = (
+    "(accepted: workload, objective, constraints, aggregate, weights, fixed, values, evaluator, time_limit_s, engine, horizon, "
+    "render_mode{own}; parameters of a design go into fixed or values)"
+)
+
+
+@pytest.mark.parametrize(("form", "own"), [("", ""), ("Sequential", ""), ("Refine", ", start")])
+def test_an_argument_that_is_not_known(form: str, own: str) -> None:
+    def said(**given: Any) -> str:
+        return refusal(lambda: gymnasium.make(f"cyclescape/Systolic{form}-v0", workload="alexnet", **given))
+
+    accepted = ACCEPTED.format(own=own)
+    assert said(objectve="edp") == f"objectve: unknown argument; did you mean 'objective'? {accepted}"
+    assert said(rows=8) == f"rows: unknown argument {accepted}"
+
+
+def test_an_argument_that_many_environments_do_not_know() -> None:
+    said = refusal(lambda: gymnasium.make_vec("cyclescape/Systolic-v0", num_envs=2, workloads="alexnet"))
+    assert said.startswith("workloads: unknown argument; did you mean 'workload'?")
+
+
 def test_values_count_once_and_numpy_has_none_of_its_own(faulty: Accelerator, mlp: Workload) -> None:
     env = make(OneShot, faulty, mlp, values={"size": np.array([2, 1, 2])}, fixed={"mode": "fine"})
     assert env.problem.space.values == {"size": (2, 1)}

@@ -79,9 +79,20 @@ def test_wrong_text_is_one_line(objective: str, constraints: str, says: str) -> 
 def test_unknown_metric_lists_what_is_accepted() -> None:
     with pytest.raises(InputError) as error:
         Objective.parse("time_s", "weight_kg<=2").check(METRICS)
-    assert "no metric 'weight_kg'" in str(error.value)
+    assert str(error.value).startswith("constraint 'weight_kg': no metric 'weight_kg' (accepted:")
     assert "accepted: cycles, time_s" in str(error.value)
     assert "edp" in str(error.value)
+
+
+def test_unknown_metric_names_the_one_that_is_most_like_it() -> None:
+    cases = [
+        ("time", (), "objective 'time': no metric 'time'; did you mean 'time_s'?"),
+        ("time_s", "cycle<=2", "constraint 'cycle': no metric 'cycle'; did you mean 'cycles'?"),
+    ]
+    for objective, limits, says in cases:
+        with pytest.raises(InputError) as error:
+            Objective.parse(objective, limits).check(METRICS)
+        assert says in str(error.value)
 
 
 def test_weights_must_fit_the_workloads() -> None:
