@@ -233,8 +233,8 @@ def solve_vector(job, par, near_elements, kept, scratch, out):
                 continue
             acc[:] = 0
             if par[TIMED]:
-                total = run(trips, dims, one, one, a_bits, b_bits, o_bits, p_bits, times, moves, par[BANDWIDTH], par[LATENCY], acc,
-                            none, work)
+                total = run(trips, dims, one, one, a_bits, b_bits, o_bits, p_bits, times, moves, par[BANDWIDTH], par[LATENCY],
+                            acc, none, work)
             else:
                 total = max(limit, balanced(trips, dims, one, one, a_bits, b_bits, o_bits, p_bits, times, moves, par[BANDWIDTH],
                                             par[LATENCY]))

@@ -40,7 +40,7 @@ def test_is_often_the_time_itself_and_chooses_the_same_tilings():
 
 
 def test_steps_decide_between_tilings_that_are_about_as_fast():
-    """Two tilings of llama2-7b's down projection differ by 1 in 800,000 in time and by 2 in bytes: the closed form cannot tell."""
+    """Two tilings of a product of llama2-7b differ by 1 in 800,000 in time and by 2 in bytes: the closed form cannot tell."""
     design = SystolicDesign(rows=16, cols=8, dataflow="ws", ifmap_sram_kib=1024, filter_sram_kib=256, ofmap_sram_kib=16,
                             bandwidth_bytes_per_cycle=16, activation_sram_kib=1024).stage
     jobs = lower(load("llama2-7b"))
