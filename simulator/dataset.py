@@ -183,7 +183,11 @@ def _table(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".csv":
             return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-        return pd.read_parquet(path)
+        from pyarrow.parquet import ParquetFile
+
+        table = ParquetFile(path).read()
+        table.validate(full=True)  # pyarrow itself sees only on use that text is none, or where it begins
+        return table.to_pandas()
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or said(error)} ({_ACCEPTED})") from None
     except Exception as error:  # what a damaged file makes of pandas and pyarrow is not to be foreseen

@@ -246,7 +246,7 @@ def _change_table(rng: Random, db: sqlite3.Connection, table: str) -> None:
 
 def _cell(rng: Random, old: Any) -> Any:
     if isinstance(old, str) and old[:1] in "{[" and old and rng.random() < 0.8:
-        return plain.in_json(rng, old.encode()).decode()
+        return plain.in_json(rng, old.encode()).decode("utf-8", "replace")
     return rng.choice(
         (
             None,
@@ -309,7 +309,8 @@ def _changed(rng: Random, frame: Any) -> Any:
         elif len(frame):
             values = list(frame[column].astype(object))
             at = rng.randrange(len(values))
-            values[at] = _cell(rng, values[at]) if column != "record" else plain.in_json(rng, str(values[at]).encode()).decode()
+            old = values[at] if column != "record" else str(values[at])
+            values[at] = _cell(rng, old) if column != "record" else plain.in_json(rng, old.encode()).decode("utf-8", "replace")
             frame[column] = (
                 [value if isinstance(value, str) or value is None else str(value) for value in values]
                 if any(isinstance(value, str | bytes) for value in values)
