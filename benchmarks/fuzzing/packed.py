@@ -181,7 +181,9 @@ def in_zip(members: dict[str, Mutator], repaired: Callable[[dict[str, bytes]], N
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as archive:
             for member, content in parts.items():
-                archive.writestr(zipfile.ZipInfo(member.encode("utf-8", "replace").decode().replace("\0", "") or "x"), content)
+                # No name in a zip is longer.
+                named = member.encode("utf-8", "replace")[:65535].decode("utf-8", "ignore").replace("\0", "")
+                archive.writestr(zipfile.ZipInfo(named or "x"), content)
         return out.getvalue()
 
     return mutate
