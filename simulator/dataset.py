@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,7 +183,9 @@ def _table(path: Path) -> pd.DataFrame:
         raise StoreError(f"{path}: no such file ({_ACCEPTED})")
     try:
         if path.suffix == ".csv":
-            return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+            with warnings.catch_warnings():  # no index is made of what a line has more than the header, and nothing is left out
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], index_col=False)
         from pyarrow.parquet import ParquetFile
 
         table = ParquetFile(path).read()

@@ -134,3 +134,16 @@ def test_a_table_whose_text_is_none(read: Callable[..., object], roofline: Accel
     )
     pyarrow.parquet.write_table(content.set_column(at, "host", wrong), table)
     assert "Invalid UTF8" in refusal(read, table)
+
+
+def test_a_name_longer_than_any_argument() -> None:
+    assert "200000 characters" in refusal(workload, " " * 200_000)
+
+
+def test_a_line_of_a_table_with_more_fields_than_its_header(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
+    with Cached(Direct(roofline), ResultStore(tmp_path)) as evaluator:
+        evaluator.evaluate([{"lanes": 8}], mlp)
+        table = evaluator.store.export(tmp_path / "a.csv")
+    header, row = table.read_text().splitlines()
+    table.write_text(f"{header}\n{row}{',' * 100}\n")
+    assert "not readable" in refusal(load, table)

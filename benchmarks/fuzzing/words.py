@@ -66,6 +66,8 @@ def _evaluator(text: str) -> object:
 
     if text.strip().startswith(("dask", "slurm", "pbs", "lsf", "sge")):
         return None  # starts what it says
+    if text.strip().startswith("cached:") and Path(text.strip()[7:]).is_absolute():
+        return None  # writes where it says
     with make_evaluator(text, cs.accelerator("systolic")) as evaluator:
         return evaluator.settings
 
