@@ -212,8 +212,9 @@ def _again(name: str, seed: int, number: int, keep: Path | None) -> int:
 
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         main_file, files, changes = made(PARSERS[name], seeds_of(PARSERS[name], Path(folder)), seed, number)
-        here = keep or Path(folder) / "case"
+        here = (keep or Path(folder) / "case").resolve()
         placed(here, files, changes)
+        os.chdir(here)  # a command writes where it stands
         start = time.process_time()
         try:
             PARSERS[name].read(here / main_file)

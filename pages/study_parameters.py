@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,8 @@ def groups_of(values: Sequence[Any], levels: np.ndarray) -> np.ndarray | None:
 
 
 def _numbers(values: Sequence[Any]) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    """Whether all are finite numbers: a design that breaks a rule may hold any, and a page cannot."""
+    return all(isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) for value in values)
 
 
 def _group_names(values: Sequence[Any], groups: np.ndarray | None) -> list[str] | None:

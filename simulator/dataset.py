@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,8 +183,14 @@ def _table(path: Path) -> pd.DataFrame:
         raise StoreError(f"{path}: no such file ({_ACCEPTED})")
     try:
         if path.suffix == ".csv":
-            return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-        return pd.read_parquet(path)
+            with warnings.catch_warnings():  # no index is made of what a line has more than the header, and nothing is left out
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], index_col=False)
+        from pyarrow.parquet import ParquetFile
+
+        table = ParquetFile(path).read()
+        table.validate(full=True)  # pyarrow itself sees only on use that text is none, or where it begins
+        return table.to_pandas()
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or said(error)} ({_ACCEPTED})") from None
     except Exception as error:  # what a damaged file makes of pandas and pyarrow is not to be foreseen

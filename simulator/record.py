@@ -137,6 +137,8 @@ _COUNTS = ("surrogate", "process")
 _REALS = ("retry_above_s", "wall_s", "created_unix_s")
 _JSON = {"design": False, "settings": False, "metrics": True, "breakdown": True}
 """Columns that are JSON tables, and whether all values must be numbers."""
+_YEAR_10000_S = 253402300800
+"""Of the years to come `datetime` knows those before."""
 _FAR = 2.0**62
 _NUMBERS = {int, float}
 _PLAIN = {str, int, float, bool, type(None)}
@@ -170,6 +172,8 @@ def flaw(row: Mapping[str, Any]) -> str:
         value = row[name]
         if value is not None and (type(value) is not int if name in _COUNTS else not _finite(value)):
             return f"{name} is {value!r}, not a number"
+    if not _dated(row["created_unix_s"]):
+        return f"created_unix_s is {row['created_unix_s']!r}, no date"
     if row["reason"] is not None and type(row["reason"]) is not str:
         return f"reason is {row['reason']!r}, not text"
     for name, numbers in _JSON.items():
@@ -216,13 +220,17 @@ def trial_flaw(trial: TrialRecord) -> str:
         kinds = _TRIAL[name]
         if type(value) not in kinds or (type(value) is float and not math.isfinite(value)):
             return f"{name} is {value!r}"
-    return ""
+    return "" if _dated(trial.created_unix_s) else f"created_unix_s is {trial.created_unix_s!r}, no date"
 
 
 _TRIAL: Mapping[str, tuple[type, ...]] = {
     "study": (str,), "number": (int,), "part": (int,), "key": (str,), "agent": (str,), "seed": (int, type(None)),
     "note": (str, type(None)), "created_unix_s": (float, int, type(None)),
 }  # fmt: skip
+
+
+def _dated(unix_s: float | None) -> bool:
+    return unix_s is None or 0 <= unix_s < _YEAR_10000_S
 
 
 def _finite(value: Any) -> bool:

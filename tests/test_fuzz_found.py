@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from refusals import refusal
 
+from cyclescape.agents.surrogate import read_samples
 from cyclescape.agents.sweep import SweepSpec
 from cyclescape.errors import did_you_mean
 from cyclescape.simulator.accelerator import Accelerator
@@ -108,3 +113,37 @@ def test_a_store_whose_columns_are_no_text(roofline: Accelerator, mlp: Workload,
     path = tmp_path / "store.sqlite"
     path.write_bytes(path.read_bytes().replace(b"asked TEXT", b"a\x80ked TEXT"))
     assert str(path) in refusal(load, tmp_path)
+
+
+@pytest.mark.parametrize("read", [load, read_samples])
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
+def test_a_table_that_is_a_pipe_is_not_waited_for(read: Callable[..., object], name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    assert str(tmp_path / name) in refusal(read, tmp_path / name)
+
+
+@pytest.mark.parametrize("read", [load, read_samples])
+def test_a_table_whose_text_is_none(read: Callable[..., object], roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
+    with Cached(Direct(roofline), ResultStore(tmp_path)) as evaluator:
+        evaluator.evaluate([{"lanes": 8}], mlp)
+        table = evaluator.store.export(tmp_path / "a.parquet")
+    content = pyarrow.parquet.read_table(table)
+    at = content.schema.get_field_index("host")
+    wrong = pyarrow.Array.from_buffers(
+        pyarrow.string(), 1, [None, pyarrow.array([0, 1], pyarrow.int32()).buffers()[1], pyarrow.py_buffer(b"\x80")]
+    )
+    pyarrow.parquet.write_table(content.set_column(at, "host", wrong), table)
+    assert "Invalid UTF8" in refusal(read, table)
+
+
+def test_a_name_longer_than_any_argument() -> None:
+    assert "200000 characters" in refusal(workload, " " * 200_000)
+
+
+def test_a_line_of_a_table_with_more_fields_than_its_header(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
+    with Cached(Direct(roofline), ResultStore(tmp_path)) as evaluator:
+        evaluator.evaluate([{"lanes": 8}], mlp)
+        table = evaluator.store.export(tmp_path / "a.csv")
+    header, row = table.read_text().splitlines()
+    table.write_text(f"{header}\n{row}{',' * 100}\n")
+    assert "not readable" in refusal(load, table)

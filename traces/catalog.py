@@ -83,6 +83,9 @@ class Entry:
         }
 
 
+_LONGEST = 1 << 17
+"""Characters of a name with its arguments: what a command line holds in one argument."""
+
 _named: dict[str, Entry] = {}
 _formats: dict[str, Entry] = {}
 
@@ -150,7 +153,10 @@ def load(spec: str | Path | Named, **arguments: Any) -> Any:
         if arguments:
             raise InputError(f"workload {spec.name!r}: arguments apply to a name or a file, not to a loaded workload")
         return spec
-    target, given = _parse(str(spec))
+    text = str(spec)
+    if len(text) > _LONGEST:
+        raise InputError(f"workload {text[:20]!r}...: {len(text)} characters (accepted: a name or path of at most {_LONGEST})")
+    target, given = _parse(text)
     if twice := given.keys() & arguments.keys():
         raise InputError(f"{spec}: {min(twice)} is given twice")
     given.update(arguments)

@@ -72,6 +72,8 @@ class Table:
             rows = np.load(path, mmap_mode="r", allow_pickle=False)
             if not isinstance(rows, np.ndarray) or (rows.dtype, rows.shape) != (np.float64, wanted):
                 raise ValueError(f"not float64{list(wanted)}")
+            if np.isinf(rows).any():
+                raise ValueError("an infinite number")
         except Exception as error:  # a damaged header makes of numpy what it likes
             raise InputError(f"{path}: not readable: {said(error)} (accepted: delete it, and enumerate again)") from None
         return rows

@@ -16,12 +16,12 @@ import numpy as np
 
 from ...errors import DesignError, InputError
 from ...simulator.accelerator import Accelerator
+from ...simulator.dataset import Dataset
 from ...simulator.design import Design
 from ...simulator.evaluator import run_batch
 from ...simulator.registry import accelerator as find
 from ...simulator.sources import model_digest
 from ...simulator.space import Space
-from ...simulator.store import ResultStore
 from ...traces.catalog import load
 
 __all__ = ["Samples", "draw", "read_samples"]
@@ -138,7 +138,7 @@ def read_samples(
     several machines (name one), an unknown workload, or rows of another version of the model (unless `stale`).
     """
     path = Path(path)
-    rows = _table_rows(path) if path.suffix in (".parquet", ".csv") else _store_rows(path)
+    rows = _simulated(path)
     names = sorted({row["accelerator"] for row in rows})
     if machine is not None:
         machine = find(machine).name
@@ -163,39 +163,9 @@ def read_samples(
     return Samples.of(found, triples)
 
 
-def _store_rows(path: Path) -> list[dict[str, Any]]:
-    with ResultStore(path, readonly=True) as store:
-        kept = [row for row in store.rows() if row["reason"] is None and not row["surrogate"]]
+def _simulated(path: Path) -> list[dict[str, Any]]:
+    kept = [row for row in Dataset.read(path).rows if row["reason"] is None and not row["surrogate"]]
     return [{**row, "design": json.loads(row["design"]), "metrics": json.loads(row["metrics"])} for row in kept]
-
-
-def _table_rows(path: Path) -> list[dict[str, Any]]:
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, keep_default_na=True)
-    except Exception as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())} (accepted: a table that a store exported)") from None
-    needed = ["accelerator", "workload", "workload_digest", "model", "reason", "surrogate"]
-    if missing := [name for name in needed if name not in frame]:
-        raise InputError(f"{path}: no column {missing[0]} (accepted: a table that a store exported)")
-    rows = []
-    for record in frame[frame["reason"].isna() & ~frame["surrogate"].astype(bool)].to_dict("records"):
-        machine = find(str(record["accelerator"]))
-        parameters = machine.design.parameters()
-        columns = {name: f"design.{name}" if f"design.{name}" in record else name for name in parameters}
-        design = {name: _cell(record[column]) for name, column in columns.items() if column in record}
-        metrics = {name: float(record[name]) for name in machine.metrics if isinstance(record.get(name), int | float)}
-        row = {name: record[name] for name in needed}
-        rows.append({**row, "design": design, "metrics": {k: v for k, v in metrics.items() if v == v}})
-    return rows
-
-
-def _cell(value: Any) -> Any:
-    """A cell as a parameter takes it: pandas turns integers into floats, and None into nan."""
-    if isinstance(value, float):
-        return None if value != value else int(value) if value.is_integer() else value
-    return value
 
 
 def _design(path: Path, machine: Accelerator, row: Mapping[str, Any]) -> Design:

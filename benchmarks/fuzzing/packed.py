@@ -181,7 +181,9 @@ def in_zip(members: dict[str, Mutator], repaired: Callable[[dict[str, bytes]], N
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as archive:
             for member, content in parts.items():
-                archive.writestr(zipfile.ZipInfo(member.encode("utf-8", "replace").decode().replace("\0", "") or "x"), content)
+                # No name in a zip is longer.
+                named = member.encode("utf-8", "replace")[:65535].decode("utf-8", "ignore").replace("\0", "")
+                archive.writestr(zipfile.ZipInfo(named or "x"), content)
         return out.getvalue()
 
     return mutate
@@ -246,7 +248,7 @@ def _change_table(rng: Random, db: sqlite3.Connection, table: str) -> None:
 
 def _cell(rng: Random, old: Any) -> Any:
     if isinstance(old, str) and old[:1] in "{[" and old and rng.random() < 0.8:
-        return plain.in_json(rng, old.encode()).decode()
+        return plain.in_json(rng, old.encode()).decode("utf-8", "replace")
     return rng.choice(
         (
             None,
@@ -309,7 +311,8 @@ def _changed(rng: Random, frame: Any) -> Any:
         elif len(frame):
             values = list(frame[column].astype(object))
             at = rng.randrange(len(values))
-            values[at] = _cell(rng, values[at]) if column != "record" else plain.in_json(rng, str(values[at]).encode()).decode()
+            old = values[at] if column != "record" else str(values[at])
+            values[at] = _cell(rng, old) if column != "record" else plain.in_json(rng, old.encode()).decode("utf-8", "replace")
             frame[column] = (
                 [value if isinstance(value, str) or value is None else str(value) for value in values]
                 if any(isinstance(value, str | bytes) for value in values)

@@ -138,8 +138,14 @@ def as_json(tree: Any) -> bytes:
 
 
 def in_json(rng: Random, data: bytes) -> bytes:
-    """Change the tree of a JSON document."""
-    return rng.choice(_JSON) if rng.random() < 0.05 else as_json(in_tree(rng, json.loads(data)))
+    """Change the tree of a JSON document; what is none any more is changed as lines."""
+    if rng.random() < 0.05:
+        return rng.choice(_JSON)
+    try:
+        tree = json.loads(data)
+    except (ValueError, RecursionError):
+        return in_lines(rng, data)
+    return as_json(in_tree(rng, tree))
 
 
 def in_yaml(rng: Random, data: bytes) -> bytes:

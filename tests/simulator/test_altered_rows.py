@@ -36,6 +36,8 @@ CELLS = [
     ("wall_s", "soon", "wall_s is 'soon', not a number"),
     ("process", 1.5, "process is 1.5"),
     ("created_unix_s", float("inf"), "not a number"),
+    ("created_unix_s", 1e300, "no date"),
+    ("created_unix_s", -1, "no date"),
     ("host", b"x", "host is b'x', not text"),
     ("retry_above_s", "x", "not a number"),
 ]
@@ -85,6 +87,7 @@ def test_a_key_may_be_altered_too(folder: Path) -> None:
         ("trials", "agent", b"\xff"),
         ("trials", "note", b"x"),
         ("trials", "created_unix_s", "x"),
+        ("trials", "created_unix_s", 1e300),
         ("studies", "asked", b"{}"),
         ("studies", "created_unix_s", "x"),
     ],
@@ -106,3 +109,12 @@ def test_a_table_whose_record_was_altered(folder: Path, tmp_path: Path) -> None:
         assert old in text
         (tmp_path / "b.csv").write_text(text.replace(old, new))
         assert words in refusal(load, tmp_path / "b.csv")
+
+
+def test_a_page_shows_values_that_are_no_finite_numbers_as_text(folder: Path) -> None:
+    with sqlite3.connect(folder / "store.sqlite") as db:
+        db.execute("""UPDATE evaluations SET design = '{"lanes": -Infinity}' WHERE design LIKE '%"lanes":16%'""")
+        assert db.total_changes == 1
+    db.close()
+    text = write_study_page(folder).read_text(encoding="utf-8")
+    assert '"-Infinity"' in text

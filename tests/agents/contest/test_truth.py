@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from contest_cases import TINY, by_hand, tiny
+from refusals import refusal
 
 from cyclescape.agents.contest import table
 from cyclescape.agents.contest.problem import ContestProblem, Merged, problem_names
@@ -141,6 +142,18 @@ def test_a_truth_of_other_sources_is_said_to_be_stale(tmp_path: Path) -> None:
     other.write_text(swapped)
     assert truth.stale(ContestProblem.read(other).open()) == "other values are fixed or explored"
     assert "144 points, not 7" in truth.model_copy(update={"points": 7}).stale(problem)
+
+
+@pytest.mark.parametrize("column", [0, -1])
+def test_a_table_of_infinite_numbers_is_refused(column: int, tmp_path: Path) -> None:
+    asked = ContestProblem.read(tiny(tmp_path))
+    full = enumerate_problem(asked, tmp_path / "again")
+    rows = np.load(full.path(0))
+    rows[0, 0, column] = np.inf
+    np.save(full.path(0), rows)
+    problem = asked.open()
+    altered = Table(asked, problem, Merged(problem.space, asked.same), tmp_path / "again")
+    assert "an infinite number" in refusal(altered.report, 0, 0)
 
 
 def test_a_folder_of_tables_that_is_not_there_is_said(tmp_path: Path) -> None:
