@@ -195,14 +195,18 @@ def make_searcher(spec: str, space: Space, objective: Objective, *, budget: int,
     for option in options:
         if option not in accepted:
             raise InputError(f"agent {spec!r}: no option {option!r} (accepted: {', '.join(accepted) or 'none'})")
-        if wanted := _unfit(accepted[option], options[option]):
-            raise InputError(f"agent {spec!r}: {option}={options[option]}: accepted: {wanted}")
+    failure: BaseException | None = None
     try:
         searcher = factory(space, objective, budget=budget, seed=seed, **options)
     except CyclescapeError:
-        raise
+        raise  # the agent says best what it accepts
     except (Exception, SystemExit) as error:
-        raise InputError(f"agent {spec!r} could not be made: {said(error)}") from error
+        failure = error
+    for option, value in options.items():
+        if wanted := _unfit(accepted[option], value):
+            raise InputError(f"agent {spec!r}: {option}={value}: accepted: {wanted}") from failure
+    if failure is not None:
+        raise InputError(f"agent {spec!r} could not be made: {said(failure)}") from failure
     if not isinstance(searcher, Searcher):
         raise InputError(f"agent {spec!r}: {type(searcher).__name__} is not a Searcher")
     return searcher

@@ -155,7 +155,8 @@ class Chunked(Batching):
                     yield batch
         finally:
             for chunk in flying:
-                chunk.future.cancel()
+                if chunk.future is not None:  # an interrupt can come while it is being sent
+                    chunk.future.cancel()
 
     def _settled(self, chunk: Chunk, outcome: list[Report] | Dead, workload: Any, launch: Any) -> Batch:
         """Return the reports of a chunk; of one that failed none, and send its designs again, one by one."""

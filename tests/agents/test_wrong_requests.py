@@ -8,8 +8,12 @@ import pytest
 from commands import cyclescape
 from refusals import refusal
 
+from cyclescape.agents import searcher
+from cyclescape.agents.model_free import Random
 from cyclescape.agents.search import search
 from cyclescape.simulator.accelerator import Accelerator
+from cyclescape.simulator.objective import Objective
+from cyclescape.simulator.space import Space
 from cyclescape.traces.workload import Workload
 
 
@@ -20,10 +24,17 @@ from cyclescape.traces.workload import Workload
         ("genetic:population=x", "population=x: accepted: a whole number"),
         ("auto:caution=nan", "caution=nan: accepted: a number"),
         ("annealing:hot=true", "hot=True: accepted: a number"),
-        ("transfer:file=a,strict=2", "strict=2: accepted: true, false"),
+        ("switched:strict=2", "strict=2: accepted: true, false"),
     ],
 )
-def test_options_of_another_kind(agent: str, said: str, faulty: Accelerator, mlp: Workload) -> None:
+def test_options_of_another_kind(
+    agent: str, said: str, faulty: Accelerator, mlp: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Switched(Random):
+        def __init__(self, space: Space, objective: Objective, *, budget: int, seed: int, strict: bool = True) -> None:
+            super().__init__(space, objective, budget=budget, seed=seed)
+
+    monkeypatch.setitem(searcher._registered, "switched", Switched)
     assert refusal(lambda: search(faulty, mlp, objective="time_s", agent=agent, budget=2)) == f"agent {agent!r}: {said}"
 
 
@@ -42,5 +53,3 @@ def test_a_folder_is_no_file_to_write(command: list[str], out: str, tmp_path: Pa
     (tmp_path / "there").mkdir()
     done = cyclescape(*command, "-o", out, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, f"error: {out}: is a folder (accepted: a file)\n")
-
-

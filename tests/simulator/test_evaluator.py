@@ -143,6 +143,18 @@ def test_a_design_that_comes_twice_runs_once(faulty: Accelerator, mlp: Workload,
     assert evaluator.hits == 2
 
 
+def test_an_interrupt_while_a_chunk_is_sent_stays_one(
+    faulty: Accelerator, mlp: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with make_evaluator("pool:1", faulty) as evaluator:
+        monkeypatch.setattr(type(evaluator), "_send", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            evaluator.evaluate([{"size": 1}], mlp)
+
+
 @pytest.mark.parametrize("spec", ["", "dirct", "pool:0", "pool:x", "cached", "direct|pool:2", "direct:3"])
 def test_a_wrong_name_is_one_line(spec: str, roofline: Accelerator) -> None:
     with pytest.raises(InputError) as error:
