@@ -65,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--case", choices=list(CASES))
     parser.add_argument("--split", choices=["random", "grouped"])
-    parser.add_argument("--model", choices=["trees", "ensemble", "gp"], default="trees")
+    parser.add_argument("--model", choices=["trees", "forest", "ensemble", "gp"], default="trees")
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--effort", type=float, default=1.0, help="of learning: more trees, or more epochs")
     parser.add_argument("--metrics", help="those learned, separated by commas")

@@ -33,7 +33,7 @@ def fit(
     accelerator: str = MachineOption,
     workload: list[str] = WorkloadOption,
     metric: list[str] = typer.Option([], "--metric", "-m", help="What to learn; time, energy, area, latency if not given."),
-    model: str = typer.Option("auto", help="gp, trees, ensemble, or auto for the best of them on what it did not learn from."),
+    model: str = typer.Option("auto", help="gp, trees, forest, ensemble, or auto for the best on what it did not learn from."),
     prefix: float = typer.Option(None, help="Simulate this share of each run (0.1: a tenth) instead of asking closed forms."),
     seed: int = typer.Option(0, help="The same seed gives the same surrogate."),
     stale: bool = StaleOption,

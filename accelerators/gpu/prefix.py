@@ -3,9 +3,9 @@
 Of every launch so many instructions are executed as are asked for. A part of the GPU (`simulator.gpu.part`) stands for all of
 it, so that so many instructions reach far, often to the end of the launch. Where they do not, thread blocks run to
 their end that are fewer by whole rounds over the places for them, so that start and end are seen, and rounds that are left out
-take as long as those between. Where not even two rounds can be run, the beginning is, and the rest goes on at the rate of the
-second half. Another view is a regime: the trace says how often each instruction is executed in all, and the
-beginning how long warps waited before it.
+take as long as those between. Where not even two rounds can be run, the beginning is, and the rest follows from what every
+warp has left and the pace of the second half (`rest`). Another view is a regime: the trace says how often each instruction is
+executed in all, and the beginning how long warps waited before it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from ...errors import InputError
 from ...simulator.gpu.execute import Machine, Outcome, pauses, resident
 from ...simulator.gpu.hierarchy import Memory
 from ...simulator.gpu.isa import UNITS
-from ...simulator.gpu.part import choose
+from ...simulator.gpu.part import Part, choose
 from ...simulator.gpu.tables import C_ISSUED, C_OTHER, CAUSES, NEVER, SPACE, SPACES, STORE, UNIT
 from ...traces.kernels.trace import Kernel, KernelTrace
 from .design import GpuCoreDesign
+from .rest import rest
 from .runs import settle
 
 __all__ = ["prefix"]
@@ -91,12 +92,13 @@ def _launch(kernel: Kernel, machine: Machine, memory: Memory, share: float) -> t
     seen = list(pauses(kernel, machine, stops, memory=memory, part=run))
     issued = np.array([0, *(int(outcome.slots[C_ISSUED]) for outcome in seen)], float)
     cycles = np.array([0, *(outcome.cycles for outcome in seen)], float)
-    rest = total - issued[-1]
+    left = total - issued[-1]
     last = _pace(issued, cycles, _window(run.blocks, places) if whole else (issued[-1] / 2, issued[-1]))
     half = seen[len(seen) // 2 - 1]
-    steady = cycles[-1] + rest * last
+    steady = cycles[-1] + left * last
     times = {
-        "cycles": steady, "naive": cycles[-1] * total / issued[-1],
+        "cycles": steady if whole else cycles[-1] + _remaining(part, seen[-1], half, places),
+        "steady": steady, "naive": cycles[-1] * total / issued[-1],
         "recent": _by_instruction(part.kernel, seen[-1], half), "counted": _by_instruction(part.kernel, seen[-1]),
     }
     waves = part.kernel.ctas / places
@@ -110,7 +112,7 @@ def _launch(kernel: Kernel, machine: Machine, memory: Memory, share: float) -> t
         "log_fill": float(np.log(_pace(issued, cycles, (0, issued[-1] / 4)) / last)),
         "log_bend": float(np.log(_pace(issued, cycles, (issued[-1] * 0.75, issued[-1])) / last)),
         "log_interval": float(np.log(last * width)),
-        "simulated": issued[-1] / kernel.warp_instructions, "left": rest / total, "to_the_end": float(whole),
+        "simulated": issued[-1] / kernel.warp_instructions, "left": left / total, "to_the_end": float(whole),
         "few_waves": min(1.0, 1.0 / waves), "last_wave": float(np.log(np.ceil(waves) / waves)) if waves > 1 else 0.0,
         "log_waves": float(np.log10(waves)),
         "occupancy": min(places, part.kernel.ctas) * part.kernel.warps_per_cta / (part.machine.sms * part.machine.core.warps),
@@ -122,7 +124,15 @@ def _launch(kernel: Kernel, machine: Machine, memory: Memory, share: float) -> t
         **{f"share_of_{kind}": float(executed[i]) for i, kind in enumerate(_KINDS)},
         **{f"more_{kind}": float(begun[i] - executed[i]) for i, kind in enumerate(_KINDS)},
     }
-    return times, about, int(steady)
+    return times, about, int(times["cycles"])
+
+
+def _remaining(part: Part, seen: Outcome, before: Outcome, places: int) -> float:
+    """Cycles from the stop to the end of the part."""
+    left = part.kernel.warp_length.copy()
+    left[: len(seen.left)] = seen.left
+    width = part.machine.sms * part.machine.core.sub_cores
+    return rest(left, part.kernel.warps_per_cta, places, width, seen, before)
 
 
 def _few(blocks: np.ndarray, places: int, most: int) -> int | None:

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import InputError, MissingExtraError
 from .ensemble import Ensemble
 from .gaussian import Gaussian
-from .trees import Trees
+from .trees import RandomForest, Trees
 
 __all__ = ["MODELS", "Model", "candidates", "choose", "folds", "left_out"]
 
@@ -36,8 +36,10 @@ class Model(Protocol):
         """The inverse; raises `KeyError`, `TypeError` or `ValueError` for what is no such model."""
 
 
-MODELS: dict[str, type[Model]] = {"gp": Gaussian, "trees": Trees, "ensemble": Ensemble}  # type: ignore[dict-item]
-_NEEDS = {"gp": "sklearn", "trees": "lightgbm", "ensemble": "torch"}
+MODELS: dict[str, type[Model]] = {  # type: ignore[dict-item]
+    "gp": Gaussian, "trees": Trees, "forest": RandomForest, "ensemble": Ensemble,
+}
+_NEEDS = {"gp": "sklearn", "trees": "lightgbm", "forest": "lightgbm", "ensemble": "torch"}
 _GP_SAMPLES = 400
 """Above this a process is slow to learn and to answer, and the others have caught up."""
 _FEW = 60
@@ -51,7 +53,7 @@ _EFFORT = 0.5
 
 def candidates(n: int) -> list[str]:
     """Kinds that suit n samples and whose libraries are installed; raises `MissingExtraError` if there is none."""
-    wanted = ["gp"] if n < _FEW else ["gp", "trees", "ensemble"] if n <= _GP_SAMPLES else ["trees", "ensemble"]
+    wanted = ["gp"] if n < _FEW else [kind for kind in MODELS if kind != "gp" or n <= _GP_SAMPLES]
     here = [name for name in wanted if find_spec(_NEEDS[name]) is not None]
     if not here:
         raise MissingExtraError(f"a surrogate of {n} samples", "surrogate")

@@ -105,8 +105,8 @@ class Surrogate:
     ) -> Surrogate:
         """Learn from samples; raises `InputError` for too few, or a metric that cannot be learned.
 
-        `model` is "gp", "trees", "ensemble", or "auto" for the best of them on rows (with five workloads or more: on whole
-        workloads) left out. `effort` scales the work of training; `say` is told what goes on. With a `prefix`, that share of
+        `model` is one of `MODELS`, or "auto" for the best of them on rows (with five workloads or more: on whole workloads)
+        left out. `effort` scales the work of training; `say` is told what goes on. With a `prefix`, that share of
         each run is simulated in place of closed forms; see `partial`.
         """
         if model != "auto":

@@ -111,7 +111,7 @@ def surrogate_seeds(room: Path, *models: str) -> Sequence[Files]:
     found = []
     samples = draw(_systolic(), ["attention:seq_len=8,heads=1"], 60, seed=0)
     room.mkdir(exist_ok=True)
-    for model in models or ("trees", "gp", "ensemble"):
+    for model in models or ("trees", "forest", "gp", "ensemble"):
         Surrogate.fit(samples, ["time_s"], model=model, effort=0.1).save(room / f"{model}.surrogate")
         found.append({f"{model}.surrogate": (room / f"{model}.surrogate").read_bytes()})
     return found

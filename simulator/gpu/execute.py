@@ -18,6 +18,7 @@ from .lower import table_of
 from .memory_system import MemoryConfig
 from .tables import (
     ARRIVAL,
+    AT,
     BANK_COLUMNS,
     C_IDLE,
     C_OTHER,
@@ -27,6 +28,7 @@ from .tables import (
     CONST_LINE,
     DST,
     DST_N,
+    END,
     FETCH_FROM,
     HAZARDS,
     IDLE_CAUSE,
@@ -35,7 +37,9 @@ from .tables import (
     M_COLUMNS,
     MAX_BLOCKS,
     NEVER,
+    NUMBER,
     O_COLUMNS,
+    O_CTA,
     O_CTAS,
     O_DISPATCH_MILLI,
     O_DRAINED,
@@ -49,6 +53,7 @@ from .tables import (
     P_SCOREBOARD,
     PORTS,
     PREFETCHED,
+    S_LENGTH,
     SB_HEAD,
     SRC,
     SRC_N,
@@ -120,6 +125,8 @@ class Outcome:
     """Counts of sectors; see `hierarchy.Memory.counts`."""
     table: np.ndarray
     """The program as `lower` gives it."""
+    left: np.ndarray
+    """(warps,) instructions that each has yet to issue."""
 
 
 def execute(
@@ -248,7 +255,15 @@ class _Run:
         waits = self.result.waits.copy()
         _close(self.state, waits, cycles)
         return Outcome(cycles, record[..., 0], record[..., 1], waits[-1, :CAUSE_COUNT], waits[:-1, :CAUSE_COUNT],
-                       waits[:-1, HAZARDS], self.memory.counts - self.before, self.table)
+                       waits[:-1, HAZARDS], self.memory.counts - self.before, self.table, self.left())
+
+    def left(self) -> np.ndarray:
+        """Instructions that each warp has yet to issue."""
+        left, warp = self.work.warps[:, S_LENGTH].copy(), self.state.warp
+        left[: int(self.state.order[O_CTA]) * self.kernel.warps_per_cta] = 0
+        live = warp[warp[:, AT] < warp[:, END]]
+        left[live[:, NUMBER]] = live[:, END] - live[:, AT]
+        return left
 
 
 def resident(kernel: Kernel, machine: Machine) -> int:

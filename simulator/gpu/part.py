@@ -4,7 +4,7 @@ What SMs, and sub-cores, do side by side is about the same, so that one of them 
 simulation (Liu et al., Scale-Model Architectural Simulation, ISPASS 2022). Two things they share are kept as they are.
 Each warp that runs has twins, the warps in its place in the sub-cores and SMs that are left out: whatever it asks of memory
 they ask too, in the same cycle, so that caches, slices and channels see all requests of the launch, and so does
-the stage that the sub-cores share. And thread blocks come at the pace of their share.
+the stage and the FP64 unit that the sub-cores share. And thread blocks come at the pace of their share.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ import numpy as np
 
 from ...traces.kernels.trace import Kernel
 from .execute import Machine, resident
-from .lower import table_of
-from .tables import U_FP64, UNIT, VARIABLE
 
 __all__ = ["Part", "choose"]
 
@@ -71,15 +69,9 @@ def _divisors(number: int) -> list[int]:
 
 
 def _divisible(kernel: Kernel, machine: Machine, across: int) -> bool:
-    """Whether sub-cores do the same: all have their share of each thread block, and they do not compete for the SM's FP64 unit,
-    which serves the first of them first, so that the others fall behind."""
+    """Whether sub-cores do the same: all have their share of each thread block."""
     sizes = kernel.warps_per_cta, kernel.warps, machine.core.warps, machine.registers
-    if any(size % across for size in sizes):
-        return False
-    table = table_of(kernel, machine.core)
-    if kernel.executed[(table[:, UNIT] == U_FP64) & (table[:, VARIABLE] == 1)].any():
-        return False
-    return _even(kernel, machine, machine.sms, across, 1)
+    return not any(size % across for size in sizes) and _even(kernel, machine, machine.sms, across, 1)
 
 
 def _even(kernel: Kernel, machine: Machine, apart: int, across: int, sms: int) -> bool:

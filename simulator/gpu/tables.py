@@ -95,12 +95,12 @@ is free. QUEUES: a ring of memory instructions that wait, Q_COLUMNS for each. CA
 and WRITES, a ring of the last cycle with a fixed-latency write."""
 
 # SMs.
-NEXT, PORT_FREE, EVENTS, REQUEST_FREE, FP64_FREE, BLOCKS = range(6)
+NEXT, PORT_FREE, EVENTS, REQUEST_FREE, FP64_FREE, FP64_TURN, BLOCKS = range(7)
 MAX_BLOCKS = 128
 ARRIVED = BLOCKS + MAX_BLOCKS
 M_COLUMNS = ARRIVED + MAX_BLOCKS
 """BLOCKS: for each thread block its warps that are not finished, 0 if the block is free; ARRIVED: those that
-wait at its barrier."""
+wait at its barrier. FP64_TURN: the sub-core, counted in the SM, that may take the FP64 unit before the others."""
 
 ARRIVAL, USED, PREFETCHED = range(3)
 """Of a cached line: when it is or was there, NEVER if it is not on its way; its last use; its arrival in the

@@ -16,6 +16,7 @@ from ..tables import (
     DST_N,
     EFFECT,
     EVENTS,
+    FP64_TURN,
     NEVER,
     NEXT,
     NUMBER,
@@ -123,7 +124,9 @@ def cycles(work: Work, state: State, memory: Memory, result: Result, p: np.ndarr
                 if sm[m, PORT_FREE] <= t and not grant(work, state, memory, p, m, t):
                     return TOO_MANY
                 upcoming = NEVER
-                for q in range(m * p[P_SUB_CORES], (m + 1) * p[P_SUB_CORES]):
+                first, turn = m * p[P_SUB_CORES], sm[m, FP64_TURN]
+                for number in range(turn, turn + p[P_SUB_CORES]):
+                    q = first + (number if number < p[P_SUB_CORES] else number - p[P_SUB_CORES])
                     if sub[q, WAKE] <= t:
                         again = fetch(work.table, work.stream, state.warp, sub, sm, state.code, p, m, q, t)
                         chance, fine = issue(work, state, result, p, m, q, t)

@@ -44,6 +44,7 @@ from ..tables import (
     FETCH_WAKE,
     FIRST,
     FP64_FREE,
+    FP64_TURN,
     HAZARDS,
     HOLD_FROM,
     HOLD_LEVEL,
@@ -79,6 +80,7 @@ from ..tables import (
     P_REDIRECT,
     P_RELEASE,
     P_SCOREBOARD,
+    P_SUB_CORES,
     P_WINDOW,
     P_YIELD0,
     PRED_WRITTEN,
@@ -118,6 +120,7 @@ from .memory_unit import enqueue, schedule
 from .pending import change_readers, write_predicates, write_uniforms
 from .ready import OPERAND_CYCLES, hazards
 from .registers import read_registers
+from .twins import beside
 
 __all__ = ["issue"]
 
@@ -222,12 +225,16 @@ def issue(work: Work, state: State, result: Result, p: np.ndarray, m: int, q: in
         fine = enqueue(table, stream, warp, sub, sm, state.heap, p, m, q, w, index, t)
     elif variable:
         sub[q, ISSUE_FREE] = t + 1
+        late = t
         if unit == U_FP64:
-            sm[m, FP64_FREE] = t + table[k, INTERVAL]
+            taken = table[k, INTERVAL] * beside(work, warp[w, NUMBER], index)
+            sm[m, FP64_FREE] = t + table[k, INTERVAL] + taken
+            sm[m, FP64_TURN] = (q + 1) % p[P_SUB_CORES]
+            late += taken // 2
         else:
             sub[q, UNITS + unit] = t + table[k, INTERVAL]
-        fine = schedule(sm, state.heap, m, w, warp[w, NUMBER], index, READ_DONE, t + 6)
-        fine = fine and schedule(sm, state.heap, m, w, warp[w, NUMBER], index, WRITE_DONE, t + 5 + table[k, LATENCY])
+        fine = schedule(sm, state.heap, m, w, warp[w, NUMBER], index, READ_DONE, late + 6)
+        fine = fine and schedule(sm, state.heap, m, w, warp[w, NUMBER], index, WRITE_DONE, late + 5 + table[k, LATENCY])
     else:
         booked, hit = read_registers(table, sub, p, q, w, k, t)
         if unit != U_NONE:

@@ -8,12 +8,12 @@ import pytest
 
 from cyclescape.agents.surrogate.calibration import Scores, scores_of
 from cyclescape.agents.surrogate.model import MODELS, folds
-from cyclescape.agents.surrogate.trees import Forest, Trees
+from cyclescape.agents.surrogate.trees import Forest, RandomForest, Trees
 
-NEEDS = {"gp": "sklearn", "trees": "lightgbm", "ensemble": "torch"}
+NEEDS = {"gp": "sklearn", "trees": "lightgbm", "forest": "lightgbm", "ensemble": "torch"}
 KINDS = [pytest.param(kind, marks=pytest.mark.skipif(importlib.util.find_spec(module) is None, reason=f"needs {module}"))
          for kind, module in NEEDS.items()]
-EFFORT = {"gp": 0.3, "trees": 0.2, "ensemble": 0.15}
+EFFORT = {"gp": 0.3, "trees": 0.2, "forest": 0.2, "ensemble": 0.15}
 
 
 def problem(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -45,13 +45,14 @@ BETWEEN = "tree\nmax_feature_idx=0\n\nTree=0\n" + _SPLIT.format(1) + "\nTree=1\n
 """A tree that goes on in the next one: a file of many would be walked for ever."""
 
 
+@pytest.mark.parametrize("kind", [Trees, RandomForest])
 @pytest.mark.parametrize("rows", [1, 8, 300])
-def test_trees_are_those_of_lightgbm(rows: int) -> None:
+def test_trees_are_those_of_lightgbm(kind: type[Trees], rows: int) -> None:
     """To the bit, for both targets and their deviations at once, and where a column equals a threshold to its last bit."""
     lightgbm = pytest.importorskip("lightgbm")
     x, y = problem(300)
     x[:, 3] = np.round(4 * x[:, 3]) / 4 + np.float32(1e-7)
-    model = Trees.fit(x, y, seed=0, effort=0.1)
+    model = kind.fit(x, y, seed=0, effort=0.1)
     means, spreads = (np.stack([lightgbm.Booster(model_str=text).predict(x[:rows]) for text in part], axis=1)
                       for part in model.texts)
     mean, deviation = model.predict(x[:rows])

@@ -59,6 +59,7 @@ def test_memory_sees_every_request_of_the_launch(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "within"), [
     ("cuda-max-flops:n=4,blocks=64,threads=128", 0.01), ("cuda-transpose:n=256", 0.06), ("cuda-softmax:n=256,rows=128", 0.06),
+    ("cuda-numbers:n=32768", 0.12),  # mostly for the FP64 unit, which its sub-cores share
 ])  # fmt: skip
 def test_a_part_takes_as_long_as_the_whole(name: str, within: float) -> None:
     whole, part, _ = both(name, sms=4, warps=32)
@@ -75,7 +76,6 @@ def test_what_is_alike_is_divided_and_nothing_else() -> None:
     assert size(flops, 0.1, sms=5) == (1, 2)
     assert size(flops, 0.1, sms=2) == (1, 1)
     assert size("cuda-max-flops:n=1,blocks=64,threads=96", 0.1, sms=2) == (1, 4)  # three warps for four sub-cores
-    assert size("cuda-numbers:n=8192", 0.1, sms=2) == (1, 4)  # competes for the unit for doubles
     assert size("cuda-bfs:n=8192", 0.1, kernel=2, sms=2, warps=8) == (2, 4)  # a few warps have nearly all the work
 
 
