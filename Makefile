@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= test
 RUN := $(VENV)/bin
-PYTEST_ARGS ?= -n 2
+# Each process takes tests that stand together, so that the two do not compile the same kernels at the same time.
+PYTEST_ARGS ?= -n 2 --dist worksteal
 
 .PHONY: demo test lint docs measurements kernels clean
 

@@ -86,7 +86,7 @@ def test_figures_are_what_they_are_called() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "says"), [
-    ({"metrics": ["speed"]}, "metric 'speed' is not in the samples"), ({"model": "forest"}, "accepted: auto, gp, trees"),
+    ({"metrics": ["speed"]}, "metric 'speed' is not in the samples"), ({"model": "jungle"}, "accepted: auto, gp, trees"),
 ])
 def test_wrong_arguments(samples: Samples, arguments: dict, says: str) -> None:
     with pytest.raises(InputError, match=says):
