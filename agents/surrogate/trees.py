@@ -183,8 +183,10 @@ class Trees:
 
 
 class RandomForest(Trees):
-    """The mean of trees that each learn from other rows (Breiman, Random Forests, Machine Learning 2001). Coarser than boosting,
-    and less misled where columns say little and rows are few."""
+    """The mean of trees that each learn from other rows (Breiman, Random Forests, Machine Learning 2001).
+
+    Coarser than boosting, and less misled where columns say little and rows are few.
+    """
 
     name = "forest"
     rounds = 200
