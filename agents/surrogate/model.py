@@ -36,9 +36,8 @@ class Model(Protocol):
         """The inverse; raises `KeyError`, `TypeError` or `ValueError` for what is no such model."""
 
 
-MODELS: dict[str, type[Model]] = {  # type: ignore[dict-item]
-    "gp": Gaussian, "trees": Trees, "forest": RandomForest, "ensemble": Ensemble,
-}
+_KINDS: list[Any] = [Gaussian, Trees, RandomForest, Ensemble]
+MODELS: dict[str, type[Model]] = {kind.name: kind for kind in _KINDS}
 _NEEDS = {"gp": "sklearn", "trees": "lightgbm", "forest": "lightgbm", "ensemble": "torch"}
 _GP_SAMPLES = 400
 """Above this a process is slow to learn and to answer, and the others have caught up."""
