@@ -208,6 +208,8 @@ def _table_flaw(name: str, text: str, table: Any, numbers: bool) -> str:
             return ""
         if not all(map(math.isfinite, values)):
             return f"{name} holds what is no finite number"
+        if name == "breakdown" and not all(-(2**63) <= value < 2**63 for value in values):
+            return "breakdown holds cycles beyond 64 bits"
     whole = [value for value in values if type(value) is int] if int in kinds else ()
     if not near or not kinds <= _PLAIN or (whole and not -_FAR < min(whole) <= max(whole) < _FAR):
         parse_json(text, name)  # what is nested, what no text may hold, and numbers without end: looked at closely

@@ -38,8 +38,11 @@ class Gaussian:
             shapes = {"x": (n, d), "length": (d,), "alpha": (n,), "root": (n, n)}
             if any(value.shape != shapes.get(name, ()) for name, value in own.items()):
                 raise ValueError("arrays of a process that do not belong together")
-            scaled = own["x"] / own["length"]
-            own |= {"scaled": scaled, "square": (scaled**2).sum(axis=1)}
+            with np.errstate(all="ignore"):
+                scaled = own["x"] / own["length"]
+                own |= {"scaled": scaled, "square": (scaled**2).sum(axis=1)}
+            if not all((np.abs(value) <= np.finfo(np.float32).max).all() for value in own.values()):
+                raise ValueError("numbers beyond those of 32 bits, or a length of zero")
             self._targets.append({name: value.astype(np.float32) if value.ndim else value for name, value in own.items()})
             if any(value.shape != (d,) for value in self._shared.values()):
                 raise ValueError("columns and their scaling do not belong together")

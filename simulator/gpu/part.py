@@ -23,7 +23,7 @@ __all__ = ["Part", "choose"]
 UNEVEN = 0.02
 """By how much the longest warp may be longer than the longest one in the part that is run."""
 
-_known: WeakKeyDictionary[Kernel, dict[tuple[int, int, int], tuple[Kernel, np.ndarray]]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Kernel, dict[tuple[int, int, int, int], tuple[Kernel, np.ndarray]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ def choose(kernel: Kernel, machine: Machine, share: float) -> Part:
     core = replace(machine.core, sub_cores=few, warps=machine.core.warps * few // sub_cores)
     smaller = replace(machine, core=core, sms=sms, registers=machine.registers * few // sub_cores,
                       dispatch_milli=machine.dispatch_milli * (machine.sms // sms))
-    return Part(smaller, *_part(kernel, machine.sms // sms, sub_cores // few, sms))
+    return Part(smaller, *_part(kernel, machine.sms // sms, sub_cores // few, sms, sms * resident(kernel, machine)))
 
 
 def _divisors(number: int) -> list[int]:
@@ -79,7 +79,7 @@ def _even(kernel: Kernel, machine: Machine, apart: int, across: int, sms: int) -
     run at once, or nearly, it ends with its longest one, and that is always in the part."""
     if apart == across == 1 or kernel.ctas <= 2 * machine.sms * resident(kernel, machine):
         return True
-    few = _part(kernel, apart, across, sms)[0]
+    few = _part(kernel, apart, across, sms, sms * resident(kernel, machine))[0]
     return _longest(kernel, apart * kernel.warps_per_cta) <= (1 + UNEVEN) * _longest(few, few.warps_per_cta)
 
 
@@ -88,34 +88,44 @@ def _longest(kernel: Kernel, together: int) -> float:
     return float(np.maximum.reduceat(kernel.warp_length, np.arange(0, kernel.warps, together)).mean())
 
 
-def _part(kernel: Kernel, apart: int, across: int, sms: int) -> tuple[Kernel, np.ndarray]:
+def _part(kernel: Kernel, apart: int, across: int, sms: int, places: int) -> tuple[Kernel, np.ndarray]:
     parts = _known.setdefault(kernel, {})
-    key = apart, across, sms
+    key = apart, across, sms, min(places, kernel.ctas // apart)
     if key not in parts:
-        parts[key] = _warps_of(kernel, apart, across, sms)
+        parts[key] = _warps_of(kernel, *key)
     return parts[key]
 
 
-def _warps_of(kernel: Kernel, apart: int, across: int, sms: int) -> tuple[Kernel, np.ndarray]:
-    """Every so many-th thread block, and of it the warps of one sub-core; and their twins.
+def _warps_of(kernel: Kernel, apart: int, across: int, sms: int, places: int) -> tuple[Kernel, np.ndarray]:
+    """One of every so many thread blocks, and of it the warps of one sub-core; and their twins.
+
+    While the places are filled, every so many-th block comes to an SM. Later ones come as others end, which is not in step: so
+    another one of every few is taken each time, and blocks in an SM are not all even, or all in one half of a cache's sets.
 
     Of all such choices it is the one with the longest warp, and of these the one that has most to do. Of equals it is the
     first block, of which there are no fewer than of others, and the last sub-core: where code walks upwards in memory, its
     warps ask for what no other has fetched, and the others wait for them.
     """
     size = kernel.warps_per_cta
-    numbers = np.arange(kernel.warps)
-    choice = numbers // size % apart * across + across - 1 - numbers % size % across
+    numbers, groups = np.arange(kernel.warps), np.arange(-(-kernel.ctas // apart))
+    turn = np.where((groups >= places) & (groups < kernel.ctas // apart), groups * 2654435761 % 2**32 >> 16, 0)
+    block = numbers // size
+    choice = (block - turn[block // apart]) % apart * across + across - 1 - numbers % size % across
     longest, work = np.zeros(apart * across, np.int64), np.bincount(choice, kernel.warp_length, apart * across)
     np.maximum.at(longest, choice, kernel.warp_length)
     chosen = int(np.lexsort((-np.arange(len(work)), work, longest))[-1])
     first, mine = chosen // across, across - 1 - chosen % across
-    warps = (np.arange(first, kernel.ctas, apart)[:, None] * size + np.arange(mine, size, across)).ravel()
-    warps = warps[warps < kernel.warps]
+
+    def those(number: int, place: int) -> np.ndarray:
+        """The warps at a place of the blocks that a number stands for."""
+        return (((groups * apart + (number + turn) % apart) * size)[:, None] + np.arange(place, size, across)).ravel()
+
+    here = those(first, mine) < kernel.warps
+    warps = those(first, mine)[here]
     steps = [(block, other) for block in range(apart) for other in range(across) if (block, other) != (first, mine)]
     twins = np.zeros((len(warps), len(steps), 3), np.int64)
     for number, (block, other) in enumerate(steps):
-        there = warps + (block - first) * size + other - mine
+        there = those(block, other)[here]
         some = there < kernel.warps
         twins[some, number, 0] = kernel.warp_start[there[some]]
         twins[some, number, 1] = twins[some, number, 0] + kernel.warp_length[there[some]]

@@ -26,7 +26,7 @@ CELLS = [
     ("metrics", '{"cycles": true}', "no finite number"),
     ("metrics", "9" * 5000, "metrics cannot be read"),
     ("metrics", '{"cycles": ' + "9" * 400 + "}", "metrics cannot be read"),
-    ("breakdown", '{"a": {}}', "no finite number"),
+    ("breakdown", '{"a": {}}', "no finite number"), ("breakdown", '{"a": 9223372036854775808}', "beyond 64 bits"),
     ("design", "[" * 100_000, "design cannot be read"),
     ("design", '{"lanes": ' + "9" * 40 + "}", "a number of"),
     ("design", '{"lanes": "\\ud800"}', "is not text"),

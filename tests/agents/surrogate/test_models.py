@@ -95,6 +95,7 @@ def test_trees_by_hand() -> None:
 @pytest.mark.parametrize(("kind", "name", "change"), [
     ("gp", "y_mean0", lambda array: array.reshape(1)), ("gp", "alpha0", lambda array: array[..., None]),
     ("gp", "x_scale", lambda array: array[:1]), ("gp", "x0", lambda array: array.ravel()),
+    ("gp", "x0", lambda array: array * 1e30), ("gp", "length0", lambda array: 0 * array),
     ("ensemble", "w3", lambda array: array[..., None]), ("ensemble", "y_mean", lambda array: array[None]),
     ("ensemble", "b2", lambda array: np.repeat(array, 2, axis=1)),
     ("ensemble", "w1", lambda array: np.zeros((1 << 20, 1, 1), np.float32)),

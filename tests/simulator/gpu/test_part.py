@@ -66,6 +66,15 @@ def test_a_part_takes_as_long_as_the_whole(name: str, within: float) -> None:
     assert part.cycles == pytest.approx(whole.cycles, rel=within)
 
 
+def test_blocks_of_a_part_fall_into_all_sets_of_the_cache() -> None:
+    """Of every fourth block the rows would fall into half the sets of a small L1, and hardly any access would hit."""
+    whole, part, _ = both("cuda-softmax:n=256,rows=1024", sms=4, warps=24, policy="lrr", l1_kib=32, register_cache=False)
+    hits = 3
+    assert whole.memory[hits] > 50_000
+    assert part.memory[hits] == pytest.approx(whole.memory[hits], rel=0.15)
+    assert part.cycles == pytest.approx(whole.cycles, rel=0.06)
+
+
 def test_what_is_alike_is_divided_and_nothing_else() -> None:
     def size(name: str, share: float, kernel: int = 0, **parameters: object) -> tuple[int, int]:
         part = choose(load(name).kernels[kernel], machine_of(**parameters), share)
