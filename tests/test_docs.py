@@ -145,6 +145,13 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert not asked  # nothing is loaded from elsewhere
 
 
+def test_the_menu_of_the_site_leads_to_every_page():
+    menu = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    listed = {page for page in re.findall(r": (\S+\.md)$", menu, re.MULTILINE) if not page.startswith("notebooks/")}
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert listed == pages | {"contributing.md", "changelog.md"}
+
+
 def test_the_contributing_guide_adds_a_machine(monkeypatch):
     from cyclescape.simulator import registry
 
