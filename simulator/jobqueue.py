@@ -12,6 +12,7 @@ The file's names are those of dask-jobqueue, which writes the job scripts and su
 from __future__ import annotations
 
 import inspect
+import shutil
 from typing import Any
 
 from ..errors import InputError, MissingExtraError, said
@@ -20,11 +21,15 @@ from ..reading import read_yaml
 __all__ = ["submitted"]
 
 _CLASSES = {"slurm": "SLURMCluster", "lsf": "LSFCluster", "pbs": "PBSCluster", "sge": "SGECluster"}
+_SUBMIT = {"slurm": "sbatch", "lsf": "bsub", "pbs": "qsub", "sge": "qsub"}
 
 
 def submitted(queue: str, file: str) -> tuple[Any, dict[str, int]]:
     """Start a scheduler here, submit its workers; return the cluster and what `scale` was called with. Raises `InputError`."""
     jobs, options = read(queue, file)
+    # dask-jobqueue would try again and again, in the background, and never say so to us.
+    if shutil.which(_SUBMIT[queue]) is None:
+        raise InputError(f"{queue}:{file}: no {_SUBMIT[queue]!r} on the PATH (accepted: a machine that submits jobs)")
     cluster = prepared(queue, file, options)
     try:
         cluster.scale(jobs=jobs)

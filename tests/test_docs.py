@@ -79,10 +79,13 @@ def test_the_examples_of_the_page_of_workloads_run(monkeypatch):
 def test_the_examples_of_the_dataflow_page_run():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/models/dataflow.md").read_text(), re.DOTALL)
     scopes = [{} for _ in blocks]
-    for block, scope in zip(blocks, scopes):
-        if "def doubler" not in block:  # goes on from a network that the reader has
-            exec(compile(block, "dataflow.md", "exec", dont_inherit=True), scope)
+    exec(compile(blocks[0], "dataflow.md", "exec", dont_inherit=True), scopes[0])
+    assert scopes[0]["simulate"](scopes[0]["net"]).cycles == 15
     assert scopes[0]["minimal_depths"](scopes[0]["net"]).depths["fork.far->join.in"] == 6
+    exec(compile(blocks[1], "dataflow.md", "exec", dont_inherit=True), scopes[0])  # adds a node to that network
+    assert "double" in scopes[0]["net"].nodes
+    for block, scope in zip(blocks[2:], scopes[2:]):
+        exec(compile(block, "dataflow.md", "exec", dont_inherit=True), scope)
     assert sum(scopes[2]["report"].breakdown.values()) == scopes[2]["report"].metrics["cycles"]
     assert 8 <= scopes[3]["served"].swaps < 200
 
@@ -95,7 +98,8 @@ def test_the_examples_of_the_cache_page_run():
 
 
 @pytest.mark.parametrize("page", [
-    "index.md", "tutorial.md", "models/dram.md", *(f"howto/{path.name}" for path in sorted((ROOT / "docs/howto").glob("*.md"))),
+    "index.md", "tutorial.md", "models/dram.md", "models/row-stationary.md",
+    *(f"howto/{path.name}" for path in sorted((ROOT / "docs/howto").glob("*.md"))),
 ])  # fmt: skip
 def test_the_examples_of_a_page_run_from_top_to_bottom(page, tmp_path, monkeypatch):
     from cyclescape.agents import searcher
@@ -139,6 +143,13 @@ def test_the_site_builds_without_a_warning(tmp_path):
     asked = {found for page in pages for found in re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?(https?:[^\"' >]+)",
                                                              page.read_text("utf-8"))}  # fmt: skip
     assert not asked  # nothing is loaded from elsewhere
+
+
+def test_the_menu_of_the_site_leads_to_every_page():
+    menu = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    listed = {page for page in re.findall(r": (\S+\.md)$", menu, re.MULTILINE) if not page.startswith("notebooks/")}
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert listed == pages | {"contributing.md", "changelog.md"}
 
 
 def test_the_contributing_guide_adds_a_machine(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -189,14 +190,15 @@ def _truth(problem: ContestProblem, tables: str | Path | None) -> tuple[Truth | 
     if path is None:
         return None, (
             f"{problem.name}: nobody enumerated it, so that it is held against the best of all designs of this contest "
-            f"(`cyclescape compare enumerate {problem.name} --out DIR`, then --tables DIR)"
+            f"(`cyclescape compare enumerate {problem.typed} --out DIR`, then --tables DIR)"
         )
     truth = Truth.read(path)
+    command = f"{problem.typed} --tables {shlex.quote(str(tables))}" if tables is not None else problem.typed
     with problem.open() as opened:
         reason = truth.stale(opened)
         if reason and reason != CHANGED:
             raise InputError(f"{path}: not the truth of this problem: {reason} (accepted: enumerate it again)")
-    return truth, f"{path.name} may be stale: {reason}; `cyclescape compare check {problem.name}` tells" if reason else ""
+    return truth, f"{path.name} may be stale: {reason}; `cyclescape compare check {command}` tells" if reason else ""
 
 
 def _fits(spec: str, arenas: dict[str, Arena], budget: int) -> tuple[set[str], list[str]]:

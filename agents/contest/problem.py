@@ -11,6 +11,7 @@ Shipped problems have names; a user's own is the path of such a file.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from functools import cached_property
 from importlib.resources import files
@@ -93,6 +94,11 @@ class ContestProblem(BaseModel):
     def path(self) -> Path:
         """The file that it was read from."""
         return self._path
+
+    @property
+    def typed(self) -> str:
+        """What a command takes for it: a shipped problem's name, or the quoted path of the file."""
+        return self.name if self._path.parent == _shipped() else shlex.quote(str(self._path))
 
     def open(self) -> Problem:
         """The problem, ready to be evaluated in this process; raises `InputError`."""

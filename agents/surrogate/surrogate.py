@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ...errors import InputError
 from ...simulator.accelerator import Accelerator
@@ -130,12 +131,14 @@ class Surrogate:
         x = columns_of(encoder, samples, bounds)
         y = np.stack([target[name] for name in learned], axis=1)
         tried: dict[str, float] = {}
-        if model == "auto":
-            model, tried = choose(x, y, group, seed=seed, effort=effort, say=say)
-        say(f"calibrating {model}")
-        seen, new = _calibrate(model, x, y, group, seed=seed, effort=effort)
-        say(f"learning {model}")
-        fitted = model_class(model).fit(x, y, seed=seed, effort=effort)
+        # Products are small: threads would wait for each other, and how many there are must not change a bit.
+        with threadpool_limits(1, user_api="blas"):
+            if model == "auto":
+                model, tried = choose(x, y, group, seed=seed, effort=effort, say=say)
+            say(f"calibrating {model}")
+            seen, new = _calibrate(model, x, y, group, seed=seed, effort=effort)
+            say(f"learning {model}")
+            fitted = model_class(model).fit(x, y, seed=seed, effort=effort)
         machine = samples.machine
         origin = Origin(len(samples), samples.digest, model_digest(type(machine)), version(), seed, tried)
         bounded = tuple(name in bounds for name in learned)

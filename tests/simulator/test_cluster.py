@@ -166,6 +166,19 @@ def test_jobs_of_a_batch_system(queue: str, says: str, tmp_path: Path) -> None:
     assert "--nthreads 1" in script
 
 
+@pytest.mark.parametrize(("queue", "command"), [("slurm", "sbatch"), ("pbs", "qsub"), ("lsf", "bsub"), ("sge", "qsub")])
+def test_a_machine_that_submits_no_jobs_is_one_line(
+    queue: str, command: str, roofline: Accelerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobqueue = pytest.importorskip("dask_jobqueue")
+    assert getattr(jobqueue, f"{queue.upper()}Cluster").job_cls.submit_command.split()[0] == command
+    monkeypatch.setenv("PATH", str(tmp_path))
+    file = tmp_path / "options.yaml"
+    file.write_text(OPTIONS)
+    with pytest.raises(InputError, match=rf"{queue}:.*: no '{command}' on the PATH"):
+        make_evaluator(f"{queue}:{file}", roofline)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -177,10 +190,13 @@ def test_jobs_of_a_batch_system(queue: str, says: str, tmp_path: Path) -> None:
         ("a: [\n", "not YAML"),
     ],
 )
-def test_wrong_options_are_one_line(text: str, says: str, roofline: Accelerator, tmp_path: Path) -> None:
+def test_wrong_options_are_one_line(
+    text: str, says: str, roofline: Accelerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("dask_jobqueue")
     file = tmp_path / "options.yaml"
     file.write_text(text)
+    monkeypatch.setattr("shutil.which", lambda command: command)
     with pytest.raises(InputError) as error:
         make_evaluator(f"slurm:{file}", roofline)
     assert says in str(error.value)

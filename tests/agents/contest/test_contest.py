@@ -105,6 +105,7 @@ def test_a_contest_of_a_problem_that_nobody_enumerated(path: Path, tmp_path: Pat
     assert all(any((cost == np.array(v.costs)).all() for cost in costs) for v in truth.front)
     assert contest.frame["hv_share"].max() <= 1 + 1e-12
     assert any("unknown: nobody enumerated it" in remark for remark in contest.remarks)
+    assert any(f"`cyclescape compare enumerate {alone} --out DIR`" in remark for remark in contest.remarks)
     assert "(unknown without a known truth)" in method(contest)
     assert "every design of which was simulated beforehand" in method(small(path, tmp_path / "known"))
 
@@ -215,7 +216,7 @@ def test_a_stale_truth_is_said(path: Path, tmp_path: Path) -> None:
     (tmp_path / "tiny.truth.json").write_text(json.dumps(truth))
     contest = small(mine, tmp_path / "out", agents=["random"])
     assert contest.remarks == [
-        "tiny.truth.json may be stale: the model's sources changed since; `cyclescape compare check tiny` tells"
+        f"tiny.truth.json may be stale: the model's sources changed since; `cyclescape compare check {mine}` tells"
     ]
 
 

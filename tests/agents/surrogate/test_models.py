@@ -1,11 +1,14 @@
 """Each kind of model learns, says how sure it is, and comes back from its data with the same bits."""
 
 import importlib.util
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from cyclescape.agents.surrogate import bench
 from cyclescape.agents.surrogate.calibration import Scores, scores_of
 from cyclescape.agents.surrogate.model import MODELS, folds
 from cyclescape.agents.surrogate.trees import Forest, RandomForest, Trees
@@ -135,3 +138,14 @@ def test_folds_leave_out_every_row_once_and_whole_workloads() -> None:
         parts = folds(group, grouped=grouped, seed=0)
         assert sorted(np.concatenate(parts)) == list(range(70))
     assert all(len(set(group[part]) & set(group[np.setdiff1d(np.arange(70), part)])) == 0 for part in parts)
+
+
+def test_the_benchmark_multiplies_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads() -> Iterator[set[int]]:
+        yield {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    monkeypatch.setattr(bench, "_models", threads)
+    monkeypatch.setattr(bench, "_against_the_simulator", threads)
+    with threadpool_limits(2, user_api="blas"):
+        assert list(bench.bench()) == [{1}, {1}]
+        assert next(threads()) == {2}

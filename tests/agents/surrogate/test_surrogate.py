@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from cyclescape.agents.surrogate import Samples, Surrogate, draw
 from cyclescape.agents.surrogate.accuracy import FIGURES, cross_validate, figures
@@ -31,6 +32,20 @@ def test_what_was_never_seen_is_refused_and_what_is_beyond_is_flagged(
     assert said.notes[0] is None
     assert said.notes[2] == "lanes=128 is beyond 4..64"
     assert np.isnan(said.mean["time_s"]).tolist() == [False, True, False]
+
+
+def test_it_learns_with_one_thread_so_that_bits_are_equal(roofline: Accelerator, mlp: Workload) -> None:
+    pytest.importorskip("sklearn")
+
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    during: dict[str, set[int]] = {}
+    with threadpool_limits(2, user_api="blas"):
+        samples = draw(roofline, [mlp], 40)
+        Surrogate.fit(samples, ["time_s"], model="gp", effort=0.1, say=lambda what: during.update({what: threads()}))
+        assert during["calibrating gp"] == during["learning gp"] == {1}
+        assert threads() == {2}
 
 
 def test_a_choice_and_a_workload_never_seen(roofline: Accelerator, mlp: Workload, gemv: Workload) -> None:
