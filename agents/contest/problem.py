@@ -160,12 +160,17 @@ class Merged:
     def ranks(self) -> np.ndarray:
         """int64[distinct]: ranks of the points that are the first of their kind, rising."""
         sizes = self.space.sizes
-        found = []
-        for start in range(0, len(self.space), 1 << 18):
-            ranks = np.arange(start, min(start + (1 << 18), len(self.space)))
-            indices = np.stack(np.unravel_index(ranks, sizes), axis=1)
-            found.append(ranks[(self.firsts(indices) == indices).all(axis=1)])
-        return np.concatenate(found)
+        # A point is the first of its kind if no rule changes it; that can be asked axis by axis, of the whole grid at once.
+        first = np.ones(sizes, dtype=bool)
+        axes = np.ix_(*map(np.arange, sizes))
+        for when, whatever in self._rules:
+            changed = np.zeros((1,) * len(sizes), dtype=bool)
+            for axis in whatever:
+                changed = changed | (axes[axis] > 0)
+            for axis, listed in when:
+                changed = changed & np.isin(axes[axis], listed)
+            first &= ~changed
+        return np.flatnonzero(first)
 
     @cached_property
     def weights(self) -> np.ndarray:

@@ -69,7 +69,8 @@ class Table:
         try:
             if not os.path.isfile(path):
                 raise ValueError("not a file")
-            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+            with np.errstate(over="ignore"):  # a damaged header may ask for any number of rows
+                rows = np.load(path, mmap_mode="r", allow_pickle=False)
             if not isinstance(rows, np.ndarray) or (rows.dtype, rows.shape) != (np.float64, wanted):
                 raise ValueError(f"not float64{list(wanted)}")
             if np.isinf(rows).any():

@@ -57,6 +57,16 @@ def test_merging_counts_every_point_once() -> None:
     assert merged.weights.max() == 16 * 8
 
 
+@pytest.mark.parametrize("name", ["dram-controller", "fifo"])
+def test_ranks_are_the_first_of_all_kinds(name: str) -> None:
+    asked = ContestProblem.read(name)
+    space = asked.open().space
+    merged = Merged(space, asked.same)
+    points = np.stack(np.unravel_index(np.arange(len(space)), space.sizes), axis=1)
+    firsts = np.ravel_multi_index(tuple(merged.firsts(points).T), space.sizes)
+    assert np.array_equal(merged.ranks, np.unique(firsts))
+
+
 def test_a_place_is_that_of_the_first_of_its_kind() -> None:
     asked = ContestProblem.read("fifo")
     space = asked.open().space
