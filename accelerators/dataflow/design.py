@@ -32,15 +32,15 @@ class DataflowDesign(Design):
         128, ge=1, le=2**20, description="Bandwidth of a scratchpad.")
     hbm_gib: Annotated[float, Unit("GiB")] = Field(16, ge=0, le=2**20, description="Capacity of the HBM of a chip.")
     hbm_gbytes_per_s: Annotated[float, Values(200, 400, 800, 1600, 3200), Unit("GB/s")] = Field(
-        400, gt=0, le=10**6, description="Bandwidth of the HBM of a chip.")
+        400, ge=0.001, le=10**6, description="Bandwidth of the HBM of a chip.")
     hbm_latency_ns: Annotated[int, Unit("ns")] = Field(
         200, ge=0, le=10**6, description="From the end of a transfer until the data can be used, or its request and the data.")
     ddr_gib: Annotated[float, Unit("GiB")] = Field(384, ge=0, le=2**24, description="Capacity of the DDR of a chip.")
     ddr_gbytes_per_s: Annotated[float, Values(25, 50, 100, 200), Unit("GB/s")] = Field(
-        50, gt=0, le=10**6, description="Bandwidth of the DDR of a chip.")
+        50, ge=0.001, le=10**6, description="Bandwidth of the DDR of a chip.")
     ddr_latency_ns: Annotated[int, Unit("ns")] = Field(500, ge=0, le=10**6, description="As for HBM.")
     link_gbytes_per_s: Annotated[float, Values(25, 50, 100, 200, 400), Unit("GB/s")] = Field(
-        100, gt=0, le=10**6, description="Bandwidth from a chip to all others together, each way.")
+        100, ge=0.001, le=10**6, description="Bandwidth from a chip to all others together, each way.")
     link_latency_ns: Annotated[int, Unit("ns")] = Field(
         500, ge=0, le=10**6, description="One step of a collective: from the end of a transfer to its use at the other chip.")
     launch_ns: Annotated[int, Unit("ns")] = Field(

@@ -212,13 +212,16 @@ def best_known(asked: ContestProblem, problem: Problem, merged: Merged, studies:
         values = tuple(problem.evaluate([point])[0].values.values())
         front.append(Vertex(values=values, costs=tuple(cost.tolist()), design=point, designs=len(twins)))
     corner = reference_point(costs)
+    volume = hypervolume(costs, corner)
+    if not volume > 0:  # costs so large or so alike that a float cannot tell, as in a study that was altered
+        return None
     return Truth(
         problem=asked.name, model=model_digest(type(problem.machine)),
         workloads=tuple(workload.digest for workload in problem.workloads),
         objective=problem.objective.terms, constraints=problem.objective.constraints,
         space=space_digest(problem.space), points=len(problem.space), distinct=len(merged.ranks), failing_share=0.0,
         feasible_share=sum(cost is not None for cost in tried.values()) / len(tried),
-        front=tuple(front), reference=tuple(corner.tolist()), hypervolume=hypervolume(costs, corner), enumerated=False,
+        front=tuple(front), reference=tuple(corner.tolist()), hypervolume=volume, enumerated=False,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from cyclescape.accelerators.dataflow.costs import ENERGIES
 from cyclescape.accelerators.dataflow.machine import CAUSES
 from cyclescape.accelerators.dataflow.timeline import dataflow_timeline
 from cyclescape.accelerators.streaming import validation as streaming_validation
+from cyclescape.errors import InputError
 from cyclescape.simulator.validation import Check, Difference
 from cyclescape.traces.catalog import load
 from cyclescape.traces.graph import Graph
@@ -154,3 +155,10 @@ def test_an_operator_may_read_more_tensors_than_a_region_has_ports():
     report = machine.run([machine.design.make({"region_operators": 256})], g.workload("wide"))[0]
     assert report.ok
     assert report.metrics["regions"] > 1
+
+
+@pytest.mark.parametrize("name", ["hbm_gbytes_per_s", "ddr_gbytes_per_s", "link_gbytes_per_s"])
+def test_a_bandwidth_of_nearly_nothing_is_refused(name):
+    with pytest.raises(InputError, match=f"{name}=1e-320: input should be greater than or equal to 0.001"):
+        machine.design.make({name: 1e-320})
+    assert run("bert-base", **{name: 0.001}).metrics["cycles"] > 0

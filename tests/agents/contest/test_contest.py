@@ -16,7 +16,9 @@ from contest_cases import TINY, tiny
 from cyclescape.agents import searcher
 from cyclescape.agents.contest import contest as driver
 from cyclescape.agents.contest.contest import Contest, compare
+from cyclescape.agents.contest.problem import ContestProblem, Merged
 from cyclescape.agents.contest.studies import Arena, Kept, Task
+from cyclescape.agents.contest.truth import best_known
 from cyclescape.agents.contest.words import method, verdict
 from cyclescape.agents.model_free import Random
 from cyclescape.errors import InputError, MissingExtraError
@@ -230,6 +232,17 @@ def test_an_altered_study_is_run_again(path: Path, tmp_path: Path, damage: dict[
     file.write_text(json.dumps(json.loads(file.read_text()) | damage))
     again = small(path, tmp_path, agents=["random"], draws=1, seeds=1).kept[task]
     assert (again.places, again.costs, again.repeats) == (kept.places, kept.costs, kept.repeats)
+
+
+def test_costs_beside_which_all_others_are_the_same(path: Path, tmp_path: Path) -> None:
+    """Of an altered study: no float is left for a hypervolume."""
+    (kept,) = small(path, tmp_path, agents=["random"], draws=1, seeds=1).kept.values()
+    asked = ContestProblem.read(path)
+    with asked.open() as problem:
+        merged = Merged(problem.space, asked.same)
+        assert best_known(asked, problem, merged, [kept]) is not None
+        far = tuple(None if cost is None else (-(2.0**63),) * len(cost) for cost in kept.costs)
+        assert best_known(asked, problem, merged, [kept.model_copy(update={"costs": far})]) is None
 
 
 def test_repeats_are_free_and_the_order_is_kept(path: Path, tmp_path: Path) -> None:
