@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ class Encoder:
         parameters = machine.design.parameters()
 
         def values(name: str) -> list[Any]:
-            return [getattr(design, name) for design in designs]
+            return list(map(attrgetter(name), designs))
 
         def mark(where: list[str | None], rows: np.ndarray, says: Any) -> None:
             for i in np.flatnonzero(rows).tolist():
@@ -114,8 +115,8 @@ class Encoder:
         columns: list[np.ndarray] = []
         for name, (low, high) in self.ordered.items():
             given = values(name)
-            odd = np.array([not _is_number(value) for value in given])
-            if odd.any():
+            if not {*map(type, given)} <= {int, float}:
+                odd = np.array([not _is_number(value) for value in given])
                 mark(refused, odd, lambda i, n=name, g=given: f"{n}={g[i]!r}: the surrogate only ever saw numbers")
                 given = [low if bad else value for value, bad in zip(given, odd, strict=True)]
             number = np.array(given, float)
