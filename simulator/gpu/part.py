@@ -109,8 +109,8 @@ def _warps_of(kernel: Kernel, apart: int, across: int, sms: int, places: int) ->
     size = kernel.warps_per_cta
     numbers, groups = np.arange(kernel.warps), np.arange(-(-kernel.ctas // apart))
     turn = np.where((groups >= places) & (groups < kernel.ctas // apart), groups * 2654435761 % 2**32 >> 16, 0)
-    block = numbers // size
-    choice = (block - turn[block // apart]) % apart * across + across - 1 - numbers % size % across
+    blocks = numbers // size
+    choice = (blocks - turn[blocks // apart]) % apart * across + across - 1 - numbers % size % across
     longest, work = np.zeros(apart * across, np.int64), np.bincount(choice, kernel.warp_length, apart * across)
     np.maximum.at(longest, choice, kernel.warp_length)
     chosen = int(np.lexsort((-np.arange(len(work)), work, longest))[-1])
