@@ -103,6 +103,7 @@ def test_wrappers(faulty: Accelerator, mlp: Workload) -> None:
 
 
 def test_teams(faulty: Accelerator, mlp: Workload) -> None:
+    pytest.importorskip("pettingzoo")
     team = pytest.importorskip("cyclescape.envs.parallel")
     env = make(team.DesignParallel, faulty, mlp, groups={"both": ["size", "mode"]})
     assert refusal(env.step, {"both": [0, 0]}) == "step: no episode is on; accepted: after reset(), until the episode ends"
