@@ -109,7 +109,11 @@ class ResultStore:
     def _prepare(self) -> None:
         version = self._pragma("user_version")
         if self._pragma("application_id") != _APPLICATION_ID:
-            if version or self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            filled = version or self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if filled and self._pragma("application_id") == _APPLICATION_ID:
+                self._prepare()  # somebody else has made it a store in this very moment
+                return
+            if filled:
                 raise StoreError(f"{self.path}: an SQLite file, but not a cyclescape store")
             if self.readonly:
                 raise StoreError(f"{self.path}: the store is empty")
