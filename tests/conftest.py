@@ -1,6 +1,5 @@
 """What the tests share: settings of hypothesis, two small machines and a small workload."""
 
-import importlib.util
 import shutil
 import sys
 from collections.abc import Iterator
@@ -21,19 +20,6 @@ settings.load_profile("laws")
 PLUGINS = Path(__file__).parent / "plugins"
 if str(PLUGINS) not in sys.path:
     sys.path.append(str(PLUGINS))
-
-
-LEARNERS = {"a2c", "dqn", "ippo", "ppo", "sac"}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Agents that learn by reinforcement need the extra `rl`, which the tests do without."""
-    if importlib.util.find_spec("stable_baselines3") is not None:
-        return
-    for item in items:
-        given = getattr(item, "callspec", None)
-        if given is not None and any(isinstance(value, str) and value in LEARNERS for value in given.params.values()):
-            item.add_marker(pytest.mark.skip(reason="needs stable_baselines3"))
 
 
 def _registered(machine: type[Accelerator], monkeypatch: pytest.MonkeyPatch) -> Accelerator:

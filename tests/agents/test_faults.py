@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from agent_cases import agents
 
 from cyclescape.agents import searcher as module
 from cyclescape.agents.model_free import Random
 from cyclescape.agents.pareto import nondominated
 from cyclescape.agents.search import search
-from cyclescape.agents.searcher import searcher_names
 from cyclescape.agents.study import Study
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.traces.workload import Workload
 
-NEEDS = {"gp": "torch", "sobol": "scipy"}
-
-
-def there(agent: str) -> bool:
-    """Whether what an agent needs is installed."""
-    return agent not in NEEDS or importlib.util.find_spec(NEEDS[agent]) is not None
-
-
-AGENTS = [
-    pytest.param(name, marks=pytest.mark.skipif(not there(name), reason=NEEDS.get(name, "")))
-    for name in searcher_names()
-    if name != "transfer"  # which wants a trained policy: see test_transfer.py
-]
+AGENTS = agents("transfer")  # which wants a trained policy: see test_transfer.py
 TWO = "time_s,energy_j"
 SIZES = [1, 2, 3, 5, 8]
 REASONS = {

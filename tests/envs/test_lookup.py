@@ -7,11 +7,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from agent_cases import agents
 from gymnasium.utils.env_checker import check_env
 
 import cyclescape  # noqa: F401
 from cyclescape.agents.search import search
-from cyclescape.agents.searcher import searcher_names
 from cyclescape.agents.sweep import sweep
 from cyclescape.envs.one_shot import OneShot
 from cyclescape.envs.refine import Refine
@@ -109,7 +109,7 @@ def test_an_episode_is_that_of_the_machine_where_all_was_logged(roofline: Accele
             assert said.get("objectives") == other_said.get("objectives")
 
 
-AGENTS = [name for name in searcher_names() if name not in ("auto", "gp", "sobol", "guided", "transfer")]
+AGENTS = agents("auto", "gp", "sobol", "guided", "transfer")
 
 
 @pytest.mark.parametrize("agent", AGENTS)

@@ -58,7 +58,7 @@ def test_no_faster_than_the_longest_warp_alone(left: list[int], size: int, place
 
 @pytest.mark.parametrize("name", ["cuda-ffma-chain:n=4,blocks=16,threads=128", "cuda-sgemm-tiled:n=64", "cuda-bfs:n=4096"])
 def test_what_is_left_of_a_launch_that_is_stopped(name: str) -> None:
-    """Counts of what is left end at zero; the estimate at three quarters is nearer than going on at the same rate, or near."""
+    """Counts of what is left end at zero, and the estimate at three quarters is within a tenth."""
     kernel, machine = load(name).kernels[-1], GpuCore.design.make({"sms": 1}).machine()
     assert machine.memory is not None
     total = kernel.warp_instructions
@@ -69,5 +69,4 @@ def test_what_is_left_of_a_launch_that_is_stopped(name: str) -> None:
     assert not end.left.any()
     places = machine.core.warps // kernel.warps_per_cta
     found = seen.cycles + rest(seen.left, kernel.warps_per_cta, places, machine.core.sub_cores, seen, half)
-    print(name, found, end.cycles, seen.cycles * 4 / 3)
     assert found == pytest.approx(end.cycles, rel=0.1)
