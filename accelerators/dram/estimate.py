@@ -7,8 +7,9 @@ remembered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,9 +41,15 @@ __all__ = ["bounds"]
 
 _MOST = 4096
 """Requests that are looked at; of a longer trace the first, and the result is scaled."""
-_PAGES = ("Open", "OpenAdaptive", "Closed", "ClosedAdaptive")
-_SCHEDULERS = ("Fifo", "FrFcfs", "FrFcfsGrp", "GrpFrFcfs", "GrpFrFcfsWm")
-_BUFFERS = ("Bankwise", "ReadWrite", "Shared")
+_PAGES = {name: i for i, name in enumerate(("Open", "OpenAdaptive", "Closed", "ClosedAdaptive"))}
+_SCHEDULERS = {name: i for i, name in enumerate(("Fifo", "FrFcfs", "FrFcfsGrp", "GrpFrFcfs", "GrpFrFcfsWm"))}
+_BUFFERS = {name: i for i, name in enumerate(("Bankwise", "ReadWrite", "Shared"))}
+_FOUND = (
+    "cycles", "time_s", "mean_latency_s", "bus_share", "arrival_share", "row_share", "turn_share", "owed_share",
+    "refresh_share", "log_latency", "log_ticks_each", "log_in_flight", "energy_j", "edp_js", "power_w",
+    *(f"{part}_share" for part in PARTS),
+)
+"""What is told of a design."""
 
 
 class _Memory(NamedTuple):
@@ -81,28 +88,32 @@ class _Placed(NamedTuple):
 
 def bounds(designs: Sequence[DramDesign], trace: AddressTrace) -> dict[str, np.ndarray]:
     """Return estimates of time, latency and energy, and shares; see `Accelerator.bounds`. nan where addresses are too high."""
-    keys = [_key(design) for design in designs]
-    found: dict[Any, Mapping[str, float]] = {}
-    for key in keys:
-        if key not in found:
-            found[key] = _estimate(trace, *key)
-    names = dict.fromkeys(name for row in found.values() for name in row)
-    distinct = {key: i for i, key in enumerate(found)}
-    place = np.array([distinct[key] for key in keys])
-    return {name: np.array([row.get(name, np.nan) for row in found.values()])[place] for name in names}
+    keys = [_key(*seen) for seen in map(_SEEN, designs)]
+    distinct = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    table = np.array([_estimate(trace, *key) for key in distinct]).reshape(-1, len(_FOUND))
+    there = ~np.isnan(table).all(axis=0)
+    there[_FOUND.index("time_s")] = True
+    place = np.fromiter(map(distinct.__getitem__, keys), np.intp, len(keys))
+    return {name: table[place, column] for column, name in enumerate(_FOUND) if there[column]}
 
 
-def _key(design: DramDesign) -> tuple[_Memory, _Knobs, str, str, bool]:
-    active = 0 if design.arbiter == "Simple" else design.max_active_transactions
-    in_order = "Reorder" in (design.arbiter, design.resp_queue)
-    refresh = design.refresh_policy == "AllBank"
-    knobs = _Knobs(
-        _PAGES.index(design.page_policy), _SCHEDULERS.index(design.scheduler), refresh,
-        design.refresh_max_postponed if refresh else 0, _BUFFERS.index(design.scheduler_buffer),
-        design.request_buffer_size, active, in_order and active > 0,
-    )
-    memory = _Memory(design.device, design.ranks, design.channels, design.mapping)
-    return memory, knobs, design.currents, design.refresh_policy, in_order
+_SEEN = attrgetter(
+    "device", "ranks", "channels", "mapping", "page_policy", "scheduler", "refresh_policy", "refresh_max_postponed",
+    "scheduler_buffer", "request_buffer_size", "arbiter", "max_active_transactions", "resp_queue", "currents",
+)
+
+
+def _key(
+    device: str, ranks: int, channels: int, mapping: str, page: str, scheduler: str, refresh: str, postponed: int,
+    buffer: str, size: int, arbiter: str, active: int, answers: str, currents: str,
+) -> tuple[_Memory, _Knobs, str, str, bool]:
+    """What is to be told of a design, in the order of `_SEEN`: equal for designs that an estimate cannot tell apart."""
+    whole = refresh == "AllBank"
+    limit = 0 if arbiter == "Simple" else active
+    in_order = arbiter == "Reorder" or answers == "Reorder"
+    knobs = _Knobs(_PAGES[page], _SCHEDULERS[scheduler], whole, postponed if whole else 0, _BUFFERS[buffer], size, limit,
+                   in_order and limit > 0)
+    return _Memory(device, ranks, channels, mapping), knobs, currents, refresh, in_order
 
 
 @lru_cache(maxsize=64)
@@ -143,10 +154,11 @@ def _served(trace: AddressTrace, memory: _Memory, knobs: _Knobs) -> np.ndarray |
 @lru_cache(maxsize=65536)
 def _estimate(
     trace: AddressTrace, memory: _Memory, knobs: _Knobs, currents: str, refresh: str, in_order: bool
-) -> Mapping[str, float]:
+) -> tuple[float, ...]:
+    """What is `_FOUND`; nan where that is not known."""
     placed, out = _placed(trace, memory), _served(trace, memory, knobs)
     if placed is None or out is None:
-        return {"time_s": np.nan}
+        return (np.nan,) * len(_FOUND)
     system = placed.system
     device, n = system.device, len(placed.requests[0])
     turns = device.ticks_per_clock
@@ -178,7 +190,7 @@ def _estimate(
         total = sum(parts.values())
         found |= {"energy_j": total, "edp_js": total * found["time_s"], "power_w": total / found["time_s"],
                   **{f"{part}_share": value / total for part, value in parts.items()}}
-    return found
+    return tuple(found.get(name, np.nan) for name in _FOUND)
 
 
 def _energy(

@@ -38,14 +38,14 @@ _SETTINGS: dict[str, Any] = {
 class Forest:
     """The trees of some boosters in one layout that is quick to walk.
 
-    A node is a threshold and one number: the place of its left child, behind which the right one is, and its column. A leaf
-    is a node that leads to itself, so that all rows take as many steps as the tree is deep, without a branch.
+    A node is one number: the place of its left child, behind which the right one is, its column, and its threshold, as an
+    integer that is ordered as the floats are. A leaf is a node that leads to itself, so that all rows take as many steps as
+    the tree is deep, without a branch.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
         """Read LightGBM's text, one for each booster; raises `ValueError` for anything else."""
-        thresholds: list[np.ndarray] = []
-        links: list[np.ndarray] = []
+        nodes: list[np.ndarray] = []
         values: list[np.ndarray] = []
         trees: list[tuple[int, int, int]] = []
         counts: list[int] = []
@@ -58,32 +58,32 @@ class Forest:
             # A forest is the mean of its trees, a booster their sum.
             counts.append(len(blocks) if re.search("^average_output$", text, re.MULTILINE) else 1)
             for block in blocks:
-                threshold, link, value, depth = _tree(block, max(columns))
+                node, value, depth = _tree(block, max(columns))
                 trees.append((at, depth, number))
                 at += len(value)
-                thresholds.append(threshold)
-                links.append(link)
+                nodes.append(node)
                 values.append(value)
         if not trees or len(columns) != 1 or {number for *_, number in trees} != set(range(len(texts))):
             raise ValueError("boosters that do not belong together")
         self.columns, self.boosters = columns.pop(), len(texts)
-        self._threshold, self._link, self._value = (np.concatenate(parts) for parts in (thresholds, links, values))
+        self._node, self._value = np.concatenate(nodes), np.concatenate(values)
         self._trees, self._counts = np.array(trees, np.int64), np.array(counts, float)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return for each row of x, float32 (n, columns), what each booster says, float64 (n, boosters)."""
         if x.shape[1] != self.columns:
             raise ValueError(f"{x.shape[1]} columns; the trees know {self.columns}")
-        rows = -(-max(len(x), 1) // _LANES) * _LANES
-        padded = np.zeros((rows, self.columns), np.float32)
+        groups = -(-max(len(x), 1) // _LANES)
+        padded = np.zeros((groups * _LANES, self.columns), np.float32)
         padded[: len(x)] = x
-        out = np.zeros((rows, self.boosters))
-        _walk(padded, self._threshold, self._link, self._value, self._trees, out)
-        return out[: len(x)] / self._counts
+        lanes = _ordered(padded).reshape(groups, _LANES, self.columns).transpose(0, 2, 1).reshape(groups, -1)
+        out = np.zeros((groups, self.boosters, _LANES))
+        _walk(np.ascontiguousarray(lanes), self._node, self._value, self._trees, out)
+        return out.transpose(0, 2, 1).reshape(-1, self.boosters)[: len(x)] / self._counts
 
 
-def _tree(block: str, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Thresholds, links and values of one tree, by level from its root, and its depth; raises `ValueError`."""
+def _tree(block: str, columns: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Nodes and values of one tree, by level from its root, and its depth; raises `ValueError`."""
     leaf = [float(value) for value in _field(block, "leaf_value").split()]
     split = threshold = left = right = []
     if len(leaf) > 1:
@@ -99,28 +99,35 @@ def _tree(block: str, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     if not all(0 <= column < columns for column in split) or columns > _COLUMNS or 2 * len(leaf) > _COLUMNS:
         raise ValueError("a split on a column that is not there, or a tree that is too large")
     order, depth, level = [0 if split else -1], 0, 1
-    links, limits, values = [], [], []
+    nodes, limits, values = [], [], []
     for place, node in enumerate(order):  # which grows meanwhile
         if place == level:
             depth, level = depth + 1, len(order)
         if node < 0:
-            links.append(place * _COLUMNS)
+            nodes.append(place * _COLUMNS)
             limits.append(np.inf)
             values.append(leaf[~node])
             continue
-        links.append(len(order) * _COLUMNS + split[node])
+        nodes.append(len(order) * _COLUMNS + split[node])
         limits.append(threshold[node])
         values.append(0.0)
         order += [left[node], right[node]]
         if len(order) > 2 * len(leaf) - 1 or not all(-len(leaf) <= child < len(split) for child in order[-2:]):
             raise ValueError("a tree whose nodes do not hang together")
-    return _below(np.array(limits)), np.array(links, np.uint32), np.array(values), depth
+    code = np.where(np.isinf(limits), np.iinfo(np.int32).max, _ordered(_below(np.array(limits))))  # nothing is above a leaf
+    return np.array(nodes, np.uint64) * np.uint64(2**32 * _LANES) | code.view(np.uint32), np.array(values), depth
 
 
 def _below(limits: np.ndarray) -> np.ndarray:
     """The largest float32 that is not above each limit: a float32 is above it if and only if it is above the limit."""
     near = limits.astype(np.float32)
     return np.where(near > limits, np.nextafter(near, np.float32(-np.inf)), near)
+
+
+def _ordered(numbers: np.ndarray) -> np.ndarray:
+    """int32 in the order of float32: those below 0 are written as sign and magnitude, and -0 is 0."""
+    bits = (numbers + np.float32(0)).view(np.int32)
+    return bits ^ ((bits >> 31) & np.int32(2**31 - 1))
 
 
 class Trees:
@@ -204,45 +211,46 @@ def _field(text: str, name: str) -> str:
 
 
 @njit(cache=True, nogil=True)
-def _walk(x, threshold, link, value, trees, out):
-    """Add to out (n, boosters) for each row of x (n, columns) the leaf that it reaches in every tree.
+def _walk(x, node, value, trees, out):
+    """Add to out (n, boosters, 8) for each row of x (n, columns * 8) the leaf that it reaches in every tree.
 
-    trees (n, 3) has the first node, the depth and the booster of each. A block of rows goes through one tree after the other,
-    so that both stay in the cache, and eight rows walk side by side, as one alone mostly waits for memory.
-    n is a multiple of 8.
+    A row of x holds eight rows of the table, column by column, which walk side by side, as one alone mostly waits for memory.
+    trees (m, 3) has the first node, the depth and the booster of each. A block of rows goes through one tree after the
+    other, so that both stay in the cache.
     """
-    block, shift, mask = 128, np.uint64(12), np.uint64(4095)
+    block, child, column, mask = 16, np.uint64(47), np.uint64(32), np.uint64(0x7FFF)
+    # All unsigned, so that no index is checked for its sign.
+    two, three, four, five, six, seven = np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(5), np.uint64(6), np.uint64(7)
+    none, one = np.uint64(0), np.uint64(1)
     for start in range(0, len(x), block):
-        end = min(start + block, len(x))
         for tree in range(len(trees)):
             first, depth, booster = trees[tree]
-            limit, lead, leaf = threshold[first:], link[first:], value[first:]
-            for i in range(start, end, 8):
-                xa, xb, xc, xd = x[i], x[i + 1], x[i + 2], x[i + 3]
-                xe, xf, xg, xh = x[i + 4], x[i + 5], x[i + 6], x[i + 7]
-                a = b = c = d = e = f = g = h = np.uint64(0)  # unsigned, so that no index is checked for its sign
+            lead, leaf = node[first:], value[first:]
+            for i in range(start, min(start + block, len(x))):
+                row, said = x[i], out[i, booster]
+                a = b = c = d = e = f = g = h = none
                 for _ in range(depth):
-                    k = np.uint64(lead[a])
-                    a = (k >> shift) + np.uint64(xa[k & mask] > limit[a])
-                    k = np.uint64(lead[b])
-                    b = (k >> shift) + np.uint64(xb[k & mask] > limit[b])
-                    k = np.uint64(lead[c])
-                    c = (k >> shift) + np.uint64(xc[k & mask] > limit[c])
-                    k = np.uint64(lead[d])
-                    d = (k >> shift) + np.uint64(xd[k & mask] > limit[d])
-                    k = np.uint64(lead[e])
-                    e = (k >> shift) + np.uint64(xe[k & mask] > limit[e])
-                    k = np.uint64(lead[f])
-                    f = (k >> shift) + np.uint64(xf[k & mask] > limit[f])
-                    k = np.uint64(lead[g])
-                    g = (k >> shift) + np.uint64(xg[k & mask] > limit[g])
-                    k = np.uint64(lead[h])
-                    h = (k >> shift) + np.uint64(xh[k & mask] > limit[h])
-                out[i, booster] += leaf[a]
-                out[i + 1, booster] += leaf[b]
-                out[i + 2, booster] += leaf[c]
-                out[i + 3, booster] += leaf[d]
-                out[i + 4, booster] += leaf[e]
-                out[i + 5, booster] += leaf[f]
-                out[i + 6, booster] += leaf[g]
-                out[i + 7, booster] += leaf[h]
+                    k = lead[a]
+                    a = (k >> child) + np.uint64(row[k >> column & mask] > np.int32(k))
+                    k = lead[b]
+                    b = (k >> child) + np.uint64(row[(k >> column & mask) + one] > np.int32(k))
+                    k = lead[c]
+                    c = (k >> child) + np.uint64(row[(k >> column & mask) + two] > np.int32(k))
+                    k = lead[d]
+                    d = (k >> child) + np.uint64(row[(k >> column & mask) + three] > np.int32(k))
+                    k = lead[e]
+                    e = (k >> child) + np.uint64(row[(k >> column & mask) + four] > np.int32(k))
+                    k = lead[f]
+                    f = (k >> child) + np.uint64(row[(k >> column & mask) + five] > np.int32(k))
+                    k = lead[g]
+                    g = (k >> child) + np.uint64(row[(k >> column & mask) + six] > np.int32(k))
+                    k = lead[h]
+                    h = (k >> child) + np.uint64(row[(k >> column & mask) + seven] > np.int32(k))
+                said[0] += leaf[a]
+                said[1] += leaf[b]
+                said[2] += leaf[c]
+                said[3] += leaf[d]
+                said[4] += leaf[e]
+                said[5] += leaf[f]
+                said[6] += leaf[g]
+                said[7] += leaf[h]
