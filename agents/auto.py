@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -166,7 +165,7 @@ class Auto(Remembering):
 
     def _promises(self, order: list[Index]) -> dict[Index, float]:
         """Candidates, and what is to be maximised."""
-        if math.prod(self.space.sizes) <= _WHOLE:
+        if self.space.size <= _WHOLE:
             every = np.array([self.space.unrank(rank) for rank in range(len(self.space))])
             return self._scored(every, {})
         promises = self._scored(self._beginnings(order), {})

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -242,7 +241,7 @@ class Points:
 
     def __init__(self, space: Space, sample: Sample | None = None, shard: Shard | None = None) -> None:
         self._space, shard = space, shard or Shard()
-        size = prod(space.sizes)  # of more points than Python's sequences have, too
+        size = space.size
         everything = sample is None or sample.n >= size
         self._order = None if everything or sample is None else Permutation(size, sample.seed)
         self._places = range(shard.index - 1, size if everything or sample is None else sample.n, shard.count)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from math import prod
 from typing import Any
 
 import typer
@@ -60,7 +59,7 @@ def _accelerators(name: str | None) -> Rows:
         summary = (machine.design.__doc__ or "").strip().partition("\n")[0]
         rows.append({
             "name": machine.name, "parameters": len(machine.design.parameters()),
-            "designs_to_explore": prod(Space(machine.design).sizes), "engines": list(machine.engines),
+            "designs_to_explore": Space(machine.design).size, "engines": list(machine.engines),
             "default_workload": machine.default_workload, "summary": summary,
         })
     return rows, ["name", "designs_to_explore", "engines", "default_workload", "summary"]

@@ -59,8 +59,13 @@ class Space:
         """Number of values of each explored parameter."""
         return tuple(len(listed) for listed in self.values.values())
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """Number of points; `len` is the same, as far as it goes, to 2**63 - 1."""
         return math.prod(self.sizes)
+
+    def __len__(self) -> int:
+        return self.size
 
     def point(self, index: Iterable[int]) -> dict[str, Any]:
         """Return the values at an index; raises `InputError` for a place that is not there, also before the first."""

@@ -22,6 +22,22 @@ if str(PLUGINS) not in sys.path:
     sys.path.append(str(PLUGINS))
 
 
+_FIRST = ("accelerators/systolic", "accelerators/row_stationary", "accelerators/streaming", "agents", "envs", "cli", "pages",
+          "test_")
+_LAST = ("accelerators/", "simulator")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of two processes, which begin with a half each, one compiles the systolic array, the other memories and the GPU."""
+    here = f"{Path(__file__).parent.as_posix()}/"
+
+    def turn(item: pytest.Item) -> int:
+        place = item.path.as_posix().removeprefix(here)
+        return 0 if place.startswith(_FIRST) else 2 if place.startswith(_LAST) else 1
+
+    items.sort(key=turn)
+
+
 def _registered(machine: type[Accelerator], monkeypatch: pytest.MonkeyPatch) -> Accelerator:
     monkeypatch.setitem(registry._registered, machine.name, machine)
     registry._load.cache_clear()

@@ -73,7 +73,7 @@ def test_a_broken_plugin_warns_and_breaks_nothing(tmp_path, body):
         "import cyclescape as cs\n"
         "from cyclescape.simulator import registry\n"
         "assert 'broken' in registry.accelerator_names()\n"
-        "print(cs.simulate(cs.design('systolic'), 'resnet18').ok)\n"
+        "print(cs.simulate(cs.design('row-stationary'), 'alexnet').ok)\n"
         "try: registry.accelerator('broken')\n"
         "except cs.InputError as error: print(error)\n"
     )

@@ -155,6 +155,21 @@ def test_no_store_is_one_line(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_made_by_another_process_in_the_moment_of_opening_it_is_a_store(tmp_path: Path) -> None:
+    class Late(ResultStore):
+        """Reads that the file is empty, whereupon somebody else makes it a store."""
+
+        def _pragma(self, name: str) -> int:
+            said = super()._pragma(name)
+            if name == "application_id" and said == 0:
+                ResultStore(tmp_path).close()
+            return said
+
+    with Late(tmp_path) as store:
+        assert store._pragma("application_id") != 0
+        assert len(list(load(tmp_path).index)) == 0
+
+
 def test_what_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "text" / FILE_NAME
     text.parent.mkdir()

@@ -40,7 +40,6 @@ from ..tables import (
     QUEUE,
     QUEUES,
     READ_DONE,
-    S_START,
     SPACE,
     STORE,
     U_WRITTEN,
@@ -54,6 +53,7 @@ from ..tables import (
 from .barrier import reach_barrier
 from .events import push
 from .jit import jit
+from .twins import same_at
 
 __all__ = ["enqueue", "grant", "next_grant", "schedule"]
 
@@ -131,9 +131,9 @@ def grant(work: Work, state: State, memory: Memory, p: np.ndarray, m: int, t: in
         )
     number = sub[q, QUEUES + Q_COLUMNS * head + Q_NUMBER]
     for twin in range(work.twins.shape[1]):
-        at = work.twins[number, twin, 0] + index - work.warps[number, S_START]
-        if at >= work.twins[number, twin, 1] or stream[at] != k:
-            continue  # it has ended, or gone another way
+        at = same_at(work, number, twin, index)
+        if at < 0:
+            continue
         if work.twins[number, twin, 2] == 0:
             passes += 1 if work.conflicts.shape[0] == 0 else max(1, work.conflicts[at])
         if work.access.shape[0] > 0:

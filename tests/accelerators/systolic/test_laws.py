@@ -34,7 +34,7 @@ def column(results, name):
     return results[..., RESULT.index(name)]
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(workloads(), designs(), st.sampled_from([1, 2, 3, 10]), st.integers(0, 60))
 def test_fixed_tiling_is_never_slower_with_more_bandwidth_or_less_latency(workload, design, times, less):
     """On the SimPy engine, which equals the compiled one: the same plan, better memory."""
@@ -54,7 +54,7 @@ def test_fixed_tiling_is_never_slower_with_more_bandwidth_or_less_latency(worklo
         assert simulate_job(plan, bits, max(1, latency - less)).cycles <= base
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(workloads(), designs(), st.sampled_from(SRAMS), st.integers(2, 5))
 def test_larger_scratchpad_is_never_slower(workload, design, name, times):
     larger = changed(design, **{name: max(1, getattr(design, name)) * times})
@@ -62,7 +62,7 @@ def test_larger_scratchpad_is_never_slower(workload, design, name, times):
     assert large.metrics["cycles"] <= small.metrics["cycles"]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(workloads(), designs(), st.integers(1, 100), st.integers(0, 100))
 def test_better_memory_is_never_slower_with_the_tiler(workload, design, more, less):
     faster = changed(
@@ -73,7 +73,7 @@ def test_better_memory_is_never_slower_with_the_tiler(workload, design, more, le
     assert better.metrics["cycles"] <= base.metrics["cycles"]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(workloads(), designs(memory=("port", "ideal")))
 def test_time_covers_compute_and_traffic_and_parts_sum_to_wholes(workload, design):
     jobs = lower(workload)
@@ -97,7 +97,7 @@ def test_time_covers_compute_and_traffic_and_parts_sum_to_wholes(workload, desig
     assert all(math.isfinite(v) and v >= 0 for v in m.values())
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(workloads(), designs())
 def test_bytes_are_those_of_the_transfers(workload, design):
     """What the plan moves, transfer by transfer, is what the closed form says; and nothing is left out."""
@@ -113,7 +113,7 @@ def test_bytes_are_those_of_the_transfers(workload, design):
         assert row[RESULT.index("ofmap_write_bits")] == (0 if kept else job[field("out_elements")] * out_bits)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(workloads(), designs())
 def test_infinite_bandwidth_gives_the_closed_form(workload, design):
     """Ideal memory: folds x period. A port that moves any tile in a cycle: only latency is left."""
@@ -150,7 +150,7 @@ def test_infinite_bandwidth_gives_the_closed_form(workload, design):
             assert port[0] == computed + (loads + 1 if loads else 0) + 2 * stored
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(workloads(), st.lists(designs(), min_size=2, max_size=5))
 def test_a_batch_is_its_members(workload, batch):
     together = SYSTOLIC.run(batch, workload)
@@ -219,7 +219,7 @@ def batches(batch, limit, whole, most):
             yield from ((tg, p) for p in {1, 2, 4, min(most, tg)} if p <= min(limit, most, tg))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(workloads(), designs(memory=("port", "port", "ideal")), st.sampled_from(
     ["skip_idle", "overlap_drain", "overlap_preload", "mac_stages", "groups_per_fold", "arrays"]))
 def test_an_option_that_hides_work_is_never_slower(workload, design, option):
@@ -231,7 +231,7 @@ def test_an_option_that_hides_work_is_never_slower(workload, design, option):
     assert with_it.metrics["cycles"] <= without.metrics["cycles"]
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(designs(), st.integers(1, 9), *3 * [st.integers(1, 4) | st.integers(1, 30)], st.sampled_from([1, 2, 3, 8]))
 @example(SYSTOLIC.design.make({"rows": 1, "cols": 8, "dataflow": "os", "skip_idle": True, "overlap_drain": True}),
          1, 1, 9, 1, 1)  # the last, narrow column is done before the one before it
@@ -262,7 +262,7 @@ def test_closed_forms_of_a_step_are_those_of_its_folds_one_by_one(design, groups
         assert totals[2] == streamed + listed[-1].done
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(workloads(), designs(memory=("ideal",)), st.sampled_from([(1, 4), (4, 8), (2, 16)]))
 def test_skipping_zeros_is_never_slower_and_moves_no_more_than_its_indices(workload, design, blocks):
     """Each operand once, as ideal memory counts it: what is left out of the weights pays for the indices or is less."""
@@ -281,7 +281,7 @@ def test_skipping_zeros_is_never_slower_and_moves_no_more_than_its_indices(workl
     assert second.metrics["effective_macs"] <= first.metrics["effective_macs"]
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.integers(1, 12), st.sampled_from([(1, 2), (2, 4), (3, 4), (5, 8)]), st.integers(0, 2**32))
 def test_slots_hold_what_true_masks_keep(k, n, sparsity, seed):
     """Prune real weights; store each filter's in as many slots as the machine says; the products are the same."""
@@ -307,7 +307,7 @@ def test_slots_hold_what_true_masks_keep(k, n, sparsity, seed):
     assert (result == inputs @ weights).all()
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(designs(), st.sampled_from([1, 2, 4, 8]), *[st.integers(1, 12)] * 4, *[st.integers(1, 9)] * 4, st.permutations("mnk"))
 def test_several_arrays_do_all_of_the_work_once(design, used, groups, m, n, k, tg, tm, tn, tk, order):
     done = []

@@ -124,13 +124,13 @@ def test_real_networks_fill_the_buffer_but_no_more(name, kib):
         assert min(peaks) > 0.7 * min(kib, 2048) * 8192
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(graphs(), designs(memory=("port", "ideal")), st.sampled_from([0, 1, 1, 2, 3, 8]))
 def test_the_buffer_is_never_overfull_and_nothing_is_lost(workload, design, kib):
     walk(changed(design, activation_sram_kib=kib), workload)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(graphs(), designs(memory=("port", "port", "ideal")), st.sampled_from([0, 1, 1, 2, 8]))
 def test_more_fusion_is_never_slower(workload, design, kib):
     ladder = [changed(design, fusion=fusion, activation_sram_kib=kib) for fusion in FUSIONS]
@@ -138,7 +138,7 @@ def test_more_fusion_is_never_slower(workload, design, kib):
     assert cycles == sorted(cycles, reverse=True)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(graphs(), designs(memory=("port", "port", "ideal")), st.lists(st.integers(0, 9), min_size=2, max_size=4))
 def test_a_larger_buffer_keeps_more_and_is_never_slower(workload, design, sizes):
     ladder = [changed(design, activation_sram_kib=kib) for kib in sorted(sizes)]
@@ -146,7 +146,7 @@ def test_a_larger_buffer_keeps_more_and_is_never_slower(workload, design, sizes)
     assert cycles == sorted(cycles, reverse=True)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(graphs(), designs(memory=("port", "port", "ideal")), st.sampled_from([0, 1, 2, 8]))
 def test_engines_agree_on_graphs(workload, design, kib):
     design = changed(design, activation_sram_kib=kib)
