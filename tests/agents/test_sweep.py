@@ -168,7 +168,7 @@ from roofline import Roofline
 
 if __name__ == "__main__":
     registry.register(Roofline)
-    grid = {"lanes": "all", "fused": "all", "bandwidth": list(range(1, 601))}
+    grid = {"lanes": "all", "fused": "all", "bandwidth": list(range(1, 1501))}
     workload = Workload.model_validate_json(sys.argv[2])
     spec = {"accelerator": "roofline", "workloads": [workload], "grid": grid, "set": {"frequency_mhz": 1000}}
     print("ready", flush=True)
@@ -192,28 +192,28 @@ def test_killed_at_any_instant_and_resumed_it_ends_with_the_same_rows(
 ) -> None:
     rng = random.Random(jobs)
     midway, seen, parents = 0, set[int](), set[int]()
-    for kill in range(5):
+    for kill in range(4):
         process = start(tmp_path, mlp, jobs)
         assert process.stdout is not None
         if kill % 2:  # blindly, perhaps before anything is done; else once rows are coming
             time.sleep(rng.uniform(0, 0.25))
         else:
             for line in process.stdout:
-                if int(line) >= 400 * (1 + kill):
+                if int(line) >= 1000 * (1 + kill):
                     break
             time.sleep(rng.uniform(0, 0.03))
         process.kill()
         process.wait()
         if (tmp_path / "out" / "store.sqlite").exists():
             frame = load(tmp_path / "out")
-            midway += 0 < len(frame) < 8400
+            midway += 0 < len(frame) < 21000
             seen |= set(frame["process"])
         parents.add(process.pid)
     process = start(tmp_path, mlp, jobs)
     out, _ = process.communicate(timeout=60)
-    assert out.split()[-1] == "8400"
+    assert out.split()[-1] == "21000"
     assert midway >= 1
-    grid = {"lanes": "all", "fused": "all", "bandwidth": list(range(1, 601))}
+    grid = {"lanes": "all", "fused": "all", "bandwidth": list(range(1, 1501))}
     spec = {"accelerator": "roofline", "workloads": [mlp], "grid": grid, "set": {"frequency_mhz": 1000}}
     sweep(spec, tmp_path / "undisturbed")
     assert rows(tmp_path / "out") == rows(tmp_path / "undisturbed")
@@ -230,8 +230,8 @@ def test_two_sweeps_at_once_into_one_store(roofline: Accelerator, mlp: Workload,
     for process in both:
         out, _ = process.communicate(timeout=120)
         assert process.returncode == 0
-        assert out.split()[-1] == "8400"
-    grid = {"lanes": "all", "fused": "all", "bandwidth": list(range(1, 601))}
+        assert out.split()[-1] == "21000"
+    grid = {"lanes": "all", "fused": "all", "bandwidth": list(range(1, 1501))}
     spec = {"accelerator": "roofline", "workloads": [mlp], "grid": grid, "set": {"frequency_mhz": 1000}}
     sweep(spec, tmp_path / "undisturbed")
     assert rows(tmp_path / "out") == rows(tmp_path / "undisturbed")
