@@ -29,7 +29,8 @@ class Assisted(Auto):
 
     `Accelerator.bounds` says of thousands of designs about what they cost; where a machine has it, half of `startup` designs
     are simulated at first, half of them its best ones.
-    Gaussian processes forecast the rest, each on the level, or none, that says known designs best. What a store held of
+    Gaussian processes forecast the rest, each on the level, or none, that says known designs best. A design that the closed
+    form cannot tell from a known one counts as often as such designs came out different. What a store held of
     this machine when the study began is learnt from: of other workloads by one level more, of the same workloads as
     designs that are known, the best of which come first.
     """

@@ -188,6 +188,7 @@ class Auto(Remembering):
         if self._doubt:
             deviations = np.maximum(deviations, self._forecast.disagreement(fresh))
         scores = self._gain.of(means[:, self._aim], deviations[:, self._aim]) + self._forecast.feasible(fresh)
+        scores += self._forecast.novelty(fresh)
         return dict(zip(rows, scores.tolist(), strict=True))
 
     def _beginnings(self, order: list[Index]) -> np.ndarray:

@@ -54,6 +54,10 @@ class Forecast:
         self._rows: tuple[np.ndarray, np.ndarray] = (np.empty((0, self._width)), np.empty((0, 0)))
         self._costs = 0
         self._fitted = 0
+        self._alike: set[bytes] = set()
+        """What the first level says of points that are known or under evaluation."""
+        self._differs = 0.0
+        """Logarithm of how often points of which it says the same differ."""
 
     def learn(self, known: Mapping[Index, Outcome], failed: Iterable[Index], pending: Iterable[Index], size: int) -> None:
         """Take outcomes that are ok, the best first, points that fail, the most telling last, and points under evaluation.
@@ -70,6 +74,8 @@ class Forecast:
             self._variants = [[Gaussian(self._width) for _ in bases] for _ in range(targets.shape[1])]
             self.choices = [len(bases) - 1] * targets.shape[1]
             self._models = [variants[-1] for variants in self._variants]
+        expected = list(pending)
+        self._compare(indices, targets, expected)
         bad = list(failed)[-_FAILURES:]
         self._failing = bool(bad)
         some = np.unique(np.linspace(0, len(features) - 1, _SUCCESSES).astype(int))
@@ -88,7 +94,7 @@ class Forecast:
             model.condition(features, target)
         if bad:
             self._valid.condition(places, labels)
-        if expected := list(pending):  # as if they had come out as forecast, so that others are proposed beside them
+        if expected:  # as if they had come out as forecast, so that others are proposed beside them
             there = self._features(expected)
             for model, target in zip(self._models, targets.T, strict=True):
                 model.condition(np.vstack((features, there)), np.concatenate((target, model.predict(there)[0])))
@@ -131,6 +137,31 @@ class Forecast:
         if self._levels is not None:
             sure = np.where(np.isnan(self._levels(places)).any(axis=(0, 2)), _HOPELESS, sure)
         return sure
+
+    def novelty(self, places: np.ndarray) -> np.ndarray:
+        """float64[n]: logarithm of the probability that a point does not come out as one that is known.
+
+        A parameter that does nothing, in some designs or in all, leaves what the first level says the same to the bit. How
+        often such designs came out different nevertheless is counted.
+        """
+        alike = [row in self._alike for row in self._first_of(places)]
+        return np.where(alike, self._differs, 0.0) if alike else np.zeros(len(places))
+
+    def _compare(self, known: list[Index], targets: np.ndarray, expected: list[Index]) -> None:
+        """Count how often points differ of which the first level says the same."""
+        outcomes: dict[bytes, list[bytes]] = {}
+        for row, target in zip(self._first_of(known), targets):
+            outcomes.setdefault(row, []).append(target.tobytes())
+        repeats = sum(len(found) - 1 for found in outcomes.values())
+        different = sum(len(set(found)) - 1 for found in outcomes.values())
+        self._differs = float(np.log((different + 1) / (repeats + 1)))
+        self._alike = {*outcomes, *self._first_of(expected)}
+
+    def _first_of(self, places: Sequence[Index] | np.ndarray) -> list[bytes]:
+        """What the first level says of each point; nothing without a level."""
+        if self._levels is None or not len(places):
+            return []
+        return [row.tobytes() for row in self._levels(np.asarray(places, dtype=int))[0]]
 
     def glance(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation as `costs`, by the levels alone; without one all points of a cost are alike."""

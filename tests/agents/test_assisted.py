@@ -15,9 +15,10 @@ from cyclescape.agents.study import Study
 from cyclescape.errors import Interrupted
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.evaluator import Direct
-from cyclescape.simulator.objective import Objective
+from cyclescape.simulator.objective import Objective, Outcome
 from cyclescape.simulator.problem import Problem
 from cyclescape.simulator.report import Report
+from cyclescape.simulator.space import Space
 from cyclescape.simulator.store import ResultStore
 from cyclescape.traces.operators import Gemm
 from cyclescape.traces.workload import Workload
@@ -94,6 +95,26 @@ def test_a_good_level_is_taken_and_a_bad_one_is_not(roofline: Accelerator, mlp: 
                   for each in (forecast, plain)]
         assert errors[0][0] < 1e-3 < 0.1 * errors[1][0]
         assert errors[0][1] == errors[1][1]
+
+
+@pytest.mark.parametrize(("different", "share"), [(False, 1 / 5), (True, 1)])
+def test_what_a_closed_form_cannot_tell_from_a_known_design_counts_as_often_as_it_differed(
+    roofline: Accelerator, different: bool, share: float
+) -> None:
+    space = Space(roofline.design)
+    places = np.array([space.unrank(rank) for rank in range(len(space))])
+    alike = [places[places[:, 0] == place] for place in range(3)]
+    known = {tuple(row): Outcome((), {}, np.array([which + 0.1 * i * different]), {}, np.zeros(0), None)
+             for which in (0, 1) for i, row in enumerate(alike[which][:3].tolist())}
+    forecast = Forecast(space, np.random.default_rng(0), lambda rows: rows[None, :, :1].astype(float))
+    forecast.learn(known, [], [], len(known))
+    for which, says in ((0, np.log(share)), (1, np.log(share)), (2, 0.0)):
+        assert forecast.novelty(alike[which]) == pytest.approx(says)
+    forecast.learn(known, [], [tuple(alike[2][0].tolist())], len(known))
+    assert forecast.novelty(alike[2]) == pytest.approx(np.log(share)), "one is under evaluation"
+    plain = Forecast(space, np.random.default_rng(0))
+    plain.learn(known, [], [], len(known))
+    assert (plain.novelty(places) == 0).all()
 
 
 def test_what_a_closed_form_rules_out_comes_last(closed: Accelerator, mlp: Workload) -> None:
