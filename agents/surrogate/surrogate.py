@@ -38,8 +38,6 @@ _PARTIAL = ("cycles",)
 """The same, of those that the beginning of a run tells."""
 _EXACT = 1e-9
 _LEAST = 10
-_ENOUGH = 1000
-"""Rows left out at random that are enough to calibrate."""
 
 
 class Prediction(NamedTuple):
@@ -238,25 +236,22 @@ def _calibrate(
     kind: str, x: np.ndarray, y: np.ndarray, group: np.ndarray, *, seed: int, effort: float
 ) -> tuple[Scores, Scores]:
     """Scores of rows left out at random, and of workloads left out whole (the former, if there are fewer than two)."""
-    found = _errors(kind, x, y, folds(group, grouped=False, seed=seed), seed, effort, _ENOUGH)
-    seen = scores_of(found[1], found[2])
+    _, error, deviation = _errors(kind, x, y, folds(group, grouped=False, seed=seed), seed, effort)
+    seen = scores_of(error, deviation)
     if len(np.unique(group)) < 2:
         return seen, seen
-    rows, error, deviation = _errors(kind, x, y, folds(group, grouped=True, seed=seed, count=FOLDS), seed, effort, len(x))
+    rows, error, deviation = _errors(kind, x, y, folds(group, grouped=True, seed=seed, count=FOLDS), seed, effort)
     return seen, scores_of(error, deviation, group[rows])
 
 
 def _errors(
-    kind: str, x: np.ndarray, y: np.ndarray, parts: list[np.ndarray], seed: int, effort: float, enough: int
+    kind: str, x: np.ndarray, y: np.ndarray, parts: list[np.ndarray], seed: int, effort: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows left out, errors and deviations, until there are enough of them."""
-    rows: list[np.ndarray] = []
-    errors: list[np.ndarray] = []
-    deviations: list[np.ndarray] = []
-    for part, mean, deviation in left_out(kind, x, y, parts, seed=seed, effort=effort):
-        rows.append(part)
-        errors.append(mean - y[part])
-        deviations.append(deviation)
-        if sum(map(len, rows)) >= enough:
-            break
-    return np.concatenate(rows), np.concatenate(errors), np.concatenate(deviations)
+    """Rows left out, errors and deviations.
+
+    Of all parts, however many rows there are: models of one kind differ in how sure they say they are, and the one that
+    will answer is yet another.
+    """
+    rows, means, deviations = zip(*left_out(kind, x, y, parts, seed=seed, effort=effort))
+    place = np.concatenate(rows)
+    return place, np.concatenate(means) - y[place], np.concatenate(deviations)

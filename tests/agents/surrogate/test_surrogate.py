@@ -1,11 +1,14 @@
 """What a surrogate answers, refuses and flags."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from cyclescape.agents.surrogate import Samples, Surrogate, draw
 from cyclescape.agents.surrogate.accuracy import FIGURES, cross_validate, figures
+from cyclescape.agents.surrogate.calibration import Scores
 from cyclescape.errors import InputError
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.traces.operators import Gemm
@@ -88,6 +91,19 @@ def test_splits(surrogate: Surrogate, samples: Samples) -> None:
         table = cross_validate(surrogate, samples, grouped=grouped, effort=0.1).table()
         assert [row["rows"] for row in table] == [len(samples)] * 2
         assert all(set(FIGURES) <= row.keys() for row in table)
+
+
+def test_coverage_counts_what_lies_within_intervals_of_small_numbers_too(surrogate: Surrogate, samples: Samples) -> None:
+    """Times and energies are small numbers: 1e-8 of a unit is no tolerance."""
+    sure = Scores(np.full((len(surrogate.metrics), 2), 1e-6), 100)
+    surrogate = replace(surrogate, seen=sure)
+    metrics = {name: samples.metrics[name].copy() for name in surrogate.metrics}
+    for workload, rows in samples.by_workload():
+        said = surrogate.predict([samples.designs[i] for i in rows], workload)
+        for name, true in metrics.items():
+            true[rows] = np.where(rows % 4 == 0, 1.0001 * said.interval(name)[1], said.mean[name])
+    rows = surrogate.score(replace(samples, metrics=metrics))
+    assert [row["coverage_percent"] for row in rows] == [75.0] * len(metrics)
 
 
 def test_figures_are_what_they_are_called() -> None:
