@@ -17,6 +17,7 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from math import prod
 from typing import IO, TYPE_CHECKING, Any
 
@@ -111,7 +112,8 @@ def parse_yaml(text: str, where: str) -> Any:
     import yaml
 
     try:
-        tree = yaml.safe_load(text)
+        loader = _loader()(text)
+        tree = loader.get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -123,6 +125,24 @@ def parse_yaml(text: str, where: str) -> Any:
     except Exception as error:  # what wrong text behind a tag (`!!bool x`) makes of the parser is not to be foreseen
         raise InputError(f"{where}: not YAML: {said(error)}") from None
     return _checked(tree, where)
+
+
+@cache
+def _loader() -> Any:
+    """YAML's safe loader, for which a key that is there twice is an error: the second would silently replace the first."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen: set[Any] = set()
+            for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+                if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                    if (key.tag, key.value) in seen:
+                        raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
+                    seen.add((key.tag, key.value))
+            return super().construct_mapping(node, deep=deep)
+
+    return Loader
 
 
 def parse_toml(text: str, where: str) -> Any:

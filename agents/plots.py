@@ -86,10 +86,8 @@ def pareto_figure(studies: Sequence[Study], *, size: tuple[float, float] = (7.0,
             axes.scatter(points[rest, 0], points[rest, 1], s=16, color=color, alpha=0.35, linewidths=0, zorder=2)
             best = points[front][np.argsort(study.costs[front][:, 0], kind="stable")]
             if len(study.objective.terms) == 2:
-                axes.step(
-                    best[:, 0], best[:, 1], where="post" if study.objective.parsed[1].sign > 0 else "pre",
-                    color=color, linewidth=1.4, zorder=3,
-                )  # fmt: skip
+                # From the best in the first objective on, each member holds until the next, whichever way is better.
+                axes.step(best[:, 0], best[:, 1], where="post", color=color, linewidth=1.4, zorder=3)
             axes.scatter(
                 best[:, 0], best[:, 1], s=34, color=color, edgecolors="white", linewidths=0.7, zorder=4,
                 label=f"front of {agent} ({front.sum()} of {len(study.trials)} designs)",

@@ -81,7 +81,8 @@ class Shard:
         """Whether everything is done."""
         try:
             mark = self.path(out).with_suffix(".json")
-            return bool(parse_json(read_bytes(mark, 1 << 16), str(mark))["sweep"] == digest)
+            told = parse_json(read_bytes(mark, 1 << 16), str(mark))
+            return bool(told["sweep"] == digest) and self.path(out).exists()
         except (InputError, LookupError, TypeError):
             return False
 

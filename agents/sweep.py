@@ -23,7 +23,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import InputError, Interrupted, explain
 from ..reading import read_yaml
@@ -81,6 +81,15 @@ class SweepSpec(BaseModel):
                 given["workloads"] = given.pop("workload")
             if "workloads" in given and not isinstance(given["workloads"], list | tuple):
                 given["workloads"] = [given["workloads"]]
+        return given
+
+    @field_validator("grid", mode="before")
+    @classmethod
+    def _lists(cls, given: Any) -> Any:
+        """Say what a grid is made of, in place of every form that it does not have."""
+        for name, listed in given.items() if isinstance(given, Mapping) else ():
+            if listed != "all" and not isinstance(listed, list | tuple):
+                raise ValueError(f"{name}={listed!r}: accepted: a list of values, or all")
         return given
 
     @classmethod
@@ -175,6 +184,8 @@ def sweep(
     """
     asked = SweepSpec.read(spec)
     mine = Shard.read(shard)
+    if asked.evaluator and (jobs != 1 or cluster):
+        raise InputError(f"evaluator {asked.evaluator!r} of the sweep, and jobs or a cluster: accepted: one of them")
     executor = asked.evaluator or _executor(jobs, cluster)
     machine = find(asked.accelerator)
     workloads = workloads_of(asked.workloads)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from ..simulator.objective import FLOOR, Outcome
+from ..simulator.objective import Outcome
 from ..simulator.problem import Problem
 
 __all__ = ["WORKLOAD_FEATURES", "Observer", "workload_features"]
@@ -24,6 +24,8 @@ those that write, and distinct lines of 64 bytes. Of a kernel trace: instruction
 
 _DECADES = np.array([18.0, 15.0, 15.0, 6.0, 6.0, 9.0, 9.0, 9.0, 12.0])
 _LINE_BITS = 6
+_LEAST = 1e-18
+"""Less than this of a metric is seen as none."""
 _SPAN = 5.0
 """Metrics reach from -1 to 1 over so many decades below and above the default design's."""
 
@@ -112,4 +114,4 @@ class Observer:
         return np.mean([self._log(report.metrics) for report in outcome.reports], axis=0)
 
     def _log(self, metrics: Mapping[str, float]) -> np.ndarray:
-        return np.log10([max(metrics.get(name, 1.0), FLOOR) for name in self._metrics])
+        return np.log10([max(metrics.get(name, 1.0), _LEAST) for name in self._metrics])

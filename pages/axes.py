@@ -79,9 +79,7 @@ def axes_of(collected: Collected, machine: Accelerator | None) -> list[Axis]:
     terms = []
     for i, term in enumerate(question.objective.parsed):
         column = collected.values[:, i]
-        twin = next((m for m in metrics if np.array_equal(m.values, column, equal_nan=True)), None)
-        if twin is not None and not several:
-            metrics.remove(twin)
+        metrics = [metric for metric in metrics if metric.name != term.name]
         text = f"{term.formula.text} over all workloads ({question.objective.aggregate})" if several else ""
         described = about.get(term.name, "") or text
         terms.append(Axis(term.name, quantity(term.name), -term.sign, described, column))

@@ -192,15 +192,19 @@ def _of_studies(asked: dict[str, Asked], trials: pd.DataFrame, evaluations: Eval
 
 
 def _of_sweep(evaluations: Evaluations) -> Gathered:
-    """Take the machine and settings that most rows have, and every workload that it ran."""
+    """Take the machine and settings that most rows have, and the workloads that most of its designs ran."""
     kinds = [(machine, made[-1]) for machine, made in zip(evaluations.accelerators, evaluations.made)]
     (machine, settings), _ = Counter(kinds).most_common(1)[0]
     mine = [row for row, kind in enumerate(kinds) if kind == (machine, settings)]
-    workloads = tuple(dict.fromkeys(evaluations.workloads[row] for row in mine))
     parts: dict[str, dict[tuple[str, str], int]] = {}
     for row in mine:  # of two runs by different versions of the model the later one counts
         parts.setdefault(evaluations.designs[row], {})[evaluations.workloads[row]] = row
-    rows = [tuple(found[w] for w in workloads) for found in parts.values() if len(found) == len(workloads)]
+    (ran, _), *_ = Counter(frozenset(found) for found in parts.values()).most_common()
+    workloads = tuple(w for w in dict.fromkeys(evaluations.workloads[row] for row in mine) if w in ran)
+    rows = [tuple(found[w] for w in workloads) for found in parts.values() if ran <= found.keys()]
+    notes = []
+    if len(rows) < len(parts):
+        notes = [f"{len(parts) - len(rows)} designs are left out: they did not run {', '.join(name for name, _ in workloads)}"]
     designs = [json.loads(evaluations.designs[row[0]]) for row in rows]
     names = dict.fromkeys(name for design in designs for name in design)
     explored = {name: _united((), (design.get(name) for design in designs)) for name in names}
@@ -211,7 +215,7 @@ def _of_sweep(evaluations: Evaluations) -> Gathered:
     if not terms:
         raise InputError("every evaluation of the sweep failed; there is nothing to draw")
     question = Question(machine, workloads, Objective.parse(terms), json.loads(settings), fixed, varied)
-    return question, [Series("the sweep", None, len(rows), "", list(range(len(rows))))], rows
+    return question, [Series("the sweep", None, len(rows), "", list(range(len(rows))), notes)], rows
 
 
 def _united(known: tuple[Any, ...], new: Any) -> tuple[Any, ...]:

@@ -241,9 +241,9 @@ def _kind(series: Any) -> str:
 
 
 def _series(series: Any) -> str:
-    if not series.study:
-        return f"{len(series.designs):,} designs"
-    text = f"{series.agent}, seed {series.seed}, {len(series.designs):,} of {series.budget:,} designs, study {series.study}"
+    text = f"{len(series.designs):,} designs"
+    if series.study:
+        text = f"{series.agent}, seed {series.seed}, {len(series.designs):,} of {series.budget:,} designs, study {series.study}"
     return text + (f"; {'; '.join(series.notes)}" if series.notes else "")
 
 

@@ -51,6 +51,8 @@ class Dataset:
     """By key."""
     studies: dict[str, tuple[str, float | None]] = field(default_factory=dict)
     """What each study was asked for (JSON), and when."""
+    workloads: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By digest, name and operators (JSON) of the networks that ran; traces are known by name and digest only."""
 
     @classmethod
     def read(cls, path: str | Path) -> Dataset:
@@ -83,6 +85,7 @@ class Dataset:
                 known += [proposal for proposal in proposals if proposal[:3] not in {other[:3] for other in known}]
             for study, told in part.studies.items():
                 whole.studies.setdefault(study, told)
+            whole.workloads |= part.workloads
         refuse(differ)
         return whole
 
@@ -125,13 +128,16 @@ class Dataset:
             return store.path
 
     def _records(self) -> Iterator[str]:
-        """The JSON of each row; a study is told in the first row that it proposed."""
+        """The JSON of each row; a study is told in the first row that it proposed, a network in the first that ran it."""
         told: set[str] = set()
+        networks = dict(self.workloads)
         for row in self.rows:
             by = self.proposals.get(row["key"], [])
             new = {p.study: self.studies[p.study] for p in by if p.study in self.studies and p.study not in told}
             told.update(new)
             record = {name: row[name] for name in (*_JSON, "retry_above_s")}
+            if network := networks.pop(row["workload_digest"], None):
+                record["network"] = network
             yield json.dumps(record | {"proposals": by, "studies": new}, separators=(",", ":"))
 
 
@@ -217,6 +223,11 @@ def _add(data: Dataset, flat: dict[str, Any], record: Any) -> None:
         if not isinstance(asked, str) or not isinstance(created, float | None):
             raise ValueError(f"study {study!r}: not text, or no time")
         data.studies[study] = (asked, created)
+    if (network := record.get("network")) is not None:
+        name, operators = network
+        if not isinstance(name, str) or not isinstance(operators, str):
+            raise ValueError("network: not a name and its operators")
+        data.workloads[row["workload_digest"]] = (name, operators)
 
 
 def _compare(path: Path, made: pd.DataFrame, read: pd.DataFrame) -> None:

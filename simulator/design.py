@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache, cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -51,10 +51,19 @@ class Design(BaseModel):
                 hint = did_you_mean(name, known)
                 accepted = ", ".join(known)
                 raise DesignError(f"{name}: unknown parameter{hint} (accepted: {accepted})")
+            if isinstance(merged[name], bool) and not cls.takes_flag(name):
+                raise DesignError(f"{name}={merged[name]!r}: accepted: a number, not yes or no")
         try:
             return cls.model_validate(merged)
         except ValidationError as error:
             raise DesignError(explain(error)) from None
+
+    @classmethod
+    def takes_flag(cls, name: str) -> bool:
+        """Whether True and False are values of a parameter of their own, and not taken for 1 and 0."""
+        annotation = cls.model_fields[name].annotation
+        kinds = get_args(annotation) or (annotation,)
+        return bool in kinds or not {int, float} & {kind for kind in kinds if isinstance(kind, type)}
 
     @cached_property
     def canonical(self) -> str:

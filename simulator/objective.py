@@ -25,8 +25,8 @@ from .report import Report
 
 __all__ = ["FORMULAS", "Objective", "Outcome"]
 
-FLOOR = 1e-18
-"""Smallest value that is told apart from zero when a logarithm is taken (below any metric's resolution)."""
+FLOOR = 1e-60
+"""Smallest value that is told apart from zero when a logarithm is taken: below any product of metrics that means something."""
 
 FAILED = -10.0
 """Reward of a design without numbers: ten decades worse than the reference, finite so that agents learn."""

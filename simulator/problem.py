@@ -37,7 +37,16 @@ def workloads_of(given: Any, load: Callable[[str], Any] | None = None) -> tuple[
     for part in parts:
         if not isinstance(part, str) and not hasattr(part, "digest"):
             raise InputError(f"workload {part!r}: expected a name, a path or a workload")
-    return tuple(load(part) if isinstance(part, str) else part for part in parts)
+    loaded = tuple(load(part) if isinstance(part, str) else part for part in parts)
+    for i, (workload, asked) in enumerate(zip(loaded, parts)):
+        for other, before in zip(loaded[:i], parts):
+            if workload.digest == other.digest:
+                first, second = (given if isinstance(given, str) else given.name for given in (before, asked))
+                what = f"{second!r} is given twice" if first == second else f"{first!r} and {second!r} are the same work"
+                raise InputError(f"workloads: {what} (accepted: each once; weights say what counts more)")
+            if workload.name == other.name:
+                raise InputError(f"workloads: two are called {workload.name!r} (accepted: files of different names)")
+    return loaded
 
 
 def _load(spec: str) -> Any:
@@ -63,6 +72,8 @@ def check_values(design: type[Design], fixed: Mapping[str, Any], values: Mapping
             hint = did_you_mean(name, known)
             raise InputError(f"{name}: unknown parameter{hint} (accepted: {', '.join(known)})")
         for value in listed:
+            if isinstance(value, bool) and not design.takes_flag(name):
+                raise InputError(f"{name}={value!r}: accepted: {known[name].valid}")
             try:
                 design.model_validate({**fixed, name: value})
             except ValidationError as error:

@@ -312,7 +312,15 @@ class ResultStore:
         for trial in self._trials("ORDER BY created_unix_s, study, number, part"):
             told = (*trial[:3], *trial[4:], limits.get(trial.study, ()))
             proposals.setdefault(trial.key, []).append(Proposal._make(told))
-        return Dataset(list(self.rows()), proposals, studies)
+        networks = {digest: (name, operators) for digest, name, operators in self._networks()}
+        return Dataset(list(self.rows()), proposals, studies, networks)
+
+    def _networks(self) -> list[tuple[str, str, str]]:
+        """Digest, name and operators of the networks that are recorded: none in stores of the first version."""
+        with self._explained():
+            if self._pragma("user_version") < 2:
+                return []
+            return self._db.execute("SELECT digest, name, operators FROM workloads").fetchall()
 
     def trials(self, study: str | None = None) -> pd.DataFrame:
         """Who proposed what: study, number, part (the workload's position), key, agent, seed, note."""
@@ -342,14 +350,13 @@ class ResultStore:
             with shard._explained():
                 told = shard._studies(shard._db.execute(_STUDIES).fetchall())
                 studies = [(study, *rest) for study, rest in told.items()]
-                described = shard._pragma("user_version") >= 2
-                workloads = shard._db.execute("SELECT digest, name, operators FROM workloads").fetchall() if described else []
-            return self._take(shard.rows(), trials, studies, workloads, str(other))
+            return self._take(shard.rows(), trials, studies, shard._networks(), str(other))
 
     def take(self, data: Dataset, named: str) -> int:
         """Take over a data set in one transaction; `named` is what an error calls it."""
         studies = [(study, *told) for study, told in data.studies.items()]
-        return self._take(iter(data.rows), data.trials(), studies, (), named)
+        networks = [(digest, *told) for digest, told in data.workloads.items()]
+        return self._take(iter(data.rows), data.trials(), studies, networks, named)
 
     def _take(
         self,

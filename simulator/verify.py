@@ -61,8 +61,8 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether the file is whole and every row that the same sources made came back bit for bit."""
-        return not self.damages and not self.of("differs")
+        """Whether the file is whole, some row of the sample ran, and all that the same sources made came back bit for bit."""
+        return not self.damages and not self.of("differs") and (not self.sample or len(self.of("not run")) < len(self.sample))
 
 
 def verify(
@@ -100,8 +100,9 @@ def _scan(store: ResultStore, found: Verification, sample: int, seed: int) -> li
     wanted = range(found.rows) if sample in (0, found.rows) else None
     places = set(random.Random(seed).sample(range(found.rows), min(sample, found.rows)) if wanted is None else wanted)
     chosen = []
+    names: dict[tuple[str, str], str] = {}
     for place, row in enumerate(store.rows(by_key=True, damaged=True)):
-        what = flaw(row)
+        what = flaw(row) or _contradiction(row)
         if not what and hashlib.sha256("\n".join(row[name] for name in _IDENTITY).encode()).hexdigest() != row["key"]:
             what = "its inputs do not give this key"
         if what:
@@ -109,8 +110,43 @@ def _scan(store: ResultStore, found: Verification, sample: int, seed: int) -> li
                 found.damages.append(one_line(f"row {row['key']}: {what}: they were altered"))
         elif place in places:
             chosen.append(row)
+        names.setdefault((row["workload"], row["workload_digest"]), row["key"])
+    for (name, digest), key in names.items():
+        if what := _misnamed(store, name, digest):
+            found.damages.append(one_line(f"row {key}, and others of its workload: {what}: they were altered"))
+    del found.damages[_DAMAGES:]
     found.orphans = store.orphans()
     return chosen
+
+
+def _contradiction(row: Mapping[str, Any]) -> str:
+    """What a row says of itself that cannot be, if anything."""
+    if row["retry_above_s"] is not None and row["reason"] is None:
+        return "it failed for want of time, and has no reason"
+    if row["surrogate"] and "surrogate" not in json.loads(row["settings"]):
+        return "a learned model answered, and its settings name none"
+    return ""
+
+
+def _misnamed(store: ResultStore, name: str, digest: str) -> str:
+    """What is wrong with a workload's name or record, if anything; a file's name may mean anything."""
+    from ..traces.catalog import load
+
+    text = store.workload(digest)
+    if text is None:
+        return ""
+    try:
+        recorded = Workload.model_validate_json(text)
+    except ValueError as error:
+        return f"what is recorded of {name!r} cannot be read: {said(error)}"
+    if recorded.digest != digest:
+        return f"what is recorded of {name!r} is another network"
+    if recorded.name == name:
+        return ""
+    try:
+        return "" if load(name).digest == digest else f"{name!r} is recorded as {recorded.name!r}"
+    except InputError:
+        return f"{name!r} is recorded as {recorded.name!r}"
 
 
 def _groups(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -53,6 +53,7 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: !!python/name:os.system", "not YAML"),
         ('a: "\\ud800"', "is not text"),
         ("? [a]\n: 1", "not YAML"),
+        ("a: 1\nb: {c: 1,\n  c: 2}", "line 3: not YAML: 'c' is there twice"),
     ],
 )
 def test_yaml_that_stands_for_more_than_plain_values(text: str, words: str) -> None:
@@ -63,6 +64,7 @@ def test_yaml_that_stands_for_more_than_plain_values(text: str, words: str) -> N
 
 def test_plain_trees_come_as_they_are() -> None:
     tree = {"a": [1, 2.5, None, True, "é"], "b": {"c": -(2**63)}}
+    assert parse_yaml("a: &a {c: 1, d: 2}\nb: {<<: *a, c: 3}\n", "f")["b"] == {"c": 3, "d": 2}
     assert parse_yaml("x: &x [1]\ny: *x\n", "f") == {"x": [1], "y": [1]}
     assert parse_json('{"a": [1, 2.5, null, true, "é"], "b": {"c": -9223372036854775808}}', "f") == tree
     assert parse_toml('a = [1]\n[b]\nc = "x"\n', "f") == {"a": [1], "b": {"c": "x"}}

@@ -38,3 +38,15 @@ def test_ticks_of_a_logarithmic_area_are_plain_numbers(roofline, mlp) -> None:
     assert "mm²" in axis.get_label_text()
     for tick, text in zip(axis.get_majorticklocs(), axis.get_majorticklabels()):
         assert float(text.get_text()) == pytest.approx(tick)
+
+
+def test_a_front_is_drawn_no_better_than_it_is(roofline, mlp) -> None:
+    """At any area the line is at the best that a design of at most that area reaches, also of what is maximised."""
+    study = cs.search(roofline, mlp, objective="area_mm2,max:utilization", agent="random", budget=60)
+    (line,) = study.plot().axes[0].lines
+    assert line.get_drawstyle() == "steps-post"
+    area, level = (list(values) for values in line.get_data())
+    assert area == sorted(area)
+    reached = [(t.outcome.values["area_mm2"], t.outcome.values["utilization"]) for t in study.trials if t.outcome.ok]
+    for at, said in zip(area, level):
+        assert said == max(value for other, value in reached if other <= at)

@@ -78,6 +78,8 @@ def test_a_damaged_shard_is_named_and_the_others_are_merged(roofline: Accelerato
     broken.unlink()
     sweep(spec, tmp_path, shard="2/3")
     assert merge_shards(spec, tmp_path).rows == 7
+    broken.unlink()  # its mark says that it was finished
+    assert merge_shards(spec, tmp_path).unfinished == [2]
 
 
 @pytest.mark.parametrize("text", ["", "3", "0/3", "4/3", "1/0", "-1/3", "1/2/3", "a/b", "1/1000000"])

@@ -243,3 +243,29 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    ({"grid": {"lanes": 8}}, "lanes=8: accepted: a list of values, or all"),
+    ({"grid": {"lanes": [True, 8]}}, "lanes=True: accepted: integer"),
+    ({"set": {"bandwidth": True}}, "bandwidth=True: accepted: integer"),
+    ({"evaluator": "direct"}, "accepted: one of them"),
+    ({"workloads": "twice"}, "'mlp' is given twice"),
+])  # fmt: skip
+def test_what_would_be_taken_for_something_else_is_refused(
+    change: dict, says: str, roofline: Accelerator, mlp: Workload, tmp_path: Path
+) -> None:
+    spec = {"accelerator": "roofline", "workloads": [mlp], "grid": {"lanes": [8, 16]}} | change
+    if spec["workloads"] == "twice":
+        spec["workloads"] = [mlp, mlp]
+    with pytest.raises(InputError) as error:
+        sweep(spec, tmp_path / "out", jobs=2)
+    assert says in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_workloads_of_one_name_are_refused(roofline: Accelerator, mlp: Workload, gemv: Workload, tmp_path: Path) -> None:
+    other = gemv.model_copy(update={"name": mlp.name})
+    spec = {"accelerator": "roofline", "workloads": [mlp, other], "grid": {"lanes": [8, 16]}}
+    with pytest.raises(InputError, match="two are called 'mlp'"):
+        sweep(spec, tmp_path)

@@ -317,3 +317,30 @@ def test_what_cannot_be_is_said_in_one_line(tmp_path: Path, two_agents: Path) ->
 def test_objective_names_survive(two_agents: Path) -> None:
     page = check_page(write_study_page(two_agents, objective=Objective.parse("energy_j*time_s**2")))
     assert page.data["axes"][page.data["terms"][0]]["label"] == "energy_j · time_s²"
+
+
+def test_designs_of_a_sweep_that_did_not_run_its_workloads_are_counted(
+    machines: None, mlp: Workload, gemv: Workload, tmp_path: Path
+) -> None:
+    for workload, lanes in ((mlp, [4, 8, 16]), (gemv, [32, 64])):
+        sweep({"accelerator": "roofline", "workloads": [workload], "grid": {"lanes": lanes}}, tmp_path)
+    page = check_page(write_study_page(tmp_path))
+    assert len(page.data["points"]["number"]) == 3
+    assert "2 designs are left out: they did not run mlp" in page.shown
+
+
+@pytest.mark.parametrize(("objective", "others"), [
+    ("latency", ["time_s", "energy_j", "cycles"]), ("energy", ["energy_j", "time_s"]), ("edp", ["energy_j", "time_s"]),
+    ("time_s", ["energy_j", "cycles"]),
+])  # fmt: skip
+def test_no_metric_gives_way_to_an_objective_of_another_name(
+    objective: str, others: list[str], machines: None, mlp: Workload, tmp_path: Path
+) -> None:
+    from cyclescape.agents.search import search
+
+    search("roofline", mlp, objective=objective, agent="random", budget=5, out=tmp_path)
+    page = check_page(write_study_page(tmp_path))
+    names = [axis["name"] for axis in page.data["axes"]]
+    assert names[0] == objective
+    assert len(names) == len(set(names))
+    assert set(others) <= set(names)

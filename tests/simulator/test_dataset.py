@@ -74,6 +74,16 @@ def test_studies_survive_a_file(logged: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(before.history, after.history)
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_networks_survive_a_file_and_a_merge(logged: Path, tmp_path: Path, ending: str, mlp: Workload, gemv: Workload) -> None:
+    file = Dataset.read(logged).write(tmp_path / f"a.{ending}")
+    for sources in ([file], [logged, file]):
+        merged = Dataset.merged(sources).store(tmp_path / f"merged{len(sources)}")
+        assert Dataset.read(merged).workloads.keys() == {mlp.digest, gemv.digest}
+        with ResultStore(merged, readonly=True) as store:
+            assert Workload.model_validate_json(str(store.workload(gemv.digest))) == gemv
+
+
 def test_shards_of_any_kind_are_their_whole(logged: Path, tmp_path: Path) -> None:
     whole = Dataset.read(logged)
     parts = []

@@ -192,3 +192,13 @@ def test_a_reference_only_shifts_the_reward(values: list[float]) -> None:
 def test_bottleneck_counts_all_workloads() -> None:
     reports = [Report(METRICS, {"compute": 5, "memory": 9}), Report(METRICS, {"compute": 7, "memory": 1})]
     assert Objective.parse("edp").outcome(reports).bottleneck == "compute"
+
+
+@pytest.mark.parametrize("aggregate", ["geomean", "sum", "worst"])
+def test_tiny_products_are_told_apart(aggregate: str) -> None:
+    """The energy of a small product by the square of its time is about 1e-24."""
+    objective = Objective.parse("ed2p", aggregate=aggregate)
+    small, smaller = ([report(energy_j=energy, time_s=1e-9)] * 2 for energy in (2e-9, 1e-9))
+    costs = [objective.outcome(reports) for reports in (small, smaller)]
+    assert costs[0].costs[0] - costs[1].costs[0] == pytest.approx(math.log10(2))
+    assert costs[0].values["ed2p"] == pytest.approx(2 * costs[1].values["ed2p"], rel=1e-9, abs=0)

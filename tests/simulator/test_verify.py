@@ -1,3 +1,4 @@
+import hashlib
 import json
 import sqlite3
 from pathlib import Path
@@ -9,6 +10,7 @@ from commands import cyclescape
 from cyclescape.errors import InputError
 from cyclescape.simulator import registry
 from cyclescape.simulator.accelerator import Accelerator
+from cyclescape.simulator.dataset import Dataset
 from cyclescape.simulator.evaluator import make_evaluator
 from cyclescape.simulator.record import TrialRecord
 from cyclescape.simulator.store import FILE_NAME, ResultStore
@@ -115,14 +117,20 @@ def test_what_cannot_run_again_says_why(
 ) -> None:
     with make_evaluator(f"cached:{filled}", faulty, time_limit_s=0.3) as evaluator:
         evaluator.evaluate([{"size": 1, "mode": "hang"}, {"size": 2}], mlp)
-    changed(filled, "UPDATE evaluations SET surrogate=1 WHERE rowid=1")
+    with ResultStore(filled) as store:
+        row = next(iter(store.rows()))
+        settings = '{"engine":"compiled","surrogate":"a file"}'
+        row |= {"settings": settings, "surrogate": 1}
+        identity = (row["accelerator"], row["design"], row["workload_digest"], settings, row["model"])
+        row["key"] = hashlib.sha256("\n".join(identity).encode()).hexdigest()
+        store.take(Dataset([row]), "a surrogate's answer")
     changed(filled, "DELETE FROM workloads WHERE name='gemv'")
     with ResultStore(filled) as store:
         store.put_trials([TrialRecord("s", 0, 0, "0" * 64, "random", 0, None, 0.0)])
     found = verify(filled, sample=0)
     assert found.ok
     assert found.orphans == 1
-    assert outcomes(found) == {"same": 40, "not run": 42}
+    assert outcomes(found) == {"same": 41, "not run": 42}
     notes = {row.note for row in found.of("not run")}
     assert len(notes) == 3
     assert "a learned model answered, not the simulator" in notes
@@ -130,7 +138,28 @@ def test_what_cannot_run_again_says_why(
     assert any(note.startswith("workload 'gemv' is not recorded, and not found by its name:") for note in notes)
     monkeypatch.delitem(registry._registered, "roofline")
     registry._load.cache_clear()
-    assert sum("accelerator 'roofline' is not known" in row.note for row in verify(filled, sample=0).of("not run")) == 80
+    assert sum("accelerator 'roofline' is not known" in row.note for row in verify(filled, sample=0).of("not run")) == 81
+
+
+@pytest.mark.parametrize(("statement", "says"), [
+    ("UPDATE evaluations SET workload='resnet50' WHERE workload='mlp'", "'resnet50' is recorded as 'mlp'"),
+    ("UPDATE workloads SET operators=replace(operators, '256', '257')", "is another network"),
+    ("UPDATE evaluations SET surrogate=1 WHERE rowid=7", "its settings name none"),
+    ("UPDATE evaluations SET retry_above_s=1 WHERE rowid=7", "has no reason"),
+])  # fmt: skip
+def test_what_contradicts_itself_was_altered(statement: str, says: str, filled: Path) -> None:
+    changed(filled, statement)
+    found = verify(filled, sample=0)
+    assert not found.ok
+    assert any(says in line for line in found.damages)
+    assert cyclescape("verify", str(filled), "--sample", "1").returncode == 1
+
+
+def test_a_sample_of_which_nothing_runs_shows_nothing(filled: Path) -> None:
+    changed(filled, "DELETE FROM workloads")
+    found = verify(filled)
+    assert outcomes(found) == {"not run": 80}
+    assert not found.ok
 
 
 def test_a_workload_is_found_by_its_name(tmp_path: Path) -> None:
