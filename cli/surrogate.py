@@ -35,7 +35,7 @@ def fit(
     metric: list[str] = typer.Option([], "--metric", "-m", help="What to learn; time, energy, area, latency if not given."),
     model: str = typer.Option("auto", help="gp, trees, forest, ensemble, or auto for the best on what it did not learn from."),
     prefix: float = typer.Option(None, help="Simulate this share of each run (0.1: a tenth) instead of asking closed forms."),
-    seed: int = typer.Option(0, help="The same seed gives the same surrogate."),
+    seed: int = typer.Option(0, min=0, help="The same seed gives the same surrogate."),
     stale: bool = StaleOption,
     json: bool = JsonOption,
 ) -> None:
@@ -64,7 +64,7 @@ def score(
     data: Path = DataArgument,
     sample: int = typer.Option(None, min=1, help="Instead of DATA: simulate so many designs."),
     workload: list[str] = WorkloadOption,
-    seed: int = typer.Option(1, help="Of --sample, and of the splits."),
+    seed: int = typer.Option(1, min=0, help="Of --sample, and of the splits."),
     splits: bool = typer.Option(True, help="Also learn anew on splits of DATA: rows at random, and whole workloads."),
     plots: Path = typer.Option(None, help="A PNG: parity, errors by workload, calibration, learning curve."),
     stale: bool = StaleOption,
@@ -79,10 +79,17 @@ def score(
     samples = _samples(data, sample, surrogate.machine.name, workload or (known if data is None else []), seed, stale)
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
-    if samples.digest == surrogate.origin.training:
-        notes.append("these are the samples that it learned from: only the splits say how right it is")
-    else:
+    new = sum(key not in surrogate.learned for key in samples.keys)
+    if not new:
+        notes.append("these are samples that it learned from: only the splits say how right it is")
+    elif new < len(samples):
+        notes.append(f"{len(samples) - new} samples that it learned from are left out of its score")
+    if new:
         rows += surrogate.score(samples)
+        if not rows:
+            notes.append("every design was refused, or there are fewer than two")
+        elif refused := rows[0]["refused"]:
+            notes.append(f"{refused} of {new} samples were refused: they lie beyond what it saw")
     found = []
     if splits:
         found.append(cross_validate(surrogate, samples, grouped=False, seed=seed))

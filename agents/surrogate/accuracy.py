@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...errors import InputError
 from .calibration import scores_of
 from .features import Encoder
 from .model import folds, left_out
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES", "CrossValidation", "cross_validate", "figures", "score"]
 
+_LEAST = 10
 FIGURES = ("nrmse_percent", "mape_percent", "median_ape_percent", "p95_ape_percent", "spearman", "coverage_percent")
 
 
@@ -47,7 +49,15 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def score(surrogate: Surrogate, samples: Samples) -> list[dict[str, Any]]:
-    """A row for each metric: the surrogate's answers on samples, as they are. Refused rows are counted, not judged."""
+    """A row for each metric: the surrogate's answers on samples.
+
+    Those that it refuses, or learned from, are counted, not judged. Raises `InputError` where a metric is not above 0.
+    """
+    new = np.array([key not in surrogate.learned for key in samples.keys], bool)
+    known = int((~new).sum())
+    samples = samples.take(np.flatnonzero(new))
+    for name in surrogate.answers:
+        _checked(samples, name)
     truth: dict[str, list[np.ndarray]] = {name: [] for name in surrogate.answers}
     mean: dict[str, list[np.ndarray]] = {name: [] for name in surrogate.answers}
     inside: dict[str, list[np.ndarray]] = {name: [] for name in surrogate.answers}
@@ -70,8 +80,15 @@ def score(surrogate: Surrogate, samples: Samples) -> list[dict[str, Any]]:
         if truth[name] and sum(map(len, truth[name])) > 1:
             parts = (np.concatenate(part[name]) for part in (truth, mean, inside))
             out.append({"split": "model", "metric": name, "rows": sum(map(len, truth[name])), "refused": refused,
-                        "flagged": flagged, **figures(*parts)})
+                        "flagged": flagged, "learned": known, **figures(*parts)})
     return out
+
+
+def _checked(samples: Samples, name: str) -> None:
+    """Raise `InputError` for a metric without a logarithm: nothing could be said of its errors."""
+    values = samples.metrics.get(name)
+    if values is not None and not (np.isfinite(values).all() and (values > 0).all()):
+        raise InputError(f"metric {name}: not above 0 in every sample, so that its errors have no percentage")
 
 
 class CrossValidation:
@@ -116,21 +133,29 @@ class CrossValidation:
 def cross_validate(
     surrogate: Surrogate, samples: Samples, *, grouped: bool, seed: int = 0, effort: float = 1.0
 ) -> CrossValidation:
-    """Leave out a fifth of the rows (grouped: of the workloads) at a time, learn from the rest, and say what is left out.
+    """Leave out a fifth of the designs (grouped: of the workloads) at a time, learn from the rest, and say what is left out.
 
     The kind of model is the surrogate's; its numbers are learned anew. The interval of a row is calibrated on the rows of
     all other folds (grouped: of all other workloads), each left out when it was predicted.
     """
     from .surrogate import bounds_of, columns_of
 
+    if len(samples) < _LEAST:
+        raise InputError(f"{len(samples)} samples: accepted: at least {_LEAST} for splits")
+    names = tuple(name for name in surrogate.metrics if name in samples.metrics)
+    if not names:
+        raise InputError(f"the samples have none of {', '.join(surrogate.metrics)}")
+    for name in names:
+        _checked(samples, name)
     bounds = bounds_of(samples, surrogate.prefix)
     encoder = Encoder.of(samples, bounds, workload_told=surrogate.prefix is not None)
     group = samples.group if surrogate.prefix is None else families(samples)
+    if not encoder.names:
+        raise InputError("every sample has the same design and workload: there is nothing to split")
     x = columns_of(encoder, samples, bounds)
-    names = tuple(name for name in surrogate.metrics if name in samples.metrics)
     scale = np.stack([bounds.get(name, np.ones(len(samples))) for name in names], axis=1)
     y = np.stack([np.log(samples.metrics[name]) for name in names], axis=1) - np.log(scale)
-    parts = folds(group, grouped=grouped, seed=seed)
+    parts = folds(group if grouped else samples.design, seed=seed)
     mean, deviation, part_of = np.empty_like(y), np.empty_like(y), np.empty(len(y), np.int64)
     found = left_out(surrogate.model.name, x, y, parts, seed=seed, effort=effort)
     for number, (rows, said, spread) in enumerate(found):

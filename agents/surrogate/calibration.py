@@ -45,9 +45,12 @@ class Scores:
     def from_json(cls, data: Mapping[str, Any]) -> Scores:
         """The inverse; raises `KeyError`, `TypeError` or `ValueError` for anything else."""
         table = np.array(data["table"], float)
-        if table.ndim != 2 or not np.isfinite(table).all() or (np.diff(table, axis=1) < 0).any():
+        rows = int(data["rows"])
+        if table.ndim != 2 or not table.size or not np.isfinite(table).all() or (np.diff(table, axis=1) < 0).any():
             raise ValueError("scores are no rising quantiles")
-        return cls(table, int(data["rows"]))
+        if rows < 1 or (table < 0).any():
+            raise ValueError("scores below 0, or of no rows")
+        return cls(table, rows)
 
 
 def scores_of(error: np.ndarray, deviation: np.ndarray, group: np.ndarray | None = None) -> Scores:

@@ -1,6 +1,6 @@
 """A deep ensemble (Lakshminarayanan et al., NeurIPS 2017): five small nets, each of which says a mean and a variance.
 
-Trained in torch, all five at once; answered by numpy in float32, for which torch is not needed.
+Trained in torch, all five at once; answered by numpy, for which torch is not needed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...errors import MissingExtraError
+from .columns import in_blocks, scale_of
 
 __all__ = ["Ensemble"]
 
@@ -23,7 +24,7 @@ _BETA = 0.5
 """Errors weigh sigma^(2 beta): between squared errors and the likelihood (Seitzer et al., ICLR 2022)."""
 _MOST_UNITS = 1 << 16
 """Outputs of a layer, of all members together, in a file that is read."""
-_BLOCK = 512
+_BLOCK = 256
 """Rows that are answered at once, so that a layer's outputs stay in the cache."""
 
 
@@ -39,8 +40,8 @@ class Ensemble:
         # The scaling of columns goes into the first layer, all members of which are one product.
         first = a["w1"] / a["x_scale"][None, :, None]
         self._bias1 = (a["b1"][:, 0] - (a["x_mean"] @ first)).reshape(members, 1, width)
-        self._w1 = np.ascontiguousarray(first)
-        self._w2, self._b2, self._w3, self._b3 = a["w2"], a["b2"], a["w3"], a["b3"]
+        self._w1 = first.astype(float)
+        self._w2, self._b2, self._w3, self._b3 = (a[name].astype(float) for name in ("w2", "b2", "w3", "b3"))
         self._y_mean, self._y_scale = np.asarray(arrays["y_mean"], float), np.asarray(arrays["y_scale"], float)
 
     @classmethod
@@ -59,9 +60,10 @@ class Ensemble:
 
     def predict(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return means and standard deviations, float64 (n, m)."""
-        n, m = len(x), len(self._y_mean)
+        asked, m = len(x), len(self._y_mean)
+        x = in_blocks(np.ascontiguousarray(x, float), _BLOCK)
+        n = len(x)
         mean, deviation = np.empty((n, m)), np.empty((n, m))
-        x = np.ascontiguousarray(x, np.float32)
         for start in range(0, n, _BLOCK):
             rows = slice(start, start + _BLOCK)
             hidden = np.matmul(x[rows], self._w1)
@@ -72,11 +74,12 @@ class Ensemble:
             np.maximum(hidden, 0.0, out=hidden)
             out = np.matmul(hidden, self._w3)
             out += self._b3
+            out = out.astype(np.float32).astype(float)  # in which order BLAS adds depends on the place of a row, far below this
             means, variances = out[..., :m], np.exp(np.clip(out[..., m:], -14.0, 6.0))
             centre = means.mean(axis=0)
             mean[rows] = centre
             deviation[rows] = np.sqrt((variances + (means - centre) ** 2).mean(axis=0))
-        return mean * self._y_scale + self._y_mean, deviation * self._y_scale
+        return mean[:asked] * self._y_scale + self._y_mean, deviation[:asked] * self._y_scale
 
     def to_data(self) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, str]]:
         """Return what is to be kept: plain values, arrays, texts."""
@@ -105,7 +108,7 @@ def _sizes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int]:
 def _train(torch: Any, x: np.ndarray, y: np.ndarray, seed: int, effort: float) -> dict[str, np.ndarray]:
     n, d = x.shape
     m = y.shape[1]
-    x_mean, x_scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
+    x_mean, x_scale = x.mean(axis=0), scale_of(x)
     y_mean, y_scale = y.mean(axis=0), np.maximum(y.std(axis=0), 1e-9)
     inputs = torch.tensor((x - x_mean) / x_scale, dtype=torch.float32)
     targets = torch.tensor((y - y_mean) / y_scale, dtype=torch.float32)

@@ -22,6 +22,9 @@ from .statistics import statistics
 
 __all__ = ["Encoded", "Encoder"]
 
+_ENOUGH = 9
+"""Workloads of which the worst is not yet what nine of ten new ones stay below."""
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -148,8 +151,11 @@ class Encoder:
 
     def strange(self, workload: Any) -> str | None:
         """Say what of a workload lies beyond the training set; raises `InputError` if nothing was learned about it."""
-        if workload.digest in self.workloads or self.workload_told:
+        if workload.digest in self.workloads:
             return None
+        if self.workload_told:
+            kinds = {name.partition(":")[0] for name in self.workloads.values()}
+            return _few(len(kinds), "families of workloads")
         known = list(self.workloads.values())
         if not self.work:
             raise InputError(
@@ -162,7 +168,10 @@ class Encoder:
             raise InputError(f"workload {workload.name!r} has no {missing[0]}: {like}")
         beyond = [f"{name}={found.get(name, 0.0):.3g} is beyond {low:.3g}..{high:.3g}"
                   for name, (low, high) in self.work.items() if not low <= found.get(name, 0.0) <= high]
-        return f"workload {workload.name}: {', '.join(beyond)}" if beyond else None
+        said = [f"workload {workload.name}: {', '.join(beyond)}"] if beyond else []
+        if few := _few(len(self.workloads), "workloads"):
+            said.append(few)
+        return "; ".join(said) or None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -179,6 +188,11 @@ class Encoder:
         return cls(dict(data["fixed"]), spans["ordered"], choices, spans["regimes"], spans["work"], workloads, told)
 
 
+def _few(count: int, what: str) -> str | None:
+    """A note, if so many are not enough to say how wide a 90 % interval of a new one is."""
+    return f"a new workload, whose interval rests on {count} {what}" if count < _ENOUGH else None
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -192,4 +206,4 @@ def _real(value: Any) -> float:
 def _span(values: np.ndarray) -> tuple[float, float] | None:
     """The range of a column, or None if it is constant."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    return (low, high) if high - low > 1e-9 * max(1.0, abs(high)) else None
+    return (low, high) if high - low > 1e-9 * max(abs(low), abs(high)) else None

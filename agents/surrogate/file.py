@@ -31,7 +31,7 @@ from .surrogate import Origin, Surrogate
 
 __all__ = ["SCHEMA", "load", "save"]
 
-SCHEMA = 1
+SCHEMA = 2
 _FORMAT = "cyclescape surrogate"
 _HEAD = "surrogate.json"
 _ARRAYS = "arrays.npz"
@@ -54,7 +54,7 @@ def save(surrogate: Surrogate, path: Path) -> Path:
         "exact": surrogate.exact, "bounded": surrogate.bounded, "encoder": surrogate.encoder.to_json(),
         "model": surrogate.model.name,
         "values": values, "seen": surrogate.seen.to_json(), "new": surrogate.new.to_json(), "origin": asdict(surrogate.origin),
-        "prefix": surrogate.prefix,
+        "prefix": surrogate.prefix, "learned": sorted(surrogate.learned),
         "parts": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
     }
     with replaced(path, "a file that can be written") as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
@@ -80,6 +80,7 @@ def load(path: Path, *, stale: bool = False) -> Surrogate:
             machine, metrics, {str(name): float(factor) for name, factor in head["exact"].items()},
             tuple(bool(flag) for flag in head["bounded"]), Encoder.from_json(head["encoder"]), model,
             Scores.from_json(head["seen"]), Scores.from_json(head["new"]), origin, prefix_of(head.get("prefix")),
+            frozenset(str(key) for key in head["learned"]),
         )
         _fits_together(surrogate)
         return surrogate
@@ -139,6 +140,8 @@ def _fits_together(surrogate: Surrogate) -> None:
     shapes = {mean.shape, deviation.shape}
     if sizes != {targets} or shapes != {(3, targets)} or not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
         raise ValueError("its parts do not fit together")
+    if not all(0 < factor < np.inf for factor in surrogate.exact.values()):
+        raise ValueError("a closed form times nothing")
     for name in surrogate.answers:
         if name not in surrogate.machine.metrics:
             raise ValueError(f"{surrogate.machine.name} has no metric {name}")

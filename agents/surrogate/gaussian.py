@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...errors import InputError, MissingExtraError
+from .columns import in_blocks, scale_of
 
 __all__ = ["MOST_SAMPLES", "Gaussian"]
 
@@ -41,9 +42,9 @@ class Gaussian:
             with np.errstate(all="ignore"):
                 scaled = own["x"] / own["length"]
                 own |= {"scaled": scaled, "square": (scaled**2).sum(axis=1)}
-            if not all((np.abs(value) <= np.finfo(np.float32).max).all() for value in own.values()):
-                raise ValueError("numbers beyond those of 32 bits, or a length of zero")
-            self._targets.append({name: value.astype(np.float32) if value.ndim else value for name, value in own.items()})
+            if not all(np.isfinite(value).all() for value in own.values()):
+                raise ValueError("numbers that are not finite, or a length of zero")
+            self._targets.append(own)
             if any(value.shape != (d,) for value in self._shared.values()):
                 raise ValueError("columns and their scaling do not belong together")
         if not self._targets:
@@ -60,7 +61,7 @@ class Gaussian:
         if len(x) > MOST_SAMPLES:
             raise InputError(f"model 'gp': {len(x)} samples (accepted: at most {MOST_SAMPLES}; 'trees', 'ensemble' take more)")
         x = x.astype(float)
-        mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
+        mean, scale = x.mean(axis=0), scale_of(x)
         inputs = (x - mean) / scale
         arrays: dict[str, np.ndarray] = {"x_mean": mean, "x_scale": scale}
         for i, target in enumerate(y.T):
@@ -82,18 +83,19 @@ class Gaussian:
 
     def predict(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return means and standard deviations, float64 (n, m)."""
-        inputs = ((x - self._shared["x_mean"]) / self._shared["x_scale"]).astype(np.float32)
-        mean = np.empty((len(x), len(self._targets)))
+        inputs = (in_blocks(x, _BLOCK) - self._shared["x_mean"]) / self._shared["x_scale"]
+        mean = np.empty((len(inputs), len(self._targets)))
         deviation = np.empty_like(mean)
-        for start in range(0, len(x), _BLOCK):
+        for start in range(0, len(inputs), _BLOCK):
             rows = slice(start, start + _BLOCK)
             for i, own in enumerate(self._targets):
-                near = _matern(inputs[rows] / own["length"], own["scaled"], own["square"]) * np.float32(own["amplitude"])
+                near = _matern(inputs[rows] / own["length"], own["scaled"], own["square"]) * own["amplitude"]
                 explained = np.square(near @ own["root"].T).sum(axis=1)
                 left = np.maximum(own["amplitude"] + own["noise"] - explained, own["noise"])
-                mean[rows, i] = (near @ own["alpha"]) * own["y_scale"] + own["y_mean"]
-                deviation[rows, i] = np.sqrt(np.maximum(left, 1e-12)) * own["y_scale"]
-        return mean, deviation
+                # In which order BLAS adds depends on the place of a row: what that changes lies below 32 bits.
+                mean[rows, i] = (near @ own["alpha"]).astype(np.float32) * own["y_scale"] + own["y_mean"]
+                deviation[rows, i] = np.sqrt(np.maximum(left, 1e-12)).astype(np.float32) * own["y_scale"]
+        return mean[: len(x)], deviation[: len(x)]
 
     def to_data(self) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, str]]:
         """Return what is to be kept: plain values, arrays, texts."""
@@ -118,7 +120,10 @@ def _optimiser(steps: int) -> Any:
 
 
 def _matern(scaled: np.ndarray, known: np.ndarray, square: np.ndarray) -> np.ndarray:
-    """The kernel between rows of `scaled` (n, d) and `known` (k, d), float32 (n, k)."""
+    """The kernel between rows of `scaled` (n, d) and `known` (k, d), float64 (n, k).
+
+    What is left of the variance is a small difference of large numbers, for which 32 bits do not do.
+    """
     distance = np.square(scaled).sum(axis=1)[:, None] + square - 2.0 * (scaled @ known.T)
-    distance = np.sqrt(5.0 * np.maximum(distance, 0.0), dtype=np.float32)
+    distance = np.sqrt(5.0 * np.maximum(distance, 0.0))
     return np.asarray((1.0 + distance + np.square(distance) / 3.0) * np.exp(-distance))

@@ -59,13 +59,13 @@ def candidates(n: int) -> list[str]:
     return here
 
 
-def folds(group: np.ndarray, *, grouped: bool, seed: int, count: int = FOLDS) -> list[np.ndarray]:
-    """Return the rows left out in each fold: a share of them at random, or those of a share of the workloads."""
-    rng = np.random.default_rng(seed)
-    if not grouped:
-        return [np.sort(part) for part in np.array_split(rng.permutation(len(group)), min(count, len(group)))]
-    numbers = rng.permutation(np.unique(group))
-    return [np.flatnonzero(np.isin(group, part)) for part in np.array_split(numbers, min(count, len(numbers)))]
+def folds(owner: np.ndarray, *, seed: int, count: int = FOLDS) -> list[np.ndarray]:
+    """Return the rows left out in each fold, int64[n] saying whose each row is: those of a share of the owners, at random.
+
+    An owner is a workload, or a design, which may have run several: what it did on one tells of the others.
+    """
+    numbers = np.random.default_rng(seed).permutation(np.unique(owner))
+    return [np.flatnonzero(np.isin(owner, part)) for part in np.array_split(numbers, min(count, len(numbers)))]
 
 
 def left_out(
@@ -79,17 +79,17 @@ def left_out(
 
 
 def choose(
-    x: np.ndarray, y: np.ndarray, group: np.ndarray, *, seed: int, effort: float = 1.0,
+    x: np.ndarray, y: np.ndarray, group: np.ndarray, design: np.ndarray, *, seed: int, effort: float = 1.0,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[str, dict[str, float]]:
-    """Return the kind with the smallest error on rows left out (whole workloads if there are several), and the errors.
+    """Return the kind with the smallest error on designs left out (whole workloads if there are several), and the errors.
 
     The error is the mean of |log error| over that of answering with the mean, and over targets.
     """
     kinds = candidates(len(x))
     if len(kinds) == 1:
         return kinds[0], {}
-    parts = folds(group, grouped=len(np.unique(group)) >= FOLDS, seed=seed)[:_TRIALS]
+    parts = folds(group if len(np.unique(group)) >= FOLDS else design, seed=seed)[:_TRIALS]
     base = np.maximum(np.abs(y - y.mean(axis=0)).mean(axis=0), 1e-12)
     errors: dict[str, float] = {}
     for kind in kinds:

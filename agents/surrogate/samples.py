@@ -26,6 +26,7 @@ from ...traces.catalog import load
 
 __all__ = ["Samples", "draw", "read_samples"]
 
+_DESIGNS = 5
 _TRIES = 50
 """Points drawn for each design that is wanted, before a space is taken to hold too few valid ones."""
 _BATCH = 256
@@ -62,6 +63,19 @@ class Samples:
             digest.update(name.encode() + np.ascontiguousarray(self.metrics[name]).tobytes())
         return digest.hexdigest()
 
+    @property
+    def design(self) -> np.ndarray:
+        """int64[n]: which design, from 0; of fewer than five designs each row counts as one."""
+        numbers: dict[str, int] = {}
+        found = [numbers.setdefault(design.canonical, len(numbers)) for design in self.designs]
+        return np.array(found if len(numbers) >= _DESIGNS else range(len(found)), np.int64)
+
+    @property
+    def keys(self) -> list[str]:
+        """What tells each row from all others, in 16 digits: its design and its workload."""
+        said = (f"{design.canonical}{self.workloads[group].digest}" for design, group in zip(self.designs, self.group))
+        return [hashlib.sha256(text.encode()).hexdigest()[:16] for text in said]
+
     def by_workload(self) -> Iterator[tuple[Any, np.ndarray]]:
         """Yield each workload with the rows that ran it."""
         for number, workload in enumerate(self.workloads):
@@ -71,7 +85,15 @@ class Samples:
 
     @classmethod
     def of(cls, machine: Accelerator, rows: Sequence[tuple[Design, Any, Mapping[str, float]]]) -> Samples:
-        """Gather (design, workload, metrics) triples; workloads with the same work are one."""
+        """Gather (design, workload, metrics) triples; workloads with the same work are one.
+
+        Of several with one design and workload (by two engines, say) the first counts: else what was learned from would be
+        there again where it is judged.
+        """
+        once: dict[tuple[str, str], tuple[Design, Any, Mapping[str, float]]] = {}
+        for row in rows:
+            once.setdefault((row[0].canonical, row[1].digest), row)
+        rows = list(once.values())
         numbers: dict[str, int] = {}
         workloads: list[Any] = []
         for _, workload, _ in rows:
@@ -89,9 +111,10 @@ def draw(
     machine: Accelerator | str, workloads: Sequence[Any], n: int, *, seed: int = 0,
     fixed: Mapping[str, Any] | None = None, values: Mapping[str, Sequence[Any]] | None = None,
 ) -> Samples:
-    """Simulate n designs drawn uniformly from the explored space, the workloads in turn.
+    """Simulate n designs drawn uniformly from the explored space without repeats, the workloads in turn.
 
-    Designs that break a rule, or cannot run their workload, are drawn anew. Raises `InputError` if there are too few.
+    Designs that break a rule, or cannot run their workload, are drawn anew. Fewer than n come from a space that holds no
+    more; raises `InputError` if hardly any can run.
     """
     machine = find(machine) if isinstance(machine, str) else machine
     if n < 1:
@@ -103,14 +126,18 @@ def draw(
     rows: list[tuple[Design, Any, Mapping[str, float]]] = []
     for number, workload in enumerate(loaded):
         wanted = n // len(loaded) + (number < n % len(loaded))
-        found, tries = 0, 0
+        found, tries, seen = 0, 0, set[str]()
         while found < wanted:
-            batch = _valid(space, rng, min(_BATCH, wanted - found))
-            tries += len(batch)
+            drawn = _valid(space, rng, min(_BATCH, wanted - found))
+            tries += len(drawn)
+            batch = list({d.canonical: d for d in drawn if d.canonical not in seen}.values())
+            seen |= {d.canonical for d in batch}
             for design, report in zip(batch, run_batch(machine, batch, workload, machine.engines[0]), strict=True):
                 if report.ok:
                     rows.append((design, workload, report.metrics))
                     found += 1
+            if tries > _TRIES * wanted and len(seen) < tries / 2 and found:
+                break  # hardly anything is new any more
             if tries > _TRIES * wanted:
                 raise InputError(f"{machine.name} on {workload.name}: {found} of {tries} designs drawn could run it; too few")
     return Samples.of(machine, rows)

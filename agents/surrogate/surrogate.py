@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from ...errors import InputError
 from ...simulator.accelerator import Accelerator
@@ -26,7 +27,7 @@ from ...simulator.report import version
 from ...simulator.sources import model_digest
 from .calibration import NORMAL_90, Scores, scores_of
 from .features import Encoder
-from .model import FOLDS, Model, choose, folds, left_out, model_class
+from .model import Model, choose, folds, left_out, model_class
 from .partial import closed_forms, families, prefix_of
 from .samples import Samples
 
@@ -37,6 +38,8 @@ _DEFAULT = ("time_s", "energy_j", "area_mm2", "mean_latency_s")
 _PARTIAL = ("cycles",)
 """The same, of those that the beginning of a run tells."""
 _EXACT = 1e-9
+_SURE = 100
+"""A closed form is taken to be right if it is so in that many samples: of ten it may be right by chance."""
 _LEAST = 10
 
 
@@ -96,6 +99,8 @@ class Surrogate:
     origin: Origin
     prefix: float | None = None
     """Share of each run that is simulated before an answer; None: closed forms are asked instead."""
+    learned: frozenset[str] = frozenset()
+    """Keys of the samples that it learned from; see `Samples.keys`."""
 
     @classmethod
     def fit(
@@ -121,7 +126,8 @@ class Surrogate:
         if not encoder.names:
             raise InputError("every sample has the same design and workload: there is nothing to learn")
         target = {name: np.log(samples.metrics[name] / bounds.get(name, 1.0)) for name in names}
-        exact = {name: float(np.exp(np.median(y))) for name, y in target.items() if name in bounds and np.ptp(y) < _EXACT}
+        exact = {name: float(np.exp(np.median(y))) for name, y in target.items()
+                 if name in bounds and np.ptp(y) < _EXACT and len(samples) >= _SURE}
         learned = tuple(name for name in names if name not in exact)
         if not learned:
             exactly = f"the closed form of {samples.machine.name} is exact"
@@ -132,15 +138,15 @@ class Surrogate:
         # Products are small: threads would wait for each other, and how many there are must not change a bit.
         with threadpool_limits(1, user_api="blas"):
             if model == "auto":
-                model, tried = choose(x, y, group, seed=seed, effort=effort, say=say)
+                model, tried = choose(x, y, group, samples.design, seed=seed, effort=effort, say=say)
             say(f"calibrating {model}")
-            seen, new = _calibrate(model, x, y, group, seed=seed, effort=effort)
+            seen, new = _calibrate(model, x, y, group, samples.design, seed=seed, effort=effort)
             say(f"learning {model}")
             fitted = model_class(model).fit(x, y, seed=seed, effort=effort)
         machine = samples.machine
         origin = Origin(len(samples), samples.digest, model_digest(type(machine)), version(), seed, tried)
         bounded = tuple(name in bounds for name in learned)
-        return cls(machine, learned, exact, bounded, encoder, fitted, seen, new, origin, prefix)
+        return cls(machine, learned, exact, bounded, encoder, fitted, seen, new, origin, prefix, frozenset(samples.keys))
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -155,7 +161,8 @@ class Surrogate:
         self.machine.check(workload)
         bounds = closed_forms(self.machine, designs, workload, self.prefix)
         encoded = self.encoder.encode(self.machine, designs, workload, bounds)
-        logs, deviation = self.model.predict(encoded.columns)
+        with _blas().limit(limits=1, user_api="blas"):  # so that no bit depends on how many there are
+            logs, deviation = self.model.predict(encoded.columns)
         scores = self.seen if workload.digest in self.encoder.workloads else self.new
         deviation = deviation * (scores.quantile(0.9) / NORMAL_90)
         refused = np.array([reason is not None for reason in encoded.refused])
@@ -171,7 +178,7 @@ class Surrogate:
         return Prediction(mean, std, encoded.refused, encoded.notes)
 
     def score(self, samples: Samples) -> list[dict[str, Any]]:
-        """Compare with samples that it did not learn from: a row of figures for each metric, see `accuracy`."""
+        """Compare with those samples that it did not learn from: a row of figures for each metric, see `accuracy`."""
         from .accuracy import score
 
         return score(self, samples)
@@ -191,6 +198,11 @@ class Surrogate:
         from .file import load
 
         return load(Path(path), stale=stale)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def bounds_of(samples: Samples, prefix: float | None = None) -> dict[str, np.ndarray]:
@@ -233,14 +245,14 @@ def _learnable(samples: Samples, name: str) -> bool:
 
 
 def _calibrate(
-    kind: str, x: np.ndarray, y: np.ndarray, group: np.ndarray, *, seed: int, effort: float
+    kind: str, x: np.ndarray, y: np.ndarray, group: np.ndarray, design: np.ndarray, *, seed: int, effort: float
 ) -> tuple[Scores, Scores]:
-    """Scores of rows left out at random, and of workloads left out whole (the former, if there are fewer than two)."""
-    _, error, deviation = _errors(kind, x, y, folds(group, grouped=False, seed=seed), seed, effort)
+    """Scores of designs left out at random, and of workloads left out whole (the former, if there are fewer than two)."""
+    _, error, deviation = _errors(kind, x, y, folds(design, seed=seed), seed, effort)
     seen = scores_of(error, deviation)
     if len(np.unique(group)) < 2:
         return seen, seen
-    rows, error, deviation = _errors(kind, x, y, folds(group, grouped=True, seed=seed, count=FOLDS), seed, effort)
+    rows, error, deviation = _errors(kind, x, y, folds(group, seed=seed), seed, effort)
     return seen, scores_of(error, deviation, group[rows])
 
 

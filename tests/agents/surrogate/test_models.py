@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from cyclescape.agents.surrogate import bench
 from cyclescape.agents.surrogate.calibration import Scores, scores_of
+from cyclescape.agents.surrogate.gaussian import Gaussian
 from cyclescape.agents.surrogate.model import MODELS, folds
 from cyclescape.agents.surrogate.trees import Forest, RandomForest, Trees
 
@@ -98,7 +99,7 @@ def test_trees_by_hand() -> None:
 @pytest.mark.parametrize(("kind", "name", "change"), [
     ("gp", "y_mean0", lambda array: array.reshape(1)), ("gp", "alpha0", lambda array: array[..., None]),
     ("gp", "x_scale", lambda array: array[:1]), ("gp", "x0", lambda array: array.ravel()),
-    ("gp", "x0", lambda array: array * 1e30), ("gp", "length0", lambda array: 0 * array),
+    ("gp", "x0", lambda array: array * 1e300), ("gp", "length0", lambda array: 0 * array),
     ("ensemble", "w3", lambda array: array[..., None]), ("ensemble", "y_mean", lambda array: array[None]),
     ("ensemble", "b2", lambda array: np.repeat(array, 2, axis=1)),
     ("ensemble", "w1", lambda array: np.zeros((1 << 20, 1, 1), np.float32)),
@@ -132,11 +133,10 @@ def test_every_group_counts_the_same() -> None:
     assert scores_of(error, np.ones_like(error), group).quantile(0.8) > 0.9
 
 
-def test_folds_leave_out_every_row_once_and_whole_workloads() -> None:
+def test_folds_leave_out_every_row_once_and_whole_owners() -> None:
     group = np.repeat(np.arange(7), 10)
-    for grouped in (False, True):
-        parts = folds(group, grouped=grouped, seed=0)
-        assert sorted(np.concatenate(parts)) == list(range(70))
+    parts = folds(group, seed=0)
+    assert sorted(np.concatenate(parts)) == list(range(70))
     assert all(len(set(group[part]) & set(group[np.setdiff1d(np.arange(70), part)])) == 0 for part in parts)
 
 
@@ -149,3 +149,39 @@ def test_the_benchmark_multiplies_by_one_thread(monkeypatch: pytest.MonkeyPatch)
     with threadpool_limits(2, user_api="blas"):
         assert list(bench.bench()) == [{1}, {1}]
         assert next(threads()) == {2}
+
+
+@pytest.mark.parametrize("noise", [1e-4, 0.0])
+def test_the_process_answers_what_the_library_answers(noise: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a smooth function the variance that is left is a millionth of the amplitude."""
+    library = pytest.importorskip("sklearn.gaussian_process")
+    fitted: list[Any] = []
+
+    class Kept(library.GaussianProcessRegressor):
+        def fit(self, x: np.ndarray, y: np.ndarray) -> Any:
+            fitted.append(self)
+            return super().fit(x, y)
+
+    monkeypatch.setattr(library, "GaussianProcessRegressor", Kept)
+    rng = np.random.default_rng(0)
+    x = rng.random((150, 3)).astype(np.float32)
+    y = (3.0 * x[:, :1] + np.sin(4.0 * x[:, 1:2]) + noise * rng.normal(size=(150, 1))).astype(float)
+    model, new = Gaussian.fit(x, y, seed=0), rng.random((60, 3)).astype(np.float32)
+    mean, deviation = model.predict(new)
+    inputs = (new - x.astype(float).mean(axis=0)) / x.astype(float).std(axis=0)
+    said, doubt = fitted[0].predict(inputs, return_std=True)
+    assert mean[:, 0] == pytest.approx(said * y.std() + y.mean(), rel=1e-6, abs=3e-7)
+    assert deviation[:, 0] == pytest.approx(doubt * y.std(), rel=0.02)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_an_answer_does_not_depend_on_how_many_are_asked_for(kind: str) -> None:
+    pytest.importorskip({"gp": "sklearn", "ensemble": "torch"}.get(kind, "lightgbm"))
+    x, y = problem(90)
+    model = MODELS[kind].fit(x, y, seed=0, effort=0.05)
+    many = np.random.default_rng(1).random((1300, x.shape[1])).astype(np.float32)
+    together = model.predict(many)
+    for start, count in ((0, 1), (511, 3), (700, 37), (1299, 1)):
+        alone = model.predict(many[start : start + count])
+        for one, all_of_them in zip(alone, together):
+            assert np.array_equal(one, all_of_them[start : start + count])

@@ -9,6 +9,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from cyclescape.agents.surrogate import Samples, Surrogate, draw
 from cyclescape.agents.surrogate.accuracy import FIGURES, cross_validate, figures
 from cyclescape.agents.surrogate.calibration import Scores
+from cyclescape.agents.surrogate.features import _span
+from cyclescape.agents.surrogate.model import folds
 from cyclescape.errors import InputError
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.traces.operators import Gemm
@@ -77,7 +79,7 @@ def test_a_closed_form_that_is_right_is_the_answer(
         return {"area_mm2": np.array(exact), "lanes_share": np.array([d.lanes / 256 for d in designs])}
 
     monkeypatch.setattr(type(roofline), "bounds", bounds)
-    learned = Surrogate.fit(draw(roofline, [mlp], 60), model="trees", effort=0.05)
+    learned = Surrogate.fit(draw(roofline, [mlp], 120), model="trees", effort=0.05)
     assert set(learned.exact) == {"area_mm2"}
     assert "lanes_share" in learned.encoder.names
     design = roofline.design.make({"lanes": 32, "bandwidth": 4})
@@ -96,7 +98,7 @@ def test_splits(surrogate: Surrogate, samples: Samples) -> None:
 def test_coverage_counts_what_lies_within_intervals_of_small_numbers_too(surrogate: Surrogate, samples: Samples) -> None:
     """Times and energies are small numbers: 1e-8 of a unit is no tolerance."""
     sure = Scores(np.full((len(surrogate.metrics), 2), 1e-6), 100)
-    surrogate = replace(surrogate, seen=sure)
+    surrogate = replace(surrogate, seen=sure, learned=frozenset())
     metrics = {name: samples.metrics[name].copy() for name in surrogate.metrics}
     for workload, rows in samples.by_workload():
         said = surrogate.predict([samples.designs[i] for i in rows], workload)
@@ -124,3 +126,66 @@ def test_wrong_arguments(samples: Samples, arguments: dict, says: str) -> None:
         Surrogate.fit(samples, **arguments)
     with pytest.raises(InputError, match="3 samples"):
         Surrogate.fit(samples.take(np.arange(3)))
+
+
+def test_what_was_learned_from_is_not_judged(surrogate: Surrogate, samples: Samples, roofline: Accelerator) -> None:
+    assert surrogate.score(samples) == []
+    space = {"fixed": {"frequency_mhz": 500}, "values": {"lanes": (4, 8, 16, 32, 64)}}
+    fresh = draw(roofline, list(samples.workloads), 90, seed=9, **space)
+    new = [key not in surrogate.learned for key in fresh.keys]
+    assert 0 < sum(new) < len(fresh)
+    for row in surrogate.score(fresh):
+        assert (row["rows"], row["learned"]) == (sum(new), len(fresh) - sum(new))
+
+
+def test_samples_have_each_design_and_workload_once(roofline: Accelerator, mlp: Workload) -> None:
+    small = {"fixed": {"frequency_mhz": 500, "fused": True}, "values": {"lanes": (4, 8, 16), "bandwidth": (1, 2, 4, 8)}}
+    drawn = draw(roofline, [mlp], 30, **small)
+    assert len(drawn) == len(set(drawn.keys)) == 12
+    rows = [(design, mlp, {"cycles": float(i)}) for i, design in enumerate((*drawn.designs, *drawn.designs))]
+    assert Samples.of(roofline, rows).metrics["cycles"].tolist() == [float(i) for i in range(12)]
+
+
+def test_a_design_is_left_out_of_training_on_every_workload(samples: Samples) -> None:
+    for part in folds(samples.design, seed=0):
+        left = {samples.designs[i].canonical for i in part}
+        assert not left & {samples.designs[i].canonical for i in set(range(len(samples))) - set(part.tolist())}
+
+
+def test_a_column_counts_whatever_its_unit() -> None:
+    for unit in (1e-12, 1.0, 1e12):
+        assert _span(unit * np.array([1.0, 2.0])) == (unit, 2 * unit)
+        assert _span(unit * np.array([1.0, 1.0 + 1e-12])) is None
+
+
+def test_a_closed_form_that_is_right_ten_times_is_not_yet_taken_to_be_exact(
+    roofline: Accelerator, mlp: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("lightgbm")
+
+    def bounds(self: Accelerator, designs: list, workload: Workload) -> dict[str, np.ndarray]:
+        return {"area_mm2": np.array([0.02 * d.lanes + 0.1 * d.bandwidth + 1.5 * d.fused for d in designs])}
+
+    monkeypatch.setattr(type(roofline), "bounds", bounds)
+    learned = Surrogate.fit(draw(roofline, [mlp], 20), ["area_mm2"], model="trees", effort=0.05)
+    assert not learned.exact
+    said = learned.predict([roofline.design()], mlp)
+    assert said.mean["area_mm2"][0] == pytest.approx(roofline.run([roofline.design()], mlp)[0].metrics["area_mm2"], rel=1e-4)
+
+
+def test_an_interval_for_new_workloads_that_rests_on_few_is_flagged(surrogate: Surrogate, roofline: Accelerator) -> None:
+    other = Workload(name="other", operators=(Gemm(name="a", m=32, n=300, k=400),))
+    design = roofline.design.make({"lanes": 8, "frequency_mhz": 500})
+    assert "a new workload, whose interval rests on 2 workloads" in str(surrogate.predict([design], other).notes[0])
+
+
+def test_numbers_that_have_no_percentage_are_refused(surrogate: Surrogate, roofline: Accelerator, samples: Samples) -> None:
+    space = {"fixed": {"frequency_mhz": 500}, "values": {"lanes": (4, 8, 16, 32, 64)}}
+    fresh = draw(roofline, list(samples.workloads), 60, seed=9, **space)
+    for bad in (0.0, np.nan):
+        metrics = dict(fresh.metrics) | {"time_s": np.full(len(fresh), bad)}
+        for judge in (surrogate.score, lambda s: cross_validate(surrogate, s, grouped=False)):
+            with pytest.raises(InputError, match="time_s: not above 0"):
+                judge(replace(fresh, metrics=metrics))
+    with pytest.raises(InputError, match="4 samples: accepted: at least 10 for splits"):
+        cross_validate(surrogate, fresh.take(np.arange(4)), grouped=False)
