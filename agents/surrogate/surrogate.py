@@ -41,6 +41,8 @@ _EXACT = 1e-9
 _SURE = 100
 """A closed form is taken to be right if it is so in that many samples: of ten it may be right by chance."""
 _LEAST = 10
+_MANY, _PARTS = 2000, 10
+"""Of so many designs one in ten is kept, to see how sure the model itself may be; of fewer, models of parts show it."""
 
 
 class Prediction(NamedTuple):
@@ -139,10 +141,18 @@ class Surrogate:
         with threadpool_limits(1, user_api="blas"):
             if model == "auto":
                 model, tried = choose(x, y, group, samples.design, seed=seed, effort=effort, say=say)
-            say(f"calibrating {model}")
-            seen, new = _calibrate(model, x, y, group, samples.design, seed=seed, effort=effort)
             say(f"learning {model}")
-            fitted = model_class(model).fit(x, y, seed=seed, effort=effort)
+            design = samples.design
+            held = folds(design, seed=seed, count=_PARTS)[0] if len(np.unique(design)) >= _MANY else np.zeros(0, np.int64)
+            rest = np.setdiff1d(np.arange(len(x)), held)
+            fitted = model_class(model).fit(x[rest], y[rest], seed=seed, effort=effort)
+            say(f"calibrating {model}")
+            if len(held):
+                mean, deviation = fitted.predict(x[held])
+                seen = scores_of(mean - y[held], deviation)
+            else:
+                seen = _left_out(model, x, y, design, seed=seed, effort=effort)
+            new = _left_out(model, x, y, group, seed=seed, effort=effort, weighed=True) if len(np.unique(group)) > 1 else seen
         machine = samples.machine
         origin = Origin(len(samples), samples.digest, model_digest(type(machine)), version(), seed, tried)
         bounded = tuple(name in bounds for name in learned)
@@ -244,26 +254,14 @@ def _learnable(samples: Samples, name: str) -> bool:
     return values is not None and bool(np.isfinite(values).all() and (values > 0).all())
 
 
-def _calibrate(
-    kind: str, x: np.ndarray, y: np.ndarray, group: np.ndarray, design: np.ndarray, *, seed: int, effort: float
-) -> tuple[Scores, Scores]:
-    """Scores of designs left out at random, and of workloads left out whole (the former, if there are fewer than two)."""
-    _, error, deviation = _errors(kind, x, y, folds(design, seed=seed), seed, effort)
-    seen = scores_of(error, deviation)
-    if len(np.unique(group)) < 2:
-        return seen, seen
-    rows, error, deviation = _errors(kind, x, y, folds(group, seed=seed), seed, effort)
-    return seen, scores_of(error, deviation, group[rows])
+def _left_out(
+    kind: str, x: np.ndarray, y: np.ndarray, owner: np.ndarray, *, seed: int, effort: float, weighed: bool = False
+) -> Scores:
+    """Scores of rows whose owners were left out whole; weighed, each owner counts the same.
 
-
-def _errors(
-    kind: str, x: np.ndarray, y: np.ndarray, parts: list[np.ndarray], seed: int, effort: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows left out, errors and deviations.
-
-    Of all parts, however many rows there are: models of one kind differ in how sure they say they are, and the one that
+    Of all folds, however many rows there are: models of one kind differ in how sure they say they are, and the one that
     will answer is yet another.
     """
-    rows, means, deviations = zip(*left_out(kind, x, y, parts, seed=seed, effort=effort))
+    rows, means, deviations = zip(*left_out(kind, x, y, folds(owner, seed=seed), seed=seed, effort=effort))
     place = np.concatenate(rows)
-    return place, np.concatenate(means) - y[place], np.concatenate(deviations)
+    return scores_of(np.concatenate(means) - y[place], np.concatenate(deviations), owner[place] if weighed else None)

@@ -11,6 +11,8 @@ from cyclescape.agents.surrogate.accuracy import FIGURES, cross_validate, figure
 from cyclescape.agents.surrogate.calibration import Scores
 from cyclescape.agents.surrogate.features import _span
 from cyclescape.agents.surrogate.model import folds
+from cyclescape.agents.surrogate.surrogate import columns_of
+from cyclescape.agents.surrogate.trees import Trees
 from cyclescape.errors import InputError
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.traces.operators import Gemm
@@ -189,3 +191,17 @@ def test_numbers_that_have_no_percentage_are_refused(surrogate: Surrogate, roofl
                 judge(replace(fresh, metrics=metrics))
     with pytest.raises(InputError, match="4 samples: accepted: at least 10 for splits"):
         cross_validate(surrogate, fresh.take(np.arange(4)), grouped=False)
+
+
+def test_of_many_designs_some_are_kept_to_calibrate_the_model_itself(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("lightgbm")
+    few = Surrogate.fit(samples, ["time_s"], model="trees", effort=0.1)
+    assert few.seen.rows == len(samples)
+    monkeypatch.setattr("cyclescape.agents.surrogate.surrogate._MANY", 20)
+    many = Surrogate.fit(samples, ["time_s"], model="trees", effort=0.1)
+    held = folds(samples.design, seed=0, count=10)[0]
+    assert many.seen.rows == len(held) < len(samples) / 5
+    rest = samples.take(np.setdiff1d(np.arange(len(samples)), held))
+    x = columns_of(many.encoder, samples, {})
+    again = Trees.fit(x[np.setdiff1d(np.arange(len(x)), held)], np.log(rest.metrics["time_s"])[:, None], seed=0, effort=0.1)
+    assert np.array_equal(again.predict(x)[0], many.model.predict(x)[0])
