@@ -172,6 +172,8 @@ def flaw(row: Mapping[str, Any]) -> str:
         value = row[name]
         if value is not None and (type(value) is not int if name in _COUNTS else not _finite(value)):
             return f"{name} is {value!r}, not a number"
+        if type(value) is int and not _fits(value):
+            return f"{name} is a number of more than 64 bits"
     if not _dated(row["created_unix_s"]):
         return f"created_unix_s is {row['created_unix_s']!r}, no date"
     if row["reason"] is not None and type(row["reason"]) is not str:
@@ -222,6 +224,8 @@ def trial_flaw(trial: TrialRecord) -> str:
         kinds = _TRIAL[name]
         if type(value) not in kinds or (type(value) is float and not math.isfinite(value)):
             return f"{name} is {value!r}"
+        if type(value) is int and not _fits(value):
+            return f"{name} is a number of more than 64 bits"
     return "" if _dated(trial.created_unix_s) else f"created_unix_s is {trial.created_unix_s!r}, no date"
 
 
@@ -229,6 +233,11 @@ _TRIAL: Mapping[str, tuple[type, ...]] = {
     "study": (str,), "number": (int,), "part": (int,), "key": (str,), "agent": (str,), "seed": (int, type(None)),
     "note": (str, type(None)), "created_unix_s": (float, int, type(None)),
 }  # fmt: skip
+
+
+def _fits(number: int) -> bool:
+    """Whether SQLite can keep it."""
+    return -(2**63) <= number < 2**63
 
 
 def _dated(unix_s: float | None) -> bool:

@@ -13,6 +13,7 @@ from cyclescape.agents.search import search
 from cyclescape.pages.study_page import write_study_page
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.evaluator import Cached, Direct
+from cyclescape.simulator.record import TrialRecord, flaw, trial_flaw
 from cyclescape.simulator.store import ResultStore, StoreError, load
 from cyclescape.simulator.verify import verify
 from cyclescape.traces.workload import Workload
@@ -118,3 +119,15 @@ def test_a_page_shows_values_that_are_no_finite_numbers_as_text(folder: Path) ->
     db.close()
     text = write_study_page(folder).read_text(encoding="utf-8")
     assert '"-Infinity"' in text
+
+
+@pytest.mark.parametrize("column", ["process", "created_unix_s", "wall_s"])
+def test_a_number_that_no_store_can_keep(column: str, folder: Path) -> None:
+    """A file of records may hold any integer; a store cannot."""
+    with ResultStore(folder, readonly=True) as store:
+        row = next(iter(store.rows()))
+    assert flaw(row) == ""
+    assert flaw(row | {column: 2**63}) == f"{column} is a number of more than 64 bits"
+    trial = TrialRecord("s", 2**63, 0, row["key"], "random", 0, None, 0.0)
+    assert trial_flaw(trial) == "number is a number of more than 64 bits"
+    assert trial_flaw(trial._replace(number=0)) == ""
