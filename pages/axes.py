@@ -118,12 +118,13 @@ def _better(name: str) -> int:
 
 
 def _distinct(axes: list[Axis]) -> list[Axis]:
-    """Where two labels are equal, let the names speak."""
-    labels = [axis.quantity.label for axis in axes]
+    """Where a label was there before, as an objective's may be, let the name speak."""
+    labels: set[str] = set()
     out = []
     for axis in axes:
         q = axis.quantity
-        if labels.count(q.label) > 1:
+        if q.label in labels:
             q = Quantity(axis.name, q.unit, q.style)
+        labels.add(q.label)
         out.append(replace(axis, quantity=q))
     return out

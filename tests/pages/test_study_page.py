@@ -344,3 +344,6 @@ def test_no_metric_gives_way_to_an_objective_of_another_name(
     assert names[0] == objective
     assert len(names) == len(set(names))
     assert set(others) <= set(names)
+    labels = [axis["label"] for axis in page.data["axes"]]
+    assert labels[0] == {"edp": "EDP"}.get(objective, objective.removesuffix("_s"))
+    assert len(labels) == len(set(labels))
