@@ -188,9 +188,14 @@ def test_a_team_of_one_is_the_library_s_ppo() -> None:
         actions = torch.tensor(np.array([one[0][1] for one in drawn]))[None]
         team.learn(torch.ones(16, 1), actions, torch.cat([one[0][3] for one in drawn])[None], torch.tensor(rewards))
         theirs = agent.model.policy
-        assert torch.allclose(team.actors.weights[2].data[0][:, used].T, theirs.action_net.weight.data, atol=1e-5)
-        assert torch.allclose(team.actors.weights[0].data[0].T, theirs.mlp_extractor.policy_net[0].weight.data, atol=1e-5)
-        assert torch.allclose(team.critics.weights[2].data[0].T, theirs.value_net.weight.data, atol=1e-5)
+        for ours, other in (
+            (team.actors.weights[2].data[0][:, used], theirs.action_net),
+            (team.actors.weights[0].data[0], theirs.mlp_extractor.policy_net[0]),
+            (team.critics.weights[2].data[0], theirs.value_net),
+        ):
+            # Adam makes a step of any gradient, so that the last bits of a small one move a weight by a share of a step.
+            assert (ours.T - other.weight.data).abs().max() < 1e-4
+            assert (ours.T - other.weight.data).abs().mean() < 1e-6
     assert (team.actors.weights[0] - begun).abs().max() > 1e-2
 
 
