@@ -174,7 +174,7 @@ def _from_file(path: Path) -> Dataset:
     for number, text in enumerate(frame[_RECORD]):
         try:
             _add(data, {name: column[number] for name, column in flat.items()}, parse_json(text, "record"))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
             raise StoreError(f"{path}, row {number + 1}: record: not readable: {said(error)} ({_ACCEPTED})") from None
     if len({row["key"] for row in data.rows}) < len(data.rows):
         raise StoreError(f"{path}: some key is there twice ({_ACCEPTED})")

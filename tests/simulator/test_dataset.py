@@ -160,6 +160,15 @@ def test_a_column_that_was_edited_is_noticed(logged: Path, tmp_path: Path) -> No
         load(path)
 
 
+def test_an_endless_count_is_one_line(logged: Path, tmp_path: Path) -> None:
+    file = Dataset.read(logged).write(tmp_path / "a.parquet")
+    frame = pd.read_parquet(file)
+    frame["process"] = float("inf")
+    frame.to_parquet(file)
+    with pytest.raises(StoreError, match="row 1: record: not readable: OverflowError"):
+        Dataset.read(file)
+
+
 def test_an_unknown_ending_is_refused(logged: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"accepted: \.parquet, \.csv"):
         Dataset.read(logged).write(tmp_path / "x.xlsx")
