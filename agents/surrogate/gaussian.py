@@ -42,8 +42,8 @@ class Gaussian:
             with np.errstate(all="ignore"):
                 scaled = own["x"] / own["length"]
                 own |= {"scaled": scaled, "square": (scaled**2).sum(axis=1)}
-            if not all(np.isfinite(value).all() for value in own.values()):
-                raise ValueError("numbers that are not finite, or a length of zero")
+            if not all((np.abs(value) <= np.finfo(np.float32).max).all() for value in own.values()):
+                raise ValueError("numbers beyond those of 32 bits, or a length of zero")
             self._targets.append(own)
             if any(value.shape != (d,) for value in self._shared.values()):
                 raise ValueError("columns and their scaling do not belong together")
@@ -83,7 +83,11 @@ class Gaussian:
 
     def predict(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return means and standard deviations, float64 (n, m)."""
-        inputs = (in_blocks(x, _BLOCK) - self._shared["x_mean"]) / self._shared["x_scale"]
+        with np.errstate(over="ignore"):  # a file that was altered may scale as it likes; an answer without end is seen as such
+            return self._answer((in_blocks(x, _BLOCK) - self._shared["x_mean"]) / self._shared["x_scale"], len(x))
+
+    def _answer(self, inputs: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Means and deviations of the first rows of whole blocks."""
         mean = np.empty((len(inputs), len(self._targets)))
         deviation = np.empty_like(mean)
         for start in range(0, len(inputs), _BLOCK):
@@ -95,7 +99,7 @@ class Gaussian:
                 # In which order BLAS adds depends on the place of a row: what that changes lies below 32 bits.
                 mean[rows, i] = (near @ own["alpha"]).astype(np.float32) * own["y_scale"] + own["y_mean"]
                 deviation[rows, i] = np.sqrt(np.maximum(left, 1e-12)).astype(np.float32) * own["y_scale"]
-        return mean[: len(x)], deviation[: len(x)]
+        return mean[:count], deviation[:count]
 
     def to_data(self) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, str]]:
         """Return what is to be kept: plain values, arrays, texts."""

@@ -180,12 +180,18 @@ class Surrogate:
         std: dict[str, np.ndarray] = {}
         for i, name in enumerate(self.metrics):
             scale = encoded.bounds[name] if self.bounded[i] else 1.0
-            mean[name] = np.where(refused, np.nan, np.exp(logs[:, i]) * scale)
-            std[name] = mean[name] * deviation[:, i]
+            with np.errstate(over="ignore"):
+                mean[name] = np.where(refused, np.nan, np.exp(logs[:, i]) * scale)
+                std[name] = mean[name] * deviation[:, i]
         for name, factor in self.exact.items():
             mean[name] = np.where(refused, np.nan, encoded.bounds[name] * factor)
             std[name] = np.where(refused, np.nan, 0.0)
-        return Prediction(mean, std, encoded.refused, encoded.notes)
+        reasons = list(encoded.refused)
+        for i in np.flatnonzero(~refused & ~np.all([np.isfinite(values) for values in mean.values()], axis=0)).tolist():
+            reasons[i] = "what the surrogate says is no finite number"
+            for values in (*mean.values(), *std.values()):
+                values[i] = np.nan
+        return Prediction(mean, std, tuple(reasons), encoded.notes)
 
     def score(self, samples: Samples) -> list[dict[str, Any]]:
         """Compare with those samples that it did not learn from: a row of figures for each metric, see `accuracy`."""

@@ -205,3 +205,13 @@ def test_of_many_designs_some_are_kept_to_calibrate_the_model_itself(samples: Sa
     x = columns_of(many.encoder, samples, {})
     again = Trees.fit(x[np.setdiff1d(np.arange(len(x)), held)], np.log(rest.metrics["time_s"])[:, None], seed=0, effort=0.1)
     assert np.array_equal(again.predict(x)[0], many.model.predict(x)[0])
+
+
+def test_an_answer_without_end_is_refused(surrogate: Surrogate, samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    def predict(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.where(np.arange(len(x)) == 1, 1e4, 0.0)[:, None] * np.ones(2), np.ones((len(x), 2))
+
+    monkeypatch.setattr(surrogate.model, "predict", predict)
+    said = surrogate.predict(samples.designs[:3], samples.workloads[0])
+    assert said.refused == (None, "what the surrogate says is no finite number", None)
+    assert np.isnan([values[1] for values in said.mean.values()]).all()
