@@ -79,7 +79,7 @@ def score(
     samples = _samples(data, sample, surrogate.machine.name, workload or (known if data is None else []), seed, stale)
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
-    new = sum(key not in surrogate.learned for key in samples.keys)
+    new = len(surrogate.unseen(samples))
     if not new:
         notes.append("these are samples that it learned from: only the splits say how right it is")
     elif new < len(samples):

@@ -53,9 +53,8 @@ def score(surrogate: Surrogate, samples: Samples) -> list[dict[str, Any]]:
 
     Those that it refuses, or learned from, are counted, not judged. Raises `InputError` where a metric is not above 0.
     """
-    new = np.array([key not in surrogate.learned for key in samples.keys], bool)
-    known = int((~new).sum())
-    samples = samples.take(np.flatnonzero(new))
+    new = surrogate.unseen(samples)
+    known, samples = len(samples) - len(new), new
     for name in surrogate.answers:
         _checked(samples, name)
     truth: dict[str, list[np.ndarray]] = {name: [] for name in surrogate.answers}
@@ -86,8 +85,7 @@ def score(surrogate: Surrogate, samples: Samples) -> list[dict[str, Any]]:
 
 def _checked(samples: Samples, name: str) -> None:
     """Raise `InputError` for a metric without a logarithm: nothing could be said of its errors."""
-    values = samples.metrics.get(name)
-    if values is not None and not (np.isfinite(values).all() and (values > 0).all()):
+    if name in samples.metrics and not samples.has_logarithm(name):
         raise InputError(f"metric {name}: not above 0 in every sample, so that its errors have no percentage")
 
 

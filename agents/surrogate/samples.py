@@ -53,6 +53,11 @@ class Samples:
         metrics = {name: values[rows] for name, values in self.metrics.items()}
         return Samples(self.machine, tuple(self.designs[i] for i in rows), self.workloads, self.group[rows], metrics)
 
+    def has_logarithm(self, metric: str) -> bool:
+        """Whether a metric is a number above 0 in every sample."""
+        values = self.metrics[metric]
+        return bool(np.isfinite(values).all() and (values > 0).all())
+
     @property
     def digest(self) -> str:
         """SHA-256 over every design, workload and number."""

@@ -193,6 +193,10 @@ class Surrogate:
                 values[i] = np.nan
         return Prediction(mean, std, tuple(reasons), encoded.notes)
 
+    def unseen(self, samples: Samples) -> Samples:
+        """Return those samples that it did not learn from, whatever store they come from."""
+        return samples.take(np.flatnonzero([key not in self.learned for key in samples.keys]))
+
     def score(self, samples: Samples) -> list[dict[str, Any]]:
         """Compare with those samples that it did not learn from: a row of figures for each metric, see `accuracy`."""
         from .accuracy import score
@@ -243,21 +247,16 @@ def columns_of(encoder: Encoder, samples: Samples, bounds: Mapping[str, np.ndarr
 
 
 def _metrics(samples: Samples, wanted: Sequence[str] | None) -> list[str]:
-    names = list(wanted) if wanted else [name for name in _DEFAULT if _learnable(samples, name)]
+    names = list(wanted) if wanted else [name for name in _DEFAULT if name in samples.metrics and samples.has_logarithm(name)]
     if not names:
         there = ", ".join(samples.metrics)
         raise InputError(f"none of {', '.join(_DEFAULT)} is in the samples; name metrics (there are: {there})")
     for name in names:
         if name not in samples.metrics:
             raise InputError(f"metric {name!r} is not in the samples (there are: {', '.join(samples.metrics)})")
-        if not _learnable(samples, name):
+        if not samples.has_logarithm(name):
             raise InputError(f"metric {name}: not above 0 in every sample, so it has no logarithm to learn")
     return list(dict.fromkeys(names))
-
-
-def _learnable(samples: Samples, name: str) -> bool:
-    values = samples.metrics.get(name)
-    return values is not None and bool(np.isfinite(values).all() and (values > 0).all())
 
 
 def _left_out(
