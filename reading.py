@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
-    "MOST_TABLE", "MOST_YAML", "arrays_in", "lines_in", "members", "open_regular", "parse_json", "parse_toml", "parse_yaml",
-    "read_bytes", "read_table", "read_text", "read_yaml", "table_lines",
+    "MOST_TABLE", "MOST_YAML", "arrays_in", "lines_in", "members", "natural", "open_regular", "parse_json", "parse_toml",
+    "parse_yaml", "read_bytes", "read_table", "read_text", "read_yaml", "table_lines",
 ]  # fmt: skip
 
 MOST_YAML = 512 << 10
@@ -86,6 +86,14 @@ def lines_in(path: str | os.PathLike[str], most_bytes: int, encoding: str = "utf
             raise InputError(f"{path}: is larger than {most_bytes >> 20} MiB")
         for number, line in enumerate(file, 1):
             yield number, _decoded(line, str(path), number, encoding)
+
+
+def natural(text: str, least: int = 0, most: int = 2**63 - 1) -> int | None:
+    """Return the number that a text of decimal digits is; None for any other text, or a number beyond these limits."""
+    # `isdigit` alone has superscripts, which `int` refuses, and `int` refuses thousands of digits.
+    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+        return None
+    return number if least <= (number := int(text)) <= most else None
 
 
 def _decoded(data: bytes, where: str, first: int, encoding: str) -> str:
@@ -234,7 +242,10 @@ def _array(data: bytes, where: str) -> np.ndarray:
         end = begin + int.from_bytes(data[8:begin], "little")
         if end > begin + 4096:
             raise ValueError("the header is too long")
-        head = ast.literal_eval(data[begin:end].decode("ascii").strip())
+        text = data[begin:end].decode("ascii").strip()
+        if "\\" in text:  # Python warns of escapes that it does not know
+            raise ValueError("the header has a backslash")
+        head = ast.literal_eval(text)
         dtype, shape = np.dtype(str(head["descr"])), tuple(int(n) for n in head["shape"])
         order = "F" if head["fortran_order"] is True else "C"
         if dtype.kind not in "biuf" or head["descr"] != dtype.str:

@@ -22,6 +22,7 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from ..errors import CyclescapeError, InputError, said
+from ..reading import natural
 from .accelerator import Accelerator
 from .chunks import Chunked, Dead, Lost
 from .design import Design
@@ -39,9 +40,10 @@ def workers_of(text: str) -> int:
     """Read the N of `pool:N`; empty means one worker for each core that this process may use."""
     if not text:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not text.isdecimal() or not 1 <= int(text) <= 4096:
-        raise InputError(f"evaluator 'pool:{text}': how many workers? (accepted: pool:N with N from 1 to 4096)")
-    return int(text)
+    workers = natural(text, 1, 4096)
+    if workers is None:
+        raise InputError(f"evaluator 'pool:{text:.40}': how many workers? (accepted: pool:N with N from 1 to 4096)")
+    return workers
 
 
 class Pool(Chunked):

@@ -103,3 +103,17 @@ def test_what_a_reader_may_not_do_is_found(read: Any, said: str, watch: Watch, t
     with (tmp_path / "printed").open("wb") as printed, patch("fuzzing.worker.SECONDS", 0.2):
         found = _try(replace(PARSERS["topology"], read=read), here / "a.csv", here, watch, printed.fileno())
     assert any(said in what for what, _ in found["defects"])
+
+
+def test_a_link_that_is_replaced_is_not_what_it_leads_to(watch: Watch, tmp_path: Path) -> None:
+    here = tmp_path / "case"
+    here.mkdir()
+    (here / "link").symlink_to("/dev/zero")
+
+    def read(path: Path) -> None:
+        (here / "new").write_text("x")
+        (here / "new").replace(here / "link")
+
+    with (tmp_path / "printed").open("wb") as printed:
+        found = _try(replace(PARSERS["topology"], read=read), here / "a.csv", here, watch, printed.fileno())
+    assert not found["defects"]

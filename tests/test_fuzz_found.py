@@ -18,6 +18,7 @@ from cyclescape.agents.sweep import SweepSpec
 from cyclescape.errors import did_you_mean
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.evaluator import Cached, Direct, make_evaluator
+from cyclescape.simulator.gpu.config import CoreConfig
 from cyclescape.simulator.problem import workloads_of
 from cyclescape.simulator.store import ResultStore, load
 from cyclescape.traces.catalog import load as workload
@@ -69,6 +70,22 @@ def test_workloads(name: str, content: str | bytes, words: str, tmp_path: Path) 
     message = refusal(workload, tmp_path / name)
     assert words in message
     assert str(tmp_path) in message
+
+
+def test_an_escape_in_the_header_of_an_array(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    (tmp_path / "a.npz").write_bytes(member(b"\x93NUMPY\x01\x00\x10\x00{'descr': '\\d'} \n"))
+    assert "the header has a backslash" in refusal(workload, tmp_path / "a.npz")
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("number", [DIGITS, "²", "٣", "1" * 21])
+def test_numbers_in_names_that_are_none(number: str, roofline: Accelerator, tmp_path: Path) -> None:
+    assert "accepted" in refusal(make_evaluator, f"pool:{number}", roofline)
+    assert "accepted" in refusal(workload, f"random:n=20,writes=rand:{number}")
+    assert "accepted" in refusal(CoreConfig().with_text, {"warps": number})
+    layers = tmp_path / "layers.csv"
+    layers.write_text(f"Layer,M,N,K,Sparsity\nfc,8,8,8,{number}:{number},\n")
+    refusal(workload, layers)
 
 
 @pytest.mark.parametrize("offset", ["INF", "1e309", "1.5", "+QNAN"])

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, did_you_mean
+from ..reading import natural
 from .addresses import AddressTrace
 
 __all__ = ["PATTERNS", "address_trace", "splitmix64"]
@@ -58,9 +59,10 @@ def _permille(writes: str) -> int | None:
     if writes in ("none", "all", "every3"):
         return None
     kind, _, share = writes.partition(":")
-    if kind != "rand" or not share.isdigit() or int(share) > 1000:
-        raise InputError(f"writes={writes!r}: accepted: none, all, every3, or rand:N with N of 1000 requests writing")
-    return int(share)
+    permille = natural(share, 0, 1000) if kind == "rand" else None
+    if permille is None:
+        raise InputError(f"writes={writes!r:.40}: accepted: none, all, every3, or rand:N with N of 1000 requests writing")
+    return permille
 
 
 def _plain(address: NDArray[np.int64], i: NDArray[np.int64], writes: str, seed: int) -> Lines:

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import InputError, explain
-from ..reading import read_text
+from ..reading import natural, read_text
 from .arguments import Batch
 from .catalog import file_format
 from .operators import Conv, Gemm
@@ -124,15 +124,16 @@ def _layer(path: Path, line: int, cells: list[str], columns: dict[str, int]) -> 
 
 
 def _size(where: str, text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= _LARGEST:
-        return int(text)
+    number = natural(text, 1, _LARGEST)
+    if number is not None:
+        return number
     raise InputError(f"{where}={_shown(text)} (accepted: an integer from 1 to {_LARGEST})")
 
 
 def _sparsity(where: str, text: str) -> tuple[int, int] | None:
-    n, colon, m = (part.strip() for part in text.partition(":"))
-    if colon and n.isascii() and m.isascii() and n.isdigit() and m.isdigit() and 1 <= int(n[:3]) <= int(m[:3]) <= 64:
-        return None if int(n) == int(m) else (int(n), int(m))
+    n, m = (natural(part.strip(), 1, 64) for part in text.partition(":")[::2])
+    if n is not None and m is not None and n <= m:
+        return None if n == m else (n, m)
     raise InputError(f"{where}={_shown(text)} (accepted: N:M with 1 <= N <= M <= 64)")
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from pydantic import Field, PlainValidator
 
 from ..errors import InputError
+from ..reading import natural
 from .arguments import Words
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ def _pattern(value: Any) -> Pattern:
     if isinstance(value, str):
         if value == "dense":
             return DENSE
-        parts = value.split(":")
-        plain = len(parts) == 2 and all(part.isascii() and part.isdigit() and len(part) < 4 for part in parts)
-        value = tuple(map(int, parts)) if plain else None
+        value = tuple(map(natural, value.split(":")))
     whole = isinstance(value, tuple) and len(value) == 2 and all(type(part) is int for part in value)
     if not whole or not 1 <= value[0] <= value[1] <= LARGEST_GROUP:
         raise ValueError("no pattern of sparsity")

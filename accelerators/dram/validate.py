@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...errors import InputError, explain
-from ...reading import MOST_TABLE, parse_json, read_bytes, read_text, table_lines
+from ...reading import MOST_TABLE, natural, parse_json, read_bytes, read_text, table_lines
 from ...simulator.memory.dram.checker import Place, TimingChecker
 from ...simulator.memory.dram.core.state import Settings
 from ...simulator.memory.dram.devices import Device, device, device_names, load_devices
@@ -128,7 +128,7 @@ def _trace(text: str, where: str) -> AddressTrace:
 def _settings(row: ReferenceRow) -> Settings:
     _, closed, cap = row["row_policy"].partition("ClosedCAP=")
     refresh = {"HBM34PerBankRefresh": "PerBank"}.get(row["refresh"], row["refresh"])
-    if refresh not in REFRESHES or (closed and not (cap.isascii() and cap.isdigit() and len(cap) < 7)):
+    if refresh not in REFRESHES or (closed and natural(cap, 0, 10**6) is None):
         raise InputError(
             f"{row.where}: refresh={row['refresh']!r}, row_policy={row['row_policy']!r}; accepted: {', '.join(REFRESHES)}, and "
             "Open or ClosedCAP=N"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import islice
@@ -69,7 +70,8 @@ class Table:
         try:
             if not os.path.isfile(path):
                 raise ValueError("not a file")
-            with np.errstate(over="ignore"):  # a damaged header may ask for any number of rows
+            # A damaged header may ask for any number of rows, and is read as Python, which warns of escapes.
+            with np.errstate(over="ignore"), warnings.catch_warnings(action="ignore"):
                 rows = np.load(path, mmap_mode="r", allow_pickle=False)
             if not isinstance(rows, np.ndarray) or (rows.dtype, rows.shape) != (np.float64, wanted):
                 raise ValueError(f"not float64{list(wanted)}")

@@ -80,7 +80,10 @@ class Watch:
         text = os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else str(path)
         if event == "sqlite3.connect" and ("mode=ro" in text or "immutable=1" in text or text == ":memory:"):
             return
-        place = os.path.realpath(text)
+        # A file is written where a link leads; what is made, moved or removed is the link itself.
+        through = event in ("open", "sqlite3.connect", "os.truncate", "os.chmod", "os.chown", "os.utime", "shutil.copyfile")
+        folder, name = os.path.split(os.path.abspath(text))
+        place = os.path.realpath(text) if through else os.path.join(os.path.realpath(folder), name)
         allowed = place.startswith(f"{self.folder}{os.sep}") or place == str(self.folder) or place == os.devnull
         if not allowed and "__pycache__" not in place:
             self.found.append(f"{event} of {text!r}, which is outside"[:300])

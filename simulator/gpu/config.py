@@ -8,6 +8,7 @@ from typing import Literal, get_args, get_type_hints
 import numpy as np
 
 from ...errors import InputError
+from ...reading import natural
 from .latency import AMPERE, MemoryLatency
 
 __all__ = ["CoreConfig"]
@@ -130,10 +131,10 @@ class CoreConfig:
                 raise InputError(f"{name}={text!r}: unknown parameter (accepted: {', '.join(sorted(known))})")
             if isinstance(getattr(self, name), str):
                 values[name] = text
-            elif not text.isascii() or not text.isdigit():
-                raise InputError(f"{name}={text!r}; accepted: an integer")
+            elif (number := natural(text)) is None:
+                raise InputError(f"{name}={text!r:.40}; accepted: an integer")
             else:
-                values[name] = int(text)
+                values[name] = number
         return replace(self, **values)  # type: ignore[arg-type]
 
     def vector(self) -> np.ndarray:

@@ -193,6 +193,8 @@ def test_nameless_and_composed_dimensions(folder: Path) -> None:
     with pytest.raises(InputError, match=r"'x_0' of input 'x' is dynamic .*x_0=N,past=N,new=N"):
         catalog.load(path)
     assert catalog.load(f"{path}:x_0=2,past=3,new=4").operators[0].elements == 14
+    path = _save(folder, [node], {"x": ["seq + 1", 2]})
+    assert catalog.load(f"{path}:seq=3").operators[0].elements == 8
 
 
 def test_shapes_are_computed_through_the_graph(folder: Path) -> None:

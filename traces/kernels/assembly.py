@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import InputError
-from ...reading import read_text
+from ...reading import natural, read_text
 from .instruction import COUNTERS, NO_STALL, Control, Instruction
 from .operands import parse_operand, split_operands
 
@@ -271,9 +271,10 @@ def _halves(words: list[str], sign: str) -> Iterator[tuple[str, str]]:
 
 
 def _integer(text: str, low: int, high: int) -> int:
-    if not re.fullmatch(r"\d+", text.strip()) or not low <= int(text) <= high:
+    number = natural(text.strip(), low, high)
+    if number is None:
         raise InputError(f"{text.strip()!r}; accepted: an integer from {low} to {high}")
-    return int(text)
+    return number
 
 
 def _number(text: str) -> float:

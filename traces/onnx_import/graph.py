@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 
 from ...errors import InputError, did_you_mean
+from ...reading import natural
 from ..workload import Workload
 from . import elementwise, products, windows  # noqa: F401  (they register their converters)
 from .convert import CONVERTERS, Refused, Work
@@ -114,11 +115,12 @@ class _Importer:
                 dims.append(size if size is not None and key != "batch" else key)
                 if size is None or key == "batch":
                     for part in _parts(key):
-                        dynamic.setdefault(part, entry.name)
+                        if natural(part) is None:
+                            dynamic.setdefault(part, entry.name)
         self._check_sizes(dynamic)
         for entry in inputs:
             shape = tuple(
-                dim if isinstance(dim, int) else sum(int(p) if p.isdecimal() else self._sizes[p] for p in _parts(dim))
+                dim if isinstance(dim, int) else sum(natural(p) or self._sizes.get(p, 0) for p in _parts(dim))
                 for dim in shapes[entry.name]
             )
             self._values[entry.name] = Value(entry.name, entry.type.tensor_type.elem_type, shape, ("",))

@@ -13,6 +13,7 @@ import onnx
 from onnx import numpy_helper
 
 from ...errors import InputError
+from ...reading import natural
 from ..sparsity import DENSE, Detector, Pattern
 from .convert import Matrix
 from .file import Model
@@ -99,10 +100,10 @@ class Weights:
             raise InputError(f"{where}: not a file of the model's folder (accepted: a relative path that stays inside)")
         if not os.path.isfile(path):
             raise InputError(f"{where}: no such file (accepted for sparsity=stored: a model with its weights)")
-        numbers = [entries.get("offset", "0"), entries.get("length", str(size))]
-        if not all(number.isascii() and number.isdigit() and len(number) < 20 for number in numbers):
+        numbers = entries.get("offset", "0"), entries.get("length", str(size))
+        offset, length = map(natural, numbers)
+        if offset is None or length is None:
             raise InputError(f"{where}: offset={numbers[0]!r:.40}, length={numbers[1]!r:.40} (accepted: integers)")
-        offset, length = map(int, numbers)
         held = min(length, path.stat().st_size - offset)
         if held < size:
             raise InputError(f"{where}: its dimensions {list(tensor.dims)} take {size:,} bytes, and there are {max(0, held):,}")

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import InputError
-from ....reading import read_table
+from ....reading import natural, read_table
 from ....traces.kernels.assembly import Case, read_assembly
 from ..validation import SHIPPED
 
@@ -79,9 +79,10 @@ def _beside(case: Case) -> Iterable[Measurement]:
                 yield Measurement(case, case.name, f"W{warp}.{i}", cycle)
     for what, words, where in case.expectations:
         if what in ("elapsed", "end"):
-            if len(words) != 1 or not words[0].isdecimal():
+            cycles = natural(words[0]) if len(words) == 1 else None
+            if cycles is None:
                 raise InputError(f"{where}: .expect {what} {' '.join(words)}; accepted: .expect {what} CYCLES")
-            yield Measurement(case, case.name, what, int(words[0]))
+            yield Measurement(case, case.name, what, cycles)
 
 
 def _rows(path: Path, known: dict[str, Case]) -> Iterable[Measurement]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, NoReturn, get_args
 
 from ....errors import InputError
+from ....reading import natural
 from ....reading import read_table as read_cells
 from ..mapping import DATAFLOWS, Dataflow
 
@@ -125,10 +126,10 @@ class _Line:
 
     def size(self, column: str) -> int:
         largest = LIMITS.get(column, LARGEST)
-        text = self.cells[column]
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= largest):
+        number = natural(self.cells[column], 1, largest)
+        if number is None:
             self.refuse(column, f"an integer from 1 to {largest}")
-        return int(text)
+        return number
 
     def reported(self) -> dict[str, str]:
         for column, kind in CHECKED.items():
