@@ -1,6 +1,8 @@
-"""How many simulations `assisted` needs beside `auto` and `nsga2`: two machines whose simulation is slow, ten seeds.
+"""How many simulations `assisted` needs beside `auto` and `nsga2`: two machines, each with a workload that
+takes milliseconds and one that takes some tenths of a second of CPU time, ten seeds.
 
-    python benchmarks/assisted_search.py OUT [--seeds 10] [--only dram|systolic] [--agents nsga2 auto assisted]
+    python benchmarks/assisted_search.py OUT [--seeds 10] [--only dram|systolic|dram-long|systolic-long]
+                                             [--agents nsga2 auto assisted]
 
 Every study is a line of OUT/PROBLEM.jsonl when it is done, so that a run that was stopped, or was asked for some of the
 agents, goes on. A line that other sources of the agent or of the machine made is passed over, and its study run again.
@@ -36,6 +38,11 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "dram": {"accelerator": "dram-controller", "workload": "cloud-1:n=8000", "objective": "mean_latency_s,energy_j"},
     "systolic": {
         "accelerator": "systolic", "workload": "attention:seq_len=256", "objective": "time_s,area_mm2",
+        "fixed": {"memory": "dram"},
+    },
+    "dram-long": {"accelerator": "dram-controller", "workload": "cloud-1:n=100000", "objective": "mean_latency_s,energy_j"},
+    "systolic-long": {
+        "accelerator": "systolic", "workload": "attention:seq_len=1024", "objective": "time_s,area_mm2",
         "fixed": {"memory": "dram"},
     },
 }
