@@ -68,7 +68,8 @@ def experience(problem: Problem, store: ResultStore, study: str) -> Experience:
             if all(index in part for part in every)}
     alone = problem.objective.model_copy(update={"weights": None})
     others = []
-    for digest in sorted(found.keys() - set(own), key=lambda digest: -len(found[digest]))[:_OTHERS]:
+    # Of workloads with equally many designs the digest decides: a set has another order in every process.
+    for digest in sorted(found.keys() - set(own), key=lambda digest: (-len(found[digest]), digest))[:_OTHERS]:
         outcomes = {index: alone.outcome(report) for index, report in found[digest].items()}
         outcomes = {index: outcome for index, outcome in outcomes.items() if outcome.ok}
         if len(outcomes) >= _FEWEST:

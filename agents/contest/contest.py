@@ -129,7 +129,7 @@ def compare(
         if name not in searcher_names():
             raise InputError(f"without {name!r}: no such agent (accepted: {', '.join(searcher_names())})")
     entered = [spec for spec in entered if spec.partition(":")[0] not in without]
-    for name in {spec.partition(":")[0] for spec in entered} - set(searcher_names()):
+    for name in sorted({spec.partition(":")[0] for spec in entered} - set(searcher_names())):
         searcher_summary(name)  # raises, and says what is known, before anything is written
     truths: dict[str, Truth] = {}
     remarks = []
