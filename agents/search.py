@@ -19,6 +19,7 @@ from ..simulator.files import only_one, write_whole
 from ..simulator.objective import Aggregate, Objective, Outcome
 from ..simulator.problem import Problem
 from ..simulator.record import TrialRecord, canonical
+from ..simulator.sources import model_digest
 from ..simulator.store import ResultStore
 from .model_free import Random
 from .pareto import nondominated
@@ -101,7 +102,7 @@ def search(
             lock = Path(out) / f".study-{asked.digest}.lock"
             stack.enter_context(only_one(lock, f"{out}: this very search (wait for it, or give another seed)"))
             problem.evaluator = Cached(problem.evaluator, store, time_limit_s=time_limit_s)
-            store.put_study(asked.digest, asked.model_dump_json())
+            store.put_study(asked.digest, asked.model_dump_json(), model_digest(type(problem.machine)))
             write_whole(Path(out) / "study.json", json.dumps(asked.model_dump(mode="json"), indent=2) + "\n")
         return _Run(problem, searcher, Study(asked), store, progress).run()
 

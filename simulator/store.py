@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..errors import InputError
 from .record import COLUMNS, Record, Row, TrialRecord, flaw, report_of, trial_flaw
 from .report import Report
+from .schema import APPLICATION_ID, MIGRATIONS, READABLE, WITH_NETWORKS, WITH_ORDER, fault
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,38 +30,20 @@ if TYPE_CHECKING:
 __all__ = ["FILE_NAME", "ResultStore", "StoreError", "load"]
 
 FILE_NAME = "store.sqlite"
-_APPLICATION_ID = 0x43594353  # "CYCS" in the file's header: tells a store from any other SQLite file
 _BUSY_S = 60.0
 _CHUNK = 500  # keys in one query; SQLite's smallest usual limit on variables is 999
 
 _EVALUATION_COLUMNS = ", ".join(COLUMNS)
-_MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """CREATE TABLE evaluations (
-            key TEXT PRIMARY KEY NOT NULL, accelerator TEXT NOT NULL, design TEXT NOT NULL,
-            workload TEXT NOT NULL, workload_digest TEXT NOT NULL, settings TEXT NOT NULL,
-            model TEXT NOT NULL, metrics TEXT NOT NULL, breakdown TEXT NOT NULL, reason TEXT,
-            retry_above_s REAL, surrogate INTEGER NOT NULL,
-            version TEXT, engine TEXT, host TEXT, python TEXT, process INTEGER,
-            wall_s REAL, created_unix_s REAL)""",
-        """CREATE TABLE trials (
-            study TEXT NOT NULL, number INTEGER NOT NULL, part INTEGER NOT NULL, key TEXT NOT NULL,
-            agent TEXT NOT NULL, seed INTEGER, note TEXT, created_unix_s REAL,
-            PRIMARY KEY (study, number, part)) WITHOUT ROWID""",
-        "CREATE TABLE studies (study TEXT PRIMARY KEY NOT NULL, asked TEXT NOT NULL, created_unix_s REAL)",
-    ),
-    ("CREATE TABLE workloads (digest TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, operators TEXT NOT NULL)",),
-)
-"""Statements that lead from each schema version to the next; an empty file is version 0."""
-_READABLE = 1
 _STUDIES = "SELECT study, asked, created_unix_s FROM studies ORDER BY rowid"
+_PUT_STUDIES = "INSERT OR IGNORE INTO studies (study, asked, created_unix_s) VALUES (?, ?, ?)"
 _TRIAL_COLUMNS = ", ".join(TrialRecord._fields)
-"""The oldest version that can be read as it is: rows, trials and studies have not changed since."""
 
 _UPSERT = f"""INSERT INTO evaluations ({_EVALUATION_COLUMNS}) VALUES ({", ".join("?" * len(COLUMNS))})
-    ON CONFLICT(key) DO UPDATE SET {", ".join(f"{name}=excluded.{name}" for name in COLUMNS[1:])}
-    WHERE evaluations.retry_above_s IS NOT NULL"""
-"""What the model said stays as it is; a failure that may not last gives way to whatever comes later."""
+    ON CONFLICT(key) DO UPDATE SET {", ".join(f"{name}=excluded.{name}" for name in COLUMNS[1:])},
+    rowid=(SELECT max(rowid) + 1 FROM evaluations) WHERE evaluations.retry_above_s IS NOT NULL"""
+"""What the model said stays as it is; a failure that may not last gives way to whatever comes later, as the last row."""
+_OTHER_MODEL = """SELECT 1 FROM trials JOIN evaluations USING (key)
+    WHERE trials.study = ? AND evaluations.model <> ? LIMIT 1"""
 
 
 class StoreError(InputError):
@@ -108,27 +91,27 @@ class ResultStore:
 
     def _prepare(self) -> None:
         version = self._pragma("user_version")
-        if self._pragma("application_id") != _APPLICATION_ID:
+        if self._pragma("application_id") != APPLICATION_ID:
             filled = version or self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if filled and self._pragma("application_id") == _APPLICATION_ID:
+            if filled and self._pragma("application_id") == APPLICATION_ID:
                 self._prepare()  # somebody else has made it a store in this very moment
                 return
             if filled:
                 raise StoreError(f"{self.path}: an SQLite file, but not a cyclescape store")
             if self.readonly:
                 raise StoreError(f"{self.path}: the store is empty")
-        if version > len(_MIGRATIONS):
+        if version > len(MIGRATIONS):
             raise StoreError(
                 f"{self.path}: made by a newer cyclescape (store version {version}; this one reads up to "
-                f"{len(_MIGRATIONS)}): upgrade with pip install -U cyclescape"
+                f"{len(MIGRATIONS)}): upgrade with pip install -U cyclescape"
             )
         if self.readonly:
-            if version < _READABLE:
+            if version < READABLE:
                 raise StoreError(f"{self.path}: store version {version} must be upgraded: open it once for writing")
             return
         self._use_log()
         self._db.execute(f"PRAGMA synchronous={'NORMAL' if self._log else 'FULL'}")
-        if version < len(_MIGRATIONS):
+        if version < len(MIGRATIONS):
             self._migrate()
 
     def _pragma(self, name: str) -> int:
@@ -148,33 +131,19 @@ class ResultStore:
 
     def _migrate(self) -> None:
         with self._transaction():  # another process may have been faster: look again inside
-            for version in range(self._pragma("user_version"), len(_MIGRATIONS)):
-                for statement in _MIGRATIONS[version]:
+            for version in range(self._pragma("user_version"), len(MIGRATIONS)):
+                for statement in MIGRATIONS[version]:
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version={version + 1}")
-            self._db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+            self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Turn what SQLite and the system say into one line that names the file."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
-            cause = str(error)
-            if "full" in cause:
-                cause += "; what was written before is safe"
-            elif "malformed" in cause or "not a database" in cause:
-                cause += f"; move it aside, or save what can be read: sqlite3 {self.path.name} .recover"
-            elif "I/O" in cause:
-                cause += " (a full or failing disk, or a limit on file sizes); what was written before is safe"
-            elif "unable to open" in cause or "readonly" in cause:
-                cause += " (accepted: a directory that can be written)"
-            raise StoreError(f"{self.path}: {cause}") from None
-        except UnicodeDecodeError:  # a name of a table or column in the file, or what SQLite says of it
-            raise StoreError(f"{self.path}: holds what is no text; move it aside") from None
-        except OSError as error:
-            cause = error.strerror or str(error)
-            raise StoreError(f"{self.path}: {cause} (accepted: a directory that can be written)") from None
+        except (sqlite3.DatabaseError, UnicodeDecodeError, OSError) as error:
+            raise StoreError(f"{self.path}: {fault(error, self.path.name)}") from None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -204,7 +173,7 @@ class ResultStore:
     def workload(self, digest: str) -> str | None:
         """The operators of a workload as JSON, as `Workload` reads them; None for traces, and rows of older versions."""
         with self._explained():
-            if self._pragma("user_version") < 2:
+            if self._pragma("user_version") < WITH_NETWORKS:
                 return None
             found = self._db.execute("SELECT operators FROM workloads WHERE digest = ?", (digest,)).fetchone()
         return found and str(found[0])
@@ -214,10 +183,18 @@ class ResultStore:
         with self._explained(), self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", trials)
 
-    def put_study(self, study: str, asked: str) -> None:
-        """Write down what a study was asked for (JSON), under its id."""
+    def put_study(self, study: str, asked: str, model: str | None = None) -> None:
+        """Write down what a study was asked for (JSON), under its id, and how many evaluations were there then.
+
+        With the digest of a `model`, a study that another one answered begins anew: its trials go, evaluations stay.
+        """
         with self._explained(), self._transaction():
-            self._db.execute("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", (study, asked, time.time()))
+            if model is not None and self._db.execute(_OTHER_MODEL, (study, model)).fetchone():
+                self._db.execute("DELETE FROM trials WHERE study = ?", (study,))
+                self._db.execute("DELETE FROM studies WHERE study = ?", (study,))
+            there = "(SELECT coalesce(max(rowid), 0) FROM evaluations)"
+            row = (study, asked, time.time())
+            self._db.execute(f"INSERT OR IGNORE INTO studies VALUES (?, ?, ?, {there})", row)
 
     def studies(self) -> dict[str, str]:
         """What each study was asked for (JSON), by its id, the oldest first."""
@@ -270,11 +247,14 @@ class ResultStore:
 
         Raises `StoreError` for one that cannot be read, unless `damaged` ones are asked for, too.
 
-        With `before`, an id of a study, those that were made before that study was first asked for, whenever one looks.
+        With `before`, an id of a study, those that were there when that study was first asked for in this store,
+        whenever one looks; none for a study that was taken over from another store.
         """
         order = "key" if by_key else "rowid"
-        then = "" if before is None else "WHERE created_unix_s < (SELECT created_unix_s FROM studies WHERE study = ?)"
+        then = "" if before is None else "WHERE rowid <= (SELECT known FROM studies WHERE study = ?)"
         with self._explained():
+            if before is not None and (version := self._pragma("user_version")) < WITH_ORDER:
+                raise StoreError(f"{self.path}: store version {version} must be upgraded: open it once for writing")
             query = f"SELECT {_EVALUATION_COLUMNS} FROM evaluations {then} ORDER BY {order}"
             for row in self._db.execute(query, () if before is None else (before,)):
                 found = Row(zip(COLUMNS, row, strict=True))
@@ -318,7 +298,7 @@ class ResultStore:
     def _networks(self) -> list[tuple[str, str, str]]:
         """Digest, name and operators of the networks that are recorded: none in stores of the first version."""
         with self._explained():
-            if self._pragma("user_version") < 2:
+            if self._pragma("user_version") < WITH_NETWORKS:
                 return []
             return self._db.execute("SELECT digest, name, operators FROM workloads").fetchall()
 
@@ -379,7 +359,7 @@ class ResultStore:
                 self._db.executemany(_UPSERT, [tuple(row[name] for name in COLUMNS) for row in batch])
             refuse(differ)
             self._db.executemany("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", trials)
-            self._db.executemany("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", studies)
+            self._db.executemany(_PUT_STUDIES, studies)
             self._db.executemany("INSERT OR IGNORE INTO workloads VALUES (?, ?, ?)", workloads)
         return len(self) - before
 

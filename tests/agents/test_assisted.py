@@ -1,5 +1,9 @@
 """Search on closed forms and on what a store holds: levels, warm starts, and that fronts are simulated."""
 
+import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -206,6 +210,55 @@ def test_a_warm_study_goes_on_as_if_it_had_not_stopped(
         except Interrupted:
             runs.append(search(closed, mlp, out=folder, **asked))
     assert [trial.point for trial in runs[0].trials] == [trial.point for trial in runs[1].trials]
+
+
+def test_a_warm_study_goes_on_the_same_whatever_the_clock_says(closed: Accelerator, mlp: Workload, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"agent": "assisted", "budget": 18, "seed": 4, **TWO}
+
+    def stop(study: Study) -> None:
+        if len(study.trials) == 8:
+            raise KeyboardInterrupt
+
+    whole = search(closed, mlp, **asked)
+    with pytest.raises(Interrupted):
+        search(closed, mlp, out=tmp_path, progress=stop, **asked)
+    with sqlite3.connect(tmp_path / "store.sqlite") as db:
+        db.execute("UPDATE evaluations SET created_unix_s = created_unix_s - 3600")
+    db.close()
+    again = search(closed, mlp, out=tmp_path, **asked)
+    assert [trial.point for trial in again.trials] == [trial.point for trial in whole.trials]
+
+
+_OTHERS = """
+import sys
+from roofline import Roofline
+from cyclescape.agents.levels import experience
+from cyclescape.simulator.problem import Problem
+from cyclescape.simulator.store import ResultStore
+from cyclescape.traces.operators import Gemm
+from cyclescape.traces.workload import Workload
+
+work = Workload(name="mine", operators=(Gemm(name="a", m=3, n=3, k=3),))
+with Problem(Roofline(), work, "time_s") as problem, ResultStore(sys.argv[1]) as store:
+    store.put_study("mine", "{}")
+    print([sum(float(o.costs[0]) for o in outcomes.values()) for _, outcomes in experience(problem, store, "mine").others])
+"""
+
+
+def test_which_of_equally_known_workloads_teach_is_the_same_in_every_process(
+    closed: Accelerator, plugin: Path, tmp_path: Path
+) -> None:
+    for size in range(1, 6):
+        work = Workload(name=f"w{size}", operators=(Gemm(name="a", m=64 * size, n=64, k=64),))
+        search(closed, work, objective="time_s", agent="random", budget=8, seed=1, out=tmp_path)
+    said = set()
+    for seed in "01234":
+        place = os.pathsep.join((str(plugin), os.environ.get("PYTHONPATH", "")))
+        there = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": place}
+        ran = subprocess.run([sys.executable, "-c", _OTHERS, str(tmp_path)], env=there, capture_output=True, text=True)
+        assert ran.stdout.count(",") == 3, ran.stderr
+        said.add(ran.stdout)
+    assert len(said) == 1
 
 
 def test_rows_that_do_not_fit_are_passed_over(closed: Accelerator, mlp: Workload, gemv: Workload, tmp_path: Path) -> None:

@@ -188,9 +188,10 @@ def test_what_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def made_by_version_1(folder: Path) -> None:
-    """Turn a store into what the first schema was: it had no table of workloads."""
+    """Turn a store into what the first schema was: no table of workloads, and studies knew not what was there."""
     with sqlite3.connect(folder / FILE_NAME) as db:
         db.execute("DROP TABLE workloads")
+        db.execute("ALTER TABLE studies DROP COLUMN known")
         db.execute("PRAGMA user_version=1")
     db.close()
 
@@ -225,7 +226,7 @@ def test_an_upgrade_is_whole_or_not_at_all(
     made_by_version_1(tmp_path)
     with monkeypatch.context() as patch:
         broken = ("CREATE TABLE half (x)", "CREATE TABLE trials (x)")
-        patch.setattr(module, "_MIGRATIONS", (module._MIGRATIONS[0], broken))
+        patch.setattr(module, "MIGRATIONS", (module.MIGRATIONS[0], broken))
         with pytest.raises(StoreError, match="trials already exists"):
             ResultStore(tmp_path)
     assert len(load(tmp_path)) == 1
@@ -241,12 +242,12 @@ def test_a_newer_store_and_one_too_old_are_refused(
 
     with ResultStore(tmp_path) as store:
         store.put([record(roofline, mlp, 8)])
-    monkeypatch.setattr(module, "_READABLE", 3)
+    monkeypatch.setattr(module, "READABLE", 4)
     with pytest.raises(StoreError, match="must be upgraded"):
         ResultStore(tmp_path, readonly=True)
-    monkeypatch.setattr(module, "_MIGRATIONS", module._MIGRATIONS[:1])
+    monkeypatch.setattr(module, "MIGRATIONS", module.MIGRATIONS[:1])
     for readonly in (True, False):
-        with pytest.raises(StoreError, match=r"made by a newer cyclescape \(store version 2; this one reads up to 1\)"):
+        with pytest.raises(StoreError, match=r"made by a newer cyclescape \(store version 3; this one reads up to 1\)"):
             ResultStore(tmp_path, readonly=readonly)
 
 

@@ -151,6 +151,7 @@ def test_two_processes_that_upgrade_at_once(roofline: Accelerator, mlp: Workload
         store.put(records(roofline, mlp, 1))
     with sqlite3.connect(tmp_path / FILE_NAME) as db:
         db.execute("DROP TABLE workloads")
+        db.execute("ALTER TABLE studies DROP COLUMN known")
         db.execute("PRAGMA user_version=1")
     db.close()
     script = "import sys; from cyclescape.simulator.store import ResultStore; print(len(ResultStore(sys.argv[1])))"
