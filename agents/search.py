@@ -32,7 +32,7 @@ _IDLE = 50
 """Proposals in a row that bring nothing new before an agent is taken to be stuck."""
 _PATIENCE = 10
 """Failures in a row before an agent is no longer asked."""
-_CONFIRMED = "a surrogate put it on the front"
+_CONFIRMED = "simulated: a surrogate put it on the front"
 _ROUNDS, _SIMULATED = 20, 512
 """Of a front that a surrogate only predicts, members are simulated in so many rounds, and so many in all, at most."""
 
@@ -184,21 +184,25 @@ class _Run:
         outcomes = self.problem.evaluate(points)
         for point, outcome in zip(points, outcomes, strict=True):
             self.known[canonical(point)] = outcome
+            said = None if note == _CONFIRMED and outcome.surrogate else note
             number = len(self.study.trials)
-            self.study.trials.append(Trial(number, point, outcome, agent, note, self.keys(point)))
+            self.study.trials.append(Trial(number, point, outcome, agent, said, self.keys(point)))
         if self.store is not None and points:
             new = self.study.trials[-len(points) :]
             self.store.put_trials(record for trial in new for record in self.records(trial))
         self.fallback.tell(points, outcomes)
 
     def confirm(self) -> None:
-        """Simulate the members of the front that are only predicted, until none is left on it."""
+        """Simulate the members of the front that are only predicted, until none is left on it, if anybody can."""
         study = self.study
         predicted = {canonical(t.point): t for t in study.trials if t.outcome.surrogate and t.outcome.feasible}
         if not predicted:
             return
         inner = self.problem.evaluator
-        self.problem.evaluator = inner.simulating
+        simulator = inner.simulating
+        if simulator is inner:  # what was logged of a neighbour: the simulator need not even be installed
+            return
+        self.problem.evaluator = simulator
         try:
             left = _SIMULATED
             for _ in range(_ROUNDS):
@@ -208,14 +212,14 @@ class _Run:
                 if not front:
                     break
                 trials = [predicted.pop(key) for key in front]
-                self.evaluate([dict(trial.point) for trial in trials], "surrogate", f"simulated: {_CONFIRMED}")
+                self.evaluate([dict(trial.point) for trial in trials], "surrogate", _CONFIRMED)
                 left -= len(front)
                 if self.progress is not None:
                     self.progress(study)
                 if not predicted:
                     break
         finally:
-            simulator, self.problem.evaluator = self.problem.evaluator, inner
+            self.problem.evaluator = inner
             behind = simulator.inner if isinstance(simulator, Cached) else simulator  # the store is still needed
             behind.close()
 

@@ -250,7 +250,7 @@ def _judged(
         if broken:
             states[i], reasons[i] = BREAKS_LIMIT, "breaks " + ", ".join(broken)
         elif outcome.surrogate:
-            states[i], reasons[i] = SURROGATE, "answered by a learned model, not simulated"
+            states[i], reasons[i] = SURROGATE, "is predicted, not simulated"
         else:
             costs[i] = outcome.costs
     designs = [json.loads(evaluations.designs[parts[0]]) for parts in rows]

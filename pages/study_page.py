@@ -126,6 +126,8 @@ def _nearest(collected: Collected) -> str:
     if collected.nearest is None:
         return "No design has numbers that count."
     reason = collected.reasons[collected.nearest]
+    if np.any(collected.states == SURROGATE):
+        return f"No design that was simulated keeps every limit. Design #{collected.nearest} comes nearest, and {reason}."
     return f"No design keeps every limit. Nearest comes design #{collected.nearest}, which {reason}."
 
 
@@ -171,7 +173,7 @@ def _figures(collected: Collected, data: dict[str, Any]) -> list[tuple[str, str,
         q = quantity(term.name)
         kept = collected.values[states == FEASIBLE, i]
         if not len(kept):
-            out.append((q.label.capitalize() if q.label.islower() else q.label, "–", "no feasible design"))
+            out.append((q.label.capitalize() if q.label.islower() else q.label, "–", _none(states)))
             continue
         value = float(kept.min() if term.sign > 0 else kept.max())
         word = "Best" if len(terms) == 1 else "Least" if term.sign > 0 else "Most"
@@ -189,6 +191,10 @@ def _figures(collected: Collected, data: dict[str, Any]) -> list[tuple[str, str,
         tried = finder.designs.index(collected.best) + 1
         out.append(("Found after", f"{tried:,}", f"designs of {finder.agent}'s {len(finder.designs):,}"))
     return out
+
+
+def _none(states: np.ndarray) -> str:
+    return "no feasible design was simulated" if np.any(states == SURROGATE) else "no feasible design"
 
 
 def _against(base: float | None, value: float, sign: int) -> str:

@@ -113,10 +113,12 @@ def show_study(study: Study, out: Path | None = None, *, console: Console | None
     trials = study.trials
     feasible = sum(trial.outcome.feasible for trial in trials)
     failed = sum(not trial.outcome.ok for trial in trials)
+    predicted = sum(trial.outcome.surrogate and trial.outcome.ok for trial in trials)
     asked = f"{study.asked.accelerator} on {', '.join(study.asked.workloads)}"
     console.print(_text("[b]{}[/b]  [dim]{}[/dim]", asked, ", ".join([*study.objective.terms, *study.objective.constraints])))
     remarks = [f"{len(trials):,} designs", f"{feasible:,} feasible"]
     remarks += [f"{failed:,} without numbers"] if failed else []
+    remarks += [f"{predicted:,} predicted, not simulated"] if predicted else []
     remarks += [f"{study.repeats:,} proposals repeated, not charged"] if study.repeats else []
     remarks += [study.stopped] if study.stopped else []
     console.print(clean(", ".join(remarks)))
@@ -126,11 +128,19 @@ def show_study(study: Study, out: Path | None = None, *, console: Console | None
         title = "front" if study.objective.multi else "best"
         console.print(front_table(frame, study.objective, list(study.asked.values), title, width=console.width))
     else:
-        reasons = [trial.outcome.reason for trial in trials if trial.outcome.reason]
-        why = f": {reasons[0]}" if reasons else f": every design breaks {' or '.join(study.objective.constraints)}"
-        console.print(clean(f"no feasible design{why if trials else ''}"))
+        console.print(clean(_nothing(study)))
     if out is not None:
         console.print(_text("\nkept in {}", str(out)))
+
+
+def _nothing(study: Study) -> str:
+    """Why a study has no front."""
+    outcomes = [trial.outcome for trial in study.trials]
+    if any(outcome.feasible for outcome in outcomes):
+        return "no feasible design was simulated: those that are feasible are only predicted, and count for no front"
+    reasons = [outcome.reason for outcome in outcomes if outcome.reason]
+    why = f": {reasons[0]}" if reasons else f": every design breaks {' or '.join(study.objective.constraints)}"
+    return f"no feasible design{why if outcomes else ''}"
 
 
 def _best_first(study: Study, most: int = 5) -> pd.DataFrame:

@@ -32,9 +32,11 @@ from .report import Report
 if TYPE_CHECKING:
     from .parameters import Parameter
 
-__all__ = ["PREFIX", "Logged", "LoggedWorkload", "logged"]
+__all__ = ["ENGINE", "PREFIX", "Logged", "LoggedWorkload", "logged"]
 
 PREFIX = "lookup:"
+ENGINE = "logged-"
+"""How the engine in the settings of such an answer begins."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +175,9 @@ def _machine(name: str, path: str, rows: Sequence[Mapping[str, Any]], nearest: b
     known = _declared(name)
     seen = {p: _seen([d[p] for d in designs if p in d], known.get(p)) for p in json.loads(good[0]["design"])}
     tables: dict[str, dict[str, Mapping[str, Any]]] = {}
-    # Of several evaluations of a design (other settings, another version of the model) the latest is taken.
-    for row in sorted(lasting, key=lambda row: row["created_unix_s"] or 0.0):
+    # Of several evaluations of a design (other settings, another version of the model) the latest is taken, and none
+    # that was only predicted where one was simulated.
+    for row in sorted(lasting, key=lambda row: (not row["surrogate"], row["created_unix_s"] or 0.0)):
         values = json.loads(row["design"])
         tables.setdefault(row["workload_digest"], {})[canonical([values.get(p) for p in seen])] = row
     ordered = frozenset(p for p, values in seen.items() if _ordered(values, known.get(p)))
@@ -190,7 +193,7 @@ def _machine(name: str, path: str, rows: Sequence[Mapping[str, Any]], nearest: b
     body = {
         "__doc__": f"What was logged of {name} in {path}.", "__module__": __name__, "name": name, "design": design,
         "metrics": dict.fromkeys(metrics, "As logged."), "accepts": (object,), "data": logs,
-        "default_workload": lasting[0]["workload"], "engines": (f"logged-{told[:16]}{'-nearest' if nearest else ''}",),
+        "default_workload": lasting[0]["workload"], "engines": (f"{ENGINE}{told[:16]}{'-nearest' if nearest else ''}",),
     }  # fmt: skip
     return type("LoggedMachine", (Logged,), body)()
 

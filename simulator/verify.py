@@ -14,6 +14,7 @@ from ..errors import InputError, one_line, said
 from ..traces.workload import Workload
 from .accelerator import Accelerator
 from .evaluator import Values, make_evaluator
+from .lookup import ENGINE
 from .record import canonical, flaw
 from .registry import accelerator
 from .report import Report
@@ -123,9 +124,14 @@ def _contradiction(row: Mapping[str, Any]) -> str:
     """What a row says of itself that cannot be, if anything."""
     if row["retry_above_s"] is not None and row["reason"] is None:
         return "it failed for want of time, and has no reason"
-    if row["surrogate"] and "surrogate" not in json.loads(row["settings"]):
+    if row["surrogate"] and "surrogate" not in json.loads(row["settings"]) and not _logged(row):
         return "a learned model answered, and its settings name none"
     return ""
+
+
+def _logged(row: Mapping[str, Any]) -> bool:
+    """Whether logged evaluations answered, perhaps with those of the nearest design."""
+    return str(json.loads(row["settings"]).get("engine")).startswith(ENGINE)
 
 
 def _misnamed(store: ResultStore, name: str, digest: str) -> str:
@@ -159,6 +165,9 @@ def _groups(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 def _rerun(store: ResultStore, rows: list[dict[str, Any]], evaluator: str) -> Iterator[Verified]:
     first = rows[0]
+    if _logged(first):  # the settings of all are the same
+        yield from (_verified(row, "not run", "logged evaluations answered, not the simulator") for row in rows)
+        return
     try:
         machine = accelerator(first["accelerator"])
         engine = json.loads(first["settings"]).get("engine")

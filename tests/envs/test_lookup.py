@@ -1,5 +1,6 @@
 """Logged evaluations as a machine: what was logged is answered to the bit, and nothing else is."""
 
+import json
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from cyclescape.envs.one_shot import OneShot
 from cyclescape.envs.refine import Refine
 from cyclescape.envs.sequential import Sequential
 from cyclescape.errors import InputError
+from cyclescape.pages.study_page import write_study_page
+from cyclescape.pages.terminal import show_study
 from cyclescape.simulator import registry
 from cyclescape.simulator.accelerator import Accelerator
 from cyclescape.simulator.dataset import Dataset
@@ -24,6 +27,7 @@ from cyclescape.simulator.evaluator import make_evaluator
 from cyclescape.simulator.lookup import logged
 from cyclescape.simulator.problem import Problem
 from cyclescape.simulator.store import load
+from cyclescape.simulator.verify import verify
 from cyclescape.traces.workload import Workload
 
 GRID = {"lanes": [8, 32, 128, 256], "bandwidth": [4, 16], "frequency_mhz": [500, 1000], "fused": [False, True]}
@@ -66,6 +70,42 @@ def test_the_nearest_design_answers_if_asked_for_and_is_marked(mlp: Workload, da
     study = search("roofline", mlp, objective="edp", evaluator=f"lookup:{data}:nearest=true", agent="random", budget=30)
     assert any(trial.outcome.surrogate for trial in study.trials)
     assert not study.front()["surrogate"].any()
+
+
+def test_a_neighbours_numbers_are_no_simulation(
+    roofline: Accelerator, mlp: Workload, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody simulates there, so that the predicted front stays what it is, uncharged and unpraised."""
+    study = search("roofline", mlp, objective="edp", constraints="area_mm2<=6", evaluator=f"lookup:{data}:nearest=true",
+                   agent="random", budget=5, fixed={"lanes": 32, "fused": True}, out=tmp_path)  # fmt: skip
+    assert len(study.trials) == 5
+    assert not any(trial.note for trial in study.trials)
+    assert all(trial.outcome.surrogate for trial in study.trials)
+    assert any(trial.outcome.feasible for trial in study.trials)
+    show_study(study)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no feasible design was simulated" in said
+    assert "breaks" not in said
+    assert "No design that was simulated keeps every limit." in write_study_page(tmp_path).read_text(encoding="utf-8")
+    found = verify(tmp_path, sample=0)
+    assert not found.damages
+    assert {row.note for row in found.sample} == {"logged evaluations answered, not the simulator"}
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_what_was_simulated_goes_before_what_was_predicted(
+    later: bool, roofline: Accelerator, mlp: Workload, data: Path, tmp_path: Path
+) -> None:
+    whole = Dataset.read(data)
+    row = next(row for row in whole.rows if row["workload"] == "mlp" and row["reason"] is None)
+    settings = '{"engine":"compiled","surrogate":"a file"}'
+    guess = row | {"settings": settings, "surrogate": 1, "metrics": '{"time_s":1.0,"energy_j":1.0}', "key": "0" * 64}
+    guess["created_unix_s"] = row["created_unix_s"] + (60 if later else -60)
+    Dataset([*whole.rows, guess]).store(tmp_path / "both")
+    machine = logged(str(tmp_path / "both"))
+    report = machine.run([machine.design.make(json.loads(row["design"]))], mlp)[0]
+    assert not report.surrogate
+    assert report.metrics == json.loads(row["metrics"])
 
 
 FORMS = ["cyclescape/Lookup-v0", "cyclescape/LookupSequential-v0", "cyclescape/LookupRefine-v0"]
