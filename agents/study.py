@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Asked", "Study", "Trial"]
+__all__ = ["Asked", "Study", "Trial", "model_of"]
 
 
 class Asked(BaseModel):
@@ -81,6 +81,8 @@ class Study:
     """Proposals that were known already, answered from memory and not charged."""
     stopped: str = ""
     """Why the study ended before its budget, if so."""
+    left_out: int = 0
+    """Trials of another version of the model in the store, which are not compared with these."""
     _costs: list[np.ndarray] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -170,7 +172,7 @@ class Study:
                 raise InputError(f"{path}: study {name!r} is not readable: {explain(error)}") from None
             rows = store.trials(name)
             keys = list(dict.fromkeys(rows["key"]))
-            return cls(asked, _trials(asked, rows, store.reports(keys), store.designs(keys)))
+            return _loaded(asked, rows, store.reports(keys), store.designs(keys))
 
 
 _LAST = ("bottleneck", "surrogate", "agent", "reason", "note")
@@ -181,15 +183,28 @@ def counts(outcome: Outcome) -> bool:
     return outcome.feasible and not outcome.surrogate
 
 
-def _trials(asked: Asked, rows: pd.DataFrame, reports: Mapping[str, Report], designs: Mapping[str, str]) -> list[Trial]:
-    trials = []
+def model_of(rows: pd.DataFrame, models: Mapping[str, str]) -> str | None:
+    """The version of the model that a study's trials (by number) count under, by the versions of evaluations by key.
+
+    That of the first: a study begins anew at its first trial, so that older ones, if any were left, come after it.
+    """
+    return next((models[key] for key in rows["key"] if key in models), None)
+
+
+def _loaded(asked: Asked, rows: pd.DataFrame, reports: Mapping[str, Report], designs: Mapping[str, str]) -> Study:
+    models = {key: report.provenance.model for key, report in reports.items() if report.provenance}
+    model = model_of(rows, models)
+    study = Study(asked)
     for number, parts in rows.groupby("number", sort=True):
         keys = tuple(parts["key"])
         if any(key not in reports for key in keys) or len(keys) != len(asked.workloads):
             continue  # the evaluation was lost to a power cut, or is another shard's
+        if any(models.get(key) != model for key in keys):
+            study.left_out += 1
+            continue
         values = json.loads(designs[keys[0]])
         note = parts["note"].iloc[0]
-        trials.append(
+        study.trials.append(
             Trial(
                 int(str(number)),
                 {name: values[name] for name in asked.values},
@@ -199,4 +214,4 @@ def _trials(asked: Asked, rows: pd.DataFrame, reports: Mapping[str, Report], des
                 keys,
             )
         )
-    return trials
+    return study

@@ -89,11 +89,12 @@ def _best(study: Study) -> str:
 @app.command()
 def report(
     directory: Path = typer.Argument(..., help="The folder of a search or sweep."),
+    study: str = typer.Option(None, help="The id of a study, or sweep for everything; the latest study if not given."),
     out: Path = typer.Option(None, help="Where to write; DIRECTORY/report.html if not given."),
     json: bool = JsonOption,
 ) -> None:
     """Write one self-contained HTML page: front, convergence, sensitivity, table."""
-    page = _page(directory, out)
+    page = _page(directory, out, study)
     if json:
         print_json({"report": str(page)})
     else:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..simulator.accelerator import Accelerator
 from ..simulator.report import Report
+from ..simulator.sources import model_digest
 from .axes import Axis
 from .collect import Collected
 from .numbers import number
@@ -48,7 +49,7 @@ def baseline(
     collected: Collected, axes: Sequence[Axis], machine: Accelerator | None, workloads: Sequence[Any] | None
 ) -> dict[str, float | None] | None:
     """The machine's default design (with what the study fixed) by the name of each axis, for comparison."""
-    if machine is None or workloads is None:
+    if machine is None or workloads is None or collected.model != model_digest(type(machine)):
         return None
     reports = _simulated(collected, collected.question.fixed, machine, workloads)
     outcome = collected.question.objective.outcome(reports) if reports else None

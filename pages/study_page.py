@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from ..agents.study import Asked
 from ..errors import CyclescapeError
 from ..simulator.accelerator import Accelerator
 from ..simulator.files import write_whole
 from ..simulator.formula import constraint_of
+from ..simulator.lookup import ENGINE
 from ..simulator.objective import Objective
 from ..simulator.registry import accelerator
 from ..simulator.sources import model_digest
@@ -30,6 +32,12 @@ from .study_parameters import written
 __all__ = ["FILE_NAME", "write_study_page"]
 
 FILE_NAME = "report.html"
+_CHANGED = (
+    "The model has changed since the study ran: these are the numbers of its earlier version, and the default design is not "
+    "compared. Run the search or sweep once more for the present one's."
+)
+_LISTED = 12
+"""Studies that are named, of those that are not shown."""
 _LEAST_MATTERS = 5
 """With fewer simulated designs no parameter is drawn against the objective."""
 
@@ -44,7 +52,8 @@ def write_study_page(
 ) -> Path:
     """Write the page of the results in a directory to `out` (by default `report.html` beside the store).
 
-    A store with several studies shows those that ask the same question as the latest (or as `study`, an id).
+    A store with several studies shows those that ask the same question as the latest (or as `study`, an id; "sweep"
+    shows everything that was evaluated, whoever asked for it).
     `objective` and `constraints` judge the designs anew; a sweep, which has none, is judged by time and area
     if nothing is given. Raises `InputError` if there is nothing to show or nowhere to write.
     """
@@ -97,6 +106,7 @@ def _words(
         ],
         "best_title": "Best on balance" if many else "Best design",
         "nearest": _nearest(collected),
+        "notes": [*([_CHANGED] if _changed(collected, machine) else []), *(f"{note}." for note in collected.notes)],
         "matters": bool(data["parameters"]) and simulated >= _LEAST_MATTERS,
         "designs_note": "Point at a design to see it; click (or press Enter) to pin it." + thinned,
         "convergence": data["convergence"] and (
@@ -209,11 +219,15 @@ def _against(base: float | None, value: float, sign: int) -> str:
 
 def _again_note(collected: Collected, machine: Accelerator | None) -> str:
     text = "Cycles of each operator by where they went, from simulating the design again."
-    rows = collected.rows[collected.best or 0]
-    models = {collected.evaluations.made[row][1] for row in rows}
-    if machine is not None and models != {model_digest(type(machine))}:
+    if _changed(collected, machine):
         text += " The model has changed since the study ran: these are the present model's cycles."
     return text
+
+
+def _changed(collected: Collected, machine: Accelerator | None) -> bool:
+    """Whether the machine at hand is another version of the one that gave the numbers."""
+    logged = str(collected.question.settings.get("engine")).startswith(ENGINE)
+    return machine is not None and not logged and collected.model != model_digest(type(machine))
 
 
 def _provenance(collected: Collected, missing: str, known: Any) -> list[tuple[str, str]]:
@@ -235,11 +249,23 @@ def _provenance(collected: Collected, missing: str, known: Any) -> list[tuple[st
                       f"on {_hosts(hosts)}, "
                       f"{sum(w or 0 for w in walls):,.3g} s of simulation" if any(dates) else "unknown"),
     ]  # fmt: skip
-    if collected.other_studies:
-        shown.append(("also in the store", f"{collected.other_studies} studies of other questions, not shown here"))
+    if collected.others:
+        one = collected.other_studies == 1
+        what = f"{collected.other_studies} {'study' if one else 'studies'}"
+        if collected.series[0].study:
+            what += f" of {'another question' if one else 'other questions'}, not shown here"
+        text = f"{what}; `cyclescape report --study ID` shows one: "
+        shown.append(("also in the store", text + _some(collected.others)))
     if missing:
         shown.append(("left out", f"the default design and the operators of the best: {missing}"))
     return shown
+
+
+def _some(studies: dict[str, Asked]) -> str:
+    """The latest studies by id, with what they asked."""
+    listed = [f"{name} ({one.agent}, seed {one.seed}: {', '.join(one.objective.terms)} of {one.accelerator} on "
+              f"{', '.join(one.workloads)})" for name, one in list(studies.items())[::-1]]  # fmt: skip
+    return "; ".join(listed[:_LISTED]) + (f"; and {len(listed) - _LISTED} older ones" if len(listed) > _LISTED else "")
 
 
 def _kind(series: Any) -> str:
