@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, Formatter, FuncFormatter, LogLocator, NullFormatter
 
+from ..simulator.files import replaced
 from ..simulator.formula import FORMULAS
 from .pareto import front_of
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from .study import Study
 
-__all__ = ["convergence_figure", "label", "pareto_figure"]
+__all__ = ["convergence_figure", "label", "pareto_figure", "save_figure"]
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's palette, which the colour-blind can tell apart."""
@@ -44,6 +46,12 @@ class _Figure(Figure):
         out = BytesIO()
         self.savefig(out, format="png", dpi=100)
         return out.getvalue()
+
+
+def save_figure(figure: Figure, path: Path, **how: Any) -> None:
+    """Write a figure, whole or not at all, in the format that the file's name ends in; `how` goes to matplotlib."""
+    with replaced(path) as partial:
+        figure.savefig(partial, format=path.suffix[1:].lower(), **how)
 
 
 def label(name: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from .app import app
-from .output import JsonOption, print_json, print_table
+from .output import JsonOption, check_outputs, print_json, print_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,7 @@ def export(
     """Write every evaluation as one row: design, metrics, breakdown, constraints, who proposed it, what simulated it."""
     from ..simulator.dataset import Dataset
 
+    check_outputs({"--out": out}, source, parents=True)
     data = Dataset.read(source)
     _told(str(data.write(out)), len(data.rows), json)
 
@@ -41,8 +42,11 @@ def merge(
     """Put data sets together, each evaluation once; refused if two have other numbers for the same one."""
     from ..simulator.dataset import SUFFIXES, Dataset
 
+    table = out.suffix in SUFFIXES
+    if table:
+        check_outputs({"--out": out}, *sources, parents=True)
     data = Dataset.merged(sources)
-    if out.suffix in SUFFIXES:
+    if table:
         data.write(out)
     else:
         data.store(out)

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from .app import app
-from .output import JsonOption, print_json, print_table
+from .output import JsonOption, check_figure, check_outputs, print_json, print_table
 
 
 @app.command()
@@ -29,9 +29,8 @@ def experiment(
             print_table("experiments", rows, ["name", "question"])
         return
     if out is not None:
-        from .experiments.drawing import check_path
-
-        check_path(out)
+        check_figure("--out", out, runs)
+    check_outputs({"--runs": runs})
     outcome = run(name, size, runs)
     if out is not None:
         from .experiments.drawing import save

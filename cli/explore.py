@@ -11,7 +11,7 @@ import typer
 from ..pages.progress import bar
 from ..simulator.units import quantity
 from .app import app, resumable
-from .output import JsonOption, print_json
+from .output import JsonOption, check_outputs, print_json
 from .settings import parameter_values
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def search(
     evaluator: str = typer.Option(
         "direct", help="direct, pool:N, cached:DIR, lookup:FILE, surrogate:FILE, dask:ADDRESS or slurm:FILE."
     ),
+    batch: int = typer.Option(None, help="Designs to ask for at once; one for each worker if not given."),
     time_limit: float = typer.Option(None, "--time-limit", help="Seconds for one evaluation."),
     out: Path = typer.Option(None, help="Keep everything here; the same command then goes on where it stopped."),
     json: bool = JsonOption,
@@ -61,10 +62,12 @@ def search(
         study = run_search(
             machine, workload, objective=objective, constraints=constraint, agent=agent, budget=budget, seed=seed,
             fixed=fixed, aggregate=aggregate.value if aggregate else None, evaluator=evaluator, time_limit_s=time_limit,
-            out=out, progress=progress,
+            batch=batch, out=out, progress=progress,
         )
     if out is not None:
-        study.plot().savefig(out / "plot.png", dpi=160)
+        from ..agents.plots import save_figure
+
+        save_figure(study.plot(), out / "plot.png", dpi=160)
         _page(out, study=study.asked.digest)
     if json:
         front = study.front()
@@ -94,6 +97,7 @@ def report(
     json: bool = JsonOption,
 ) -> None:
     """Write one self-contained HTML page: front, convergence, sensitivity, table."""
+    check_outputs({"--out": out}, directory, parents=True)
     page = _page(directory, out, study)
     if json:
         print_json({"report": str(page)})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import yaml
 
 from ..errors import InputError
 from .app import app
-from .output import JsonOption, print_json, print_table
+from .output import JsonOption, check_outputs, print_json, print_table
 from .settings import parameter_values
 
 _SHOWN = 40
@@ -35,6 +34,7 @@ def fit(
     json: bool = JsonOption,
 ) -> None:
     """Fit a design to microbenchmarks that were measured on hardware, and say what they leave open."""
+    from ..simulator.files import write_whole
     from ..simulator.registry import accelerator
 
     machine = accelerator(kind)
@@ -45,11 +45,13 @@ def fit(
     if measurements is None:
         raise InputError("fit: which measurements? accepted: a file or a directory, or --template")
     if out is not None:
-        _check(out)
+        if out.suffix not in (".yaml", ".yml"):
+            raise InputError(f"--out {out}: accepted: a file that ends in .yaml or .yml")
+        check_outputs({"--out": out}, measurements)
     found = machine.fit(measurements, preset=preset, **parameter_values(machine, settings))
     if out is not None:
         head = f"# Fitted to {found.measurements} measurements, {len(found.unexplained)} of which it does not give.\n"
-        out.write_text(head + yaml.safe_dump(found.document(), sort_keys=False))
+        write_whole(out, head + yaml.safe_dump(found.document(), sort_keys=False))
     if json:
         print_json(found.to_dict())
         return
@@ -64,10 +66,3 @@ def fit(
 def _short(others: list[Any]) -> Any:
     """Names without what they all end in; numbers as they are."""
     return [str(other).removesuffix("_cycles") if isinstance(other, str) else other for other in others] or None
-
-
-def _check(out: Path) -> None:
-    if out.suffix not in (".yaml", ".yml"):
-        raise InputError(f"--out {out}: accepted: a file that ends in .yaml or .yml")
-    if not os.path.isdir(out.parent):
-        raise InputError(f"--out {out}: {out.parent} is not a directory")

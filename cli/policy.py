@@ -7,9 +7,10 @@ from pathlib import Path
 
 import typer
 
+from ..errors import InputError
 from ..pages.progress import bar
 from .app import app, resumable
-from .output import JsonOption, check_place, print_json
+from .output import JsonOption, check_outputs, print_json
 from .settings import parameter_values
 
 commands = typer.Typer(help="Train policies that carry over from one workload to another.", no_args_is_help=True)
@@ -23,8 +24,13 @@ class Model(StrEnum):
     network = "network"
 
 
+_OF = {**dict.fromkeys(("agent", "budget", "seeds", "keep"), Model.ranking), "updates": Model.network}
+"""Options that only one of them has."""
+
+
 @commands.command()
 def train(
+    ctx: typer.Context,
     accelerator: str = typer.Argument(..., help="The machine; see `cyclescape list`."),
     workloads: str = typer.Option(..., "--workloads", "-w", help="Training workloads, joined by ';'."),
     out: Path = typer.Option(..., "--out", "-o", help="Where to write the policy."),
@@ -45,8 +51,13 @@ def train(
     """Train on several workloads; use the file with `search --agent transfer:file=FILE`."""
     from ..agents.transfer.train import train as run_training
     from ..api import accelerator as find
+    from ..simulator.store import store_path
 
-    check_place(out)
+    for name, kind in _OF.items():
+        source = ctx.get_parameter_source(name)
+        if kind is not model and source is not None and source.name != "DEFAULT":
+            raise InputError(f"--{name}: is for --model {kind.value}, not for --model {model.value}")
+    check_outputs({"--out": out}, workloads, agent, None if data is None else store_path(data))
     machine = find(accelerator)
     with resumable(), bar(f"{model.value} on {accelerator}", "steps") as update:
         policy = run_training(

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import InputError
 from .app import app
-from .output import JsonOption, print_json
+from .output import JsonOption, check_outputs, print_json
 from .settings import parameter_values
 
 _FREE = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -41,6 +41,8 @@ def run(
     from ..api import design as make_design
     from ..api import workload as load
 
+    outputs = {"--timeline": timeline, "--listing": listing, "--html": html}
+    check_outputs(outputs, workload, design, parents=True)
     machine = find(accelerator)
     values = parameter_values(machine, settings, ctx.args)
     made = make_design(accelerator, preset=preset, file=design, **values)

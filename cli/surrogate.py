@@ -9,7 +9,7 @@ import typer
 
 from ..errors import InputError
 from .app import app
-from .output import JsonOption, check_place, print_json, print_table
+from .output import JsonOption, check_figure, check_outputs, print_json, print_table
 from .settings import parameter_values
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def fit(
     from ..agents.surrogate import Surrogate
     from ..agents.surrogate.partial import prefix_of
 
-    check_place(out)
+    check_outputs({"--out": out}, data, *workload)
     prefix_of(prefix)
     samples = _samples(data, sample, accelerator, workload, seed, stale)
     surrogate = Surrogate.fit(samples, metric or None, model=model, seed=seed, prefix=prefix, say=_say)
@@ -66,7 +66,7 @@ def score(
     workload: list[str] = WorkloadOption,
     seed: int = typer.Option(1, min=0, help="Of --sample, and of the splits."),
     splits: bool = typer.Option(True, help="Also learn anew on splits of DATA: rows at random, and whole workloads."),
-    plots: Path = typer.Option(None, help="A PNG: parity, errors by workload, calibration, learning curve."),
+    plots: Path = typer.Option(None, help="A .png or .svg: parity, errors by workload, calibration, learning curve."),
     stale: bool = StaleOption,
     json: bool = JsonOption,
 ) -> None:
@@ -74,6 +74,10 @@ def score(
     from ..agents.surrogate import Surrogate
     from ..agents.surrogate.accuracy import FIGURES, cross_validate
 
+    if plots is not None:
+        check_figure("--plots", plots, model, data, *workload)
+        if not splits:
+            raise InputError("--plots: needs the splits (without --no-splits)")
     surrogate = Surrogate.load(model, stale=stale)
     known = list(surrogate.encoder.workloads.values())
     samples = _samples(data, sample, surrogate.machine.name, workload or (known if data is None else []), seed, stale)
@@ -100,11 +104,10 @@ def score(
         rows += [row for part in found for row in part.table()]
     by_workload = found[-1].by_workload() if len(found) > 1 else []
     if plots is not None:
-        if not found:
-            raise InputError("--plots: needs the splits (without --no-splits)")
+        from ..agents.plots import save_figure
         from ..agents.surrogate.plots import figure, learning_curve
 
-        figure(found, learning_curve(surrogate, samples, seed=seed)).savefig(plots, dpi=130)
+        save_figure(figure(found, learning_curve(surrogate, samples, seed=seed)), plots, dpi=130)
     if json:
         print_json({"surrogate": _about(surrogate), "scores": rows, "workloads": by_workload, "notes": notes})
         return

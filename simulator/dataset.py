@@ -114,7 +114,7 @@ class Dataset:
             raise InputError(f"{path}: unknown format {target.suffix!r} (accepted: {', '.join(SUFFIXES)})")
         frame = self.frame()
         frame[_RECORD] = list(self._records())
-        with replaced(target) as partial:
+        with replaced(target, parents=True) as partial:
             if target.suffix == ".csv":
                 frame.to_csv(partial, index=False, lineterminator="\n")
             else:

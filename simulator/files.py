@@ -16,7 +16,26 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["only_one", "replaced", "write_whole"]
+__all__ = ["only_one", "replaced", "spare_stores", "write_whole"]
+
+_DATABASE = b"SQLite format 3\0"
+
+
+def spare_stores(target: Path) -> None:
+    """Raise `StoreError` for a file that is a store, or the journal of one: nothing else may take its place."""
+    for journal in ("", "-wal", "-shm", "-journal"):
+        if not target.name.endswith(journal):
+            continue
+        store = target.with_name(target.name.removesuffix(journal)) if journal else target
+        with suppress(OSError):  # what is not there, or not to be read, is no store that could be told
+            if store.is_file() and _begin(store) == _DATABASE:
+                what = "a store" if store == target else f"of the store {store.name}"
+                raise StoreError(f"{target}: is {what} and would be lost (accepted: another name)")
+
+
+def _begin(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(len(_DATABASE))
 
 
 @contextmanager
@@ -24,10 +43,11 @@ def replaced(target: Path, accepted: str = "a directory that can be written", *,
     """Hand out a path beside `target` that takes its place at the end, if nothing went wrong.
 
     Others may do the same at once, in this process too. With `parents` missing folders are made. Raises `StoreError`,
-    which says what is `accepted`, where the place cannot be written.
+    which says what is `accepted`, where the place cannot be written, and for a store.
     """
     if not target.name:
         raise StoreError(f"{target}: is a folder (accepted: a file in a directory that can be written)")
+    spare_stores(target)
     partial = target.with_name(f".{target.name}.{platform.node()}.{os.getpid()}.{threading.get_ident()}")
     try:
         if parents:

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...agents.plots import COLORS
-from ...errors import InputError
+from ...agents.plots import COLORS, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-__all__ = ["COLORS", "SUFFIXES", "check_path", "finish", "label_ends", "log_axis", "new_figure", "save", "spread"]
-
-SUFFIXES = (".png", ".svg")
-
-
-def check_path(path: Path) -> None:
-    """Raise `InputError` for a file that no figure can be written to."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"--out {path}: accepted: a file that ends in {' or '.join(SUFFIXES)}")
-    if not os.path.isdir(path.parent):
-        raise InputError(f"--out {path}: {path.parent} is not a directory")
+__all__ = ["COLORS", "finish", "label_ends", "log_axis", "new_figure", "save", "spread"]
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure; the same numbers give the same file."""
+    """Write a figure, whole or not at all; the same numbers give the same file."""
     import matplotlib
 
     with matplotlib.rc_context({"svg.hashsalt": "cyclescape", "svg.fonttype": "none"}):
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+        save_figure(figure, path, dpi=160, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
 
 
 def new_figure(title: str, panels: tuple[int, int], size: tuple[float, float]) -> tuple[Figure, list[Axes]]:

@@ -125,7 +125,7 @@ def test_the_command_lists_runs_and_draws(tmp_path):
     [
         (["drac"], "experiment 'drac' is not known; did you mean 'draco'? (accepted: draco,"),
         (["draco", "--out", "a.gif"], "--out a.gif: accepted: a file that ends in .png or .svg"),
-        (["draco", "--out", "none/a.png"], "none is not a directory"),
+        (["draco", "--out", "none/a.png"], "none/a.png: no such folder"),
     ],
 )
 def test_wrong_input_is_one_line(tmp_path, arguments, message):
