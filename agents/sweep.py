@@ -2,9 +2,10 @@
 
     accelerator: systolic
     workloads: [resnet18, mobilenet_v1]
+    preset: tpu-v1-like                    # what it names stays, but for parameters of the grid
     set: {frequency_mhz: 700}              # parameters that stay
-    grid: {rows: [16, 32, 64], cols: all}  # every combination; "all" is what the machine declares
-    sample: {n: 1000, seed: 0}             # instead of every combination so many, without repeats
+    grid: {rows: [16, 32, 64], cols: all}  # every combination; "all" is what the machine declares; grid: all is what is left
+    sample: {n: 1000, seed: 0}             # instead of every combination so many, without repeats; without grid of all of it
     time_limit_s: 60
     evaluator: surrogate:FILE              # instead of the simulator; rows say so
 
@@ -41,7 +42,7 @@ from .shards import Shard, digest_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Points", "Progress", "Sample", "Sweep", "SweepSpec", "sweep"]
+__all__ = ["Points", "Progress", "Sample", "Sweep", "SweepSpec", "checked", "sweep"]
 
 _REPORT_S = 0.2
 
@@ -108,16 +109,22 @@ class SweepSpec(BaseModel):
             raise InputError(f"{where}: {explain(error)} (accepted fields: {accepted})") from None
 
     def space(self, machine: Accelerator) -> Space:
-        """The points of the sweep; raises `InputError` for a parameter or value that cannot be."""
+        """The points of the sweep; raises `InputError` for a parameter or value that cannot be.
+
+        What is set stays, and so does what the preset names where the grid does not name it, too.
+        """
         known = machine.design.parameters()
         fixed = dict(self.set)
         if self.preset is not None:
             fixed = machine.design.make(fixed, preset=self.preset).model_dump()
-        grid = {name: "all" for name in known if known[name].explored} if self.grid == "all" else self.grid
-        if not grid and self.sample is not None:
-            grid = {name: "all" for name in known if known[name].explored and name not in self.set}
+        stay = {*self.set, *(machine.design.presets[self.preset] if self.preset is not None else ())}
+        grid = self.grid
+        if grid == "all" or (not grid and self.sample is not None):
+            grid = {name: "all" for name in known if known[name].explored and name not in stay}
         if not grid:
-            raise InputError("sweep: nothing varies (accepted: grid: {parameter: [values] or all}, or sample: {n: N})")
+            why = f": preset {self.preset!r} names all that would be explored" if self.preset is not None else ""
+            accepted = "grid: {parameter: [values] or all}, or sample: {n: N}"
+            raise InputError(f"sweep: nothing varies{why} (accepted: {accepted})")
         values: dict[str, tuple[Any, ...]] = {}
         for name, listed in grid.items():
             if name in self.set:
@@ -182,19 +189,8 @@ def sweep(
     Resumes by itself, safe to kill. Raises `InputError` for a wrong specification, and `Interrupted` on Ctrl-C with
     what is kept.
     """
-    asked = SweepSpec.read(spec)
     mine = Shard.read(shard)
-    if asked.evaluator and (jobs != 1 or cluster):
-        raise InputError(f"evaluator {asked.evaluator!r} of the sweep, and jobs or a cluster: accepted: one of them")
-    executor = asked.evaluator or _executor(jobs, cluster)
-    machine = find(asked.accelerator)
-    workloads = workloads_of(asked.workloads)
-    for workload in workloads:
-        machine.check(workload, asked.engine)
-    try:
-        space = asked.space(machine)
-    except InputError as error:
-        raise InputError(f"{spec}: {error}" if isinstance(spec, str | Path) else str(error)) from None
+    asked, executor, machine, workloads, space = checked(spec, jobs, cluster)
     chosen = Points(space, asked.sample, mine)
     total = len(chosen) * len(workloads)
     folder = Path(out)
@@ -230,6 +226,25 @@ def sweep(
         if not mine.whole:
             mine.mark(folder, digest_of(asked, machine, workloads), done, failed)
         return Sweep(place, state())
+
+
+def checked(
+    spec: str | Path | Mapping[str, Any] | SweepSpec, jobs: int = 1, cluster: str | None = None
+) -> tuple[SweepSpec, str, Accelerator, tuple[Any, ...], Space]:
+    """A specification that can run: it, its evaluator, machine, workloads and points; raises `InputError`."""
+    asked = SweepSpec.read(spec)
+    if asked.evaluator and (jobs != 1 or cluster):
+        raise InputError(f"evaluator {asked.evaluator!r} of the sweep, and jobs or a cluster: accepted: one of them")
+    executor = asked.evaluator or _executor(jobs, cluster)
+    machine = find(asked.accelerator)
+    workloads = workloads_of(asked.workloads)
+    for workload in workloads:
+        machine.check(workload, asked.engine)
+    try:
+        space = asked.space(machine)
+    except InputError as error:
+        raise InputError(f"{spec}: {error}" if isinstance(spec, str | Path) else str(error)) from None
+    return asked, executor, machine, workloads, space
 
 
 def _executor(jobs: int, cluster: str | None) -> str:

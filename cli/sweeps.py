@@ -52,6 +52,8 @@ def sweep(
         raise InputError(f"{' and '.join(given)}: one of them")
     if (scheduler is not None or directive) and shards is None:
         raise InputError("--scheduler and --directive belong to --shards N")
+    if merge and jobs != 1:
+        raise InputError(f"--jobs {jobs}: --merge simulates nothing (accepted: one of them)")
     if shards is not None:
         _write_array(spec, out, shards, scheduler, jobs, directive, json)
     elif merge:
@@ -88,11 +90,14 @@ def _write_array(
     spec: Path, out: Path, shards: int, scheduler: Scheduler | None, jobs: int, directives: list[str], json: bool
 ) -> None:
     from ..agents.shards import write_array
-    from ..agents.sweep import SweepSpec
+    from ..agents.sweep import checked
+    from ..simulator.evaluator import make_evaluator
 
     if scheduler is None:
         raise InputError(f"--shards {shards}: which batch system? (accepted: --scheduler {', '.join(Scheduler)})")
-    SweepSpec.read(spec)
+    asked, executor, machine, *_ = checked(spec, jobs)
+    if asked.evaluator:
+        make_evaluator(executor, machine, time_limit_s=asked.time_limit_s, engine=asked.engine).close()
     array = write_array(spec, out, shards=shards, scheduler=scheduler.value, jobs=jobs, directives=directives)
     if json:
         print_json({"script": str(array.script), "submit": array.submit, "shards": array.shards})

@@ -123,6 +123,23 @@ def test_every_index_of_an_array_takes_its_shard(scheduler: str, tmp_path: Path,
     assert (tmp_path / "out" / "spec.yaml").read_text() == spec.read_text()
 
 
+@pytest.mark.parametrize(("change", "says"), [
+    ("accelerator: systolc", "did you mean 'systolic'"), ("workload: alexnett", "workload 'alexnett' is not known"),
+    ("grid: {rowz: [16]}", "rowz: unknown parameter"), ("evaluator: surrogat:x", "evaluator 'surrogat:x' is not known"),
+    ("engine: magic", "engine 'magic'"),
+])  # fmt: skip
+def test_an_array_of_a_sweep_that_no_shard_can_run_is_refused(change: str, says: str, tmp_path: Path) -> None:
+    lines = {"accelerator": "systolic", "workload": "alexnet", "grid": "{rows: [8, 16]}"}
+    name, _, value = change.partition(": ")
+    spec = tmp_path / "bad.yaml"
+    spec.write_text("".join(f"{key}: {text}\n" for key, text in (lines | {name: value}).items()))
+    done = cyclescape("sweep", str(spec), "--out", str(tmp_path / "o"), "--shards", "4", "--scheduler", "slurm")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [spec]
+
+
 def test_a_wrong_array_is_one_line(tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text("accelerator: systolic\nworkload: alexnet\ngrid: {rows: [8, 16]}\n")
@@ -134,6 +151,7 @@ def test_a_wrong_array_is_one_line(tmp_path: Path) -> None:
         (["--shards", "4", "--scheduler", "sge", "--jobs", "2"], "parallel environment"),
         (["--scheduler", "slurm"], "belong to --shards"),
         (["--shards", "4", "--merge"], "one of them"),
+        (["--merge", "--jobs", "7"], "--jobs 7: --merge simulates nothing"),
         (["--shard", "3"], "accepted: I/N"),
         (["--cluster", "ray"], "cluster 'ray' is not known (accepted: dask, dask:N, dask:ADDRESS, slurm:FILE"),
         (["--cluster", "dask:2", "--jobs", "2"], "jobs and cluster: one of them"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import cyclescape as cs
 from cyclescape.agents.sweep import Points, Progress, Sample, SweepSpec, sweep
 from cyclescape.errors import InputError, Interrupted
 from cyclescape.simulator.accelerator import Accelerator
@@ -262,6 +263,26 @@ def test_what_would_be_taken_for_something_else_is_refused(
         sweep(spec, tmp_path / "out", jobs=2)
     assert says in str(error.value)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("change", "varies"), [
+    ({"sample": {"n": 4}}, ["bandwidth", "frequency_mhz", "fused"]), ({"grid": "all"}, ["bandwidth", "frequency_mhz", "fused"]),
+    ({"grid": "all", "set": {"fused": True}}, ["bandwidth", "frequency_mhz"]),
+    ({"grid": {"lanes": "all"}, "sample": {"n": 2}}, ["lanes"]),
+])  # fmt: skip
+def test_what_a_preset_names_stays_unless_the_grid_names_it(
+    change: dict, varies: list, roofline: Accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roofline.design, "presets", {"wide": {"lanes": 200}})
+    space = SweepSpec.read({"accelerator": "roofline", "workloads": ["x"], "preset": "wide"} | change).space(roofline)
+    assert list(space.values) == varies
+    assert "lanes" in varies or space.fixed["lanes"] == 200
+
+
+def test_a_preset_that_leaves_nothing_to_explore_is_named() -> None:
+    spec = SweepSpec.read({"accelerator": "systolic", "workloads": ["alexnet"], "preset": "tpu-v1-like", "sample": {"n": 4}})
+    with pytest.raises(InputError, match="nothing varies: preset 'tpu-v1-like' names all that would be explored"):
+        spec.space(cs.accelerator("systolic"))
 
 
 def test_two_workloads_of_one_name_are_refused(roofline: Accelerator, mlp: Workload, gemv: Workload, tmp_path: Path) -> None:
