@@ -26,7 +26,7 @@ def accelerator(name: str) -> Accelerator:
 def design(
     accelerator: str, /, *, preset: str | None = None, file: str | PathLike[str] | None = None, **parameters: Any
 ) -> Design:
-    """Return a validated design: defaults, then a preset, then a YAML or TOML file, then `parameters`.
+    """Return a validated design: defaults, then a preset (or the file's), then a YAML or TOML file, then `parameters`.
 
         design("systolic", preset="edge-16x16", dataflow="ws")
 
@@ -35,6 +35,8 @@ def design(
     machine = find(accelerator)
     if file is not None:
         named, from_file = read_design(file, machine.name)
+        if preset is not None and named not in (None, preset):
+            raise InputError(f"{file}: preset: {named!r}, and {preset!r} is given beside the file (accepted: one of them)")
         preset, parameters = preset or named, {**from_file, **parameters}
     return machine.design.make(parameters, preset=preset)
 

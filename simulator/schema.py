@@ -6,8 +6,16 @@ a VACUUM, since the table has an index.
 
 from __future__ import annotations
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "READABLE", "WITH_NETWORKS", "WITH_ORDER", "fault"]
+from pathlib import Path
 
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "READABLE", "SUFFIXES", "WITH_NETWORKS", "WITH_ORDER", "fault"]
+
+SUFFIXES = (".sqlite", ".db")
+"""Of files that are stores."""
+_ACCEPTED = (
+    "accepted: a directory with a store.sqlite, or such a file; `cyclescape dataset merge TABLE -o DIR` makes one of an "
+    "exported table"
+)
 APPLICATION_ID = 0x43594353  # "CYCS" in the file's header: tells a store from any other SQLite file
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -44,8 +52,8 @@ WITH_ORDER = 3
 """The first version in which a study has `known`: the last rowid of the evaluations that were there when it began."""
 
 
-def fault(error: Exception, name: str) -> str:
-    """Say in one line what SQLite or the system found wrong with a store's file of that name."""
+def fault(error: Exception, path: Path) -> str:
+    """Say in one line what SQLite or the system found wrong with a store's file."""
     if isinstance(error, UnicodeDecodeError):  # a name of a table or column in the file, or what SQLite says of it
         return "holds what is no text; move it aside"
     if isinstance(error, OSError):
@@ -53,8 +61,10 @@ def fault(error: Exception, name: str) -> str:
     cause = str(error)
     if "full" in cause:
         cause += "; what was written before is safe"
+    elif "not a database" in cause and path.suffix not in SUFFIXES:
+        cause = f"is no store ({_ACCEPTED})"
     elif "malformed" in cause or "not a database" in cause:
-        cause += f"; move it aside, or save what can be read: sqlite3 {name} .recover"
+        cause += f"; move it aside, or save what can be read: sqlite3 {path.name} .recover"
     elif "I/O" in cause:
         cause += " (a full or failing disk, or a limit on file sizes); what was written before is safe"
     elif "unable to open" in cause or "readonly" in cause:

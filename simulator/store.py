@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..errors import InputError
 from .record import COLUMNS, Record, Row, TrialRecord, flaw, report_of, trial_flaw
 from .report import Report
-from .schema import APPLICATION_ID, MIGRATIONS, READABLE, WITH_NETWORKS, WITH_ORDER, fault
+from .schema import APPLICATION_ID, MIGRATIONS, READABLE, SUFFIXES, WITH_NETWORKS, WITH_ORDER, fault
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +143,7 @@ class ResultStore:
         try:
             yield
         except (sqlite3.DatabaseError, UnicodeDecodeError, OSError) as error:
-            raise StoreError(f"{self.path}: {fault(error, self.path.name)}") from None
+            raise StoreError(f"{self.path}: {fault(error, self.path)}") from None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -382,7 +382,7 @@ def _has_text(workload: Any) -> bool:
 def store_path(path: str | Path) -> Path:
     """Return the store's file for a directory or a file path (one that ends in .sqlite or .db)."""
     path = Path(path)
-    if os.path.isfile(path) or path.suffix in (".sqlite", ".db"):
+    if os.path.isfile(path) or path.suffix in SUFFIXES:
         return path
     return path / FILE_NAME
 

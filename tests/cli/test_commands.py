@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from commands import cyclescape
 
+import cyclescape as cs
+
 
 def test_as_a_process(tmp_path):
     """`python -m cyclescape` and the installed script are the same thing, and end in the same exit codes."""
@@ -101,6 +103,11 @@ def test_help_lists_the_parameters_of_a_machine():
         (["search", "systolic", "--agent", "x"], "agent 'x' is not known"),
         (["search", "systolic", "--budget", "0"], "budget 0"),
         (["search", "systolic", "--set", "rows=0"], "rows=0"),
+        (["search", "systolic", "--batch", "0"], "batch 0: must be at least 1"),
+        (["policy", "train", "systolic", "-w", "alexnet;vgg16", "-o", "x", "--updates", "500"],
+         "--updates: is for --model network, not for --model ranking"),
+        (["policy", "train", "systolic", "-w", "alexnet;vgg16", "-o", "x", "--model", "network", "--keep", "2"],
+         "--keep: is for --model ranking, not for --model network"),
         (["sweep", "none.yaml", "--out", "o"], "none.yaml: cannot be read: No such file"),
         (["report", "none"], "none"),
         (["validate", "systolic", "none.csv"], "none.csv: cannot be read: No such file"),
@@ -162,6 +169,14 @@ def test_search_sweep_and_report_work_together(tmp_path):
     again = cyclescape("sweep", "spec.yaml", "--out", "s", "--json", cwd=tmp_path)
     assert (json.loads(first.stdout)["reused"], json.loads(again.stdout)["reused"]) == (0, 12)
     assert cyclescape("report", "s", cwd=tmp_path).returncode == 0
+
+
+def test_a_search_is_the_same_in_any_number_of_processes_with_one_batch(tmp_path):
+    asked = ["search", "systolic", "-w", "alexnet", "--agent", "annealing", "--budget", "12", "--json", "--out"]
+    for name, more in (("one", ["--batch", "2"]), ("two", ["--evaluator", "pool:2"]), ("alone", [])):
+        assert cyclescape(*asked, name, *more, cwd=tmp_path).returncode == 0
+    one, two, alone = (cs.load(tmp_path / name).sort_values("key")["key"].tolist() for name in ("one", "two", "alone"))
+    assert one == two != alone
 
 
 def test_ctrl_c_leaves_a_usable_store_and_says_how_to_go_on(tmp_path):

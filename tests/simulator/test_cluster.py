@@ -137,6 +137,11 @@ def test_where_nobody_answers_is_one_line(roofline: Accelerator, monkeypatch: py
         assert "\n" not in str(error.value)
 
 
+def test_too_few_workers_are_named_as_they_were_given(roofline: Accelerator) -> None:
+    with pytest.raises(InputError, match=r"evaluator 'dask:0': how many workers\? \(accepted: dask:N with N from 1 to 4096\)"):
+        make_evaluator("dask:0", roofline)
+
+
 def test_without_dask_it_is_one_sentence(roofline: Accelerator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingExtraError, match=r"evaluator 'dask:2' needs .* pip install 'cyclescape\[cluster\]'"):

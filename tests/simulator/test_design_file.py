@@ -17,6 +17,14 @@ def test_yaml_and_toml_say_the_same(tmp_path):
     assert cs.design("systolic", file=yaml, rows=4).rows == 4
 
 
+def test_two_presets_are_refused(tmp_path):
+    file = tmp_path / "d.yaml"
+    file.write_text("preset: edge-16x16\n")
+    assert cs.design("systolic", file=file, preset="edge-16x16").rows == 16
+    with pytest.raises(CyclescapeError, match=r"d.yaml: preset: 'edge-16x16', and 'tpu-v1-like' is given beside the file"):
+        cs.design("systolic", file=file, preset="tpu-v1-like")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

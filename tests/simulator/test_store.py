@@ -127,7 +127,7 @@ def test_machines_that_disagree_on_a_type_still_export(
         with pytest.raises(InputError, match=r"accepted: \.parquet, \.csv"):
             store.export(tmp_path / "out.xlsx")
         with pytest.raises(StoreError):
-            store.export(tmp_path / "nowhere" / "out.csv")
+            store.export(tmp_path / "out.csv" / "out.csv")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.csv", "out.parquet", FILE_NAME]
 
 
@@ -276,6 +276,14 @@ def test_a_corrupted_file_is_one_line(roofline: Accelerator, mlp: Workload, tmp_
     ):
         store.frame()
     assert "recover" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "notes.txt"])
+def test_what_is_no_store_is_told_what_is_accepted(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"PAR1 is how a table begins")
+    with pytest.raises(StoreError, match=r"is no store \(accepted: a directory with a store.sqlite") as error:
+        ResultStore(tmp_path / name, readonly=True)
+    assert "recover" not in str(error.value)
 
 
 def test_a_full_disk_loses_nothing(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
