@@ -190,6 +190,8 @@ def sweep(
     what is kept.
     """
     mine = Shard.read(shard)
+    if Path(out).exists() and not Path(out).is_dir():
+        raise InputError(f"{out}: is no folder (accepted: a folder for the store, made if it is not there)")
     asked, executor, machine, workloads, space = checked(spec, jobs, cluster)
     chosen = Points(space, asked.sample, mine)
     total = len(chosen) * len(workloads)

@@ -285,6 +285,14 @@ def test_a_preset_that_leaves_nothing_to_explore_is_named() -> None:
         spec.space(cs.accelerator("systolic"))
 
 
+def test_a_file_is_no_place_for_a_sweep(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.csv"
+    empty.touch()
+    with pytest.raises(InputError, match=r"empty.csv: is no folder \(accepted: a folder for the store"):
+        sweep({"accelerator": "roofline", "workloads": [mlp], "grid": {"lanes": [8, 16]}}, empty)
+    assert not empty.stat().st_size
+
+
 def test_two_workloads_of_one_name_are_refused(roofline: Accelerator, mlp: Workload, gemv: Workload, tmp_path: Path) -> None:
     other = gemv.model_copy(update={"name": mlp.name})
     spec = {"accelerator": "roofline", "workloads": [mlp, other], "grid": {"lanes": [8, 16]}}
