@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
+from matplotlib.figure import Figure
 
 import cyclescape as cs
-from cyclescape.agents.plots import label
+from cyclescape.agents.plots import label, save_figure
+from cyclescape.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -50,3 +54,18 @@ def test_a_front_is_drawn_no_better_than_it_is(roofline, mlp) -> None:
     reached = [(t.outcome.values["area_mm2"], t.outcome.values["utilization"]) for t in study.trials if t.outcome.ok]
     for at, said in zip(area, level):
         assert said == max(value for other, value in reached if other <= at)
+
+
+def test_a_figure_is_saved_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_figure(Figure(), tmp_path / "a.SVG")
+    before = (tmp_path / "a.SVG").read_bytes()
+    assert b"<svg" in before
+
+    def full(self: Figure, file: Path, **how: object) -> None:
+        Path(file).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    with pytest.raises(InputError, match=r"a.SVG: No space left on device"):
+        save_figure(Figure(), tmp_path / "a.SVG")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
