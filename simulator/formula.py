@@ -77,6 +77,11 @@ class Formula:
         return value
 
     @property
+    def meaning(self) -> str | frozenset[tuple[str, int]]:
+        """Equal for formulas that differ in spaces and order alone; a name stands for itself, for it may be a metric."""
+        return self.text if self.text in FORMULAS else frozenset(self.powers.items())
+
+    @property
     def maximised(self) -> bool | None:
         """Whether more is better by the names; None if the names disagree."""
         better = {(_MAXIMISED.search(name) is not None) == (power > 0) for name, power in self.powers.items()}

@@ -17,8 +17,9 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from ..arguments import no_flag
 from ..errors import InputError, did_you_mean, explain
 from .formula import FORMULAS, Formula, Term, constraint_of, split
 from .report import Report
@@ -89,7 +90,7 @@ class Objective(BaseModel):
     terms: Annotated[tuple[str, ...], Field(min_length=1)]
     constraints: tuple[str, ...] = ()
     aggregate: Aggregate = "geomean"
-    weights: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    weights: tuple[Annotated[float, BeforeValidator(no_flag), Field(gt=0)], ...] | None = None
     """One for each workload; equal if not given. The worst is taken of weighted values."""
     steepness: Annotated[float, Field(gt=0)] = 4.0
     """Reward lost for each decade by which a constraint is exceeded. Above 1, so that a design rarely
@@ -98,9 +99,14 @@ class Objective(BaseModel):
     @model_validator(mode="after")
     def _readable(self) -> Self:
         names = [term.name for term in self.parsed]
-        if len(set(names)) < len(names):
+        formulas = {term.formula.meaning for term in self.parsed}
+        if min(len(set(names)), len(formulas)) < len(names):
             raise ValueError(f"objective {', '.join(names)}: a term is given twice")
-        _ = self.limits
+        known = set()
+        for text, formula, upper, limit in self.limits:
+            if (meaning := (formula.meaning, upper, limit)) in known:
+                raise ValueError(f"constraint {text!r} is given twice (accepted: each once; a penalty counts for each)")
+            known.add(meaning)
         return self
 
     @classmethod
@@ -127,6 +133,8 @@ class Objective(BaseModel):
         if aggregate is not None:
             given["aggregate"] = aggregate
         if weights is not None:
+            if not isinstance(weights, Sequence | np.ndarray) or isinstance(weights, str):
+                raise InputError(f"weights={weights!r}: accepted: a list of numbers above 0, one for each workload")
             given["weights"] = tuple(weights)
         try:
             return cls.model_validate(given)
