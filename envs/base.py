@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import gymnasium
-import numpy as np
 
+from ..arguments import whole_number
 from ..errors import InputError, did_you_mean
 from ..simulator.objective import Aggregate, Objective, Outcome
 from ..simulator.problem import Problem
 from ..simulator.space import Index
 from .observation import Observation, Observer
 
-__all__ = ["DesignEnv", "explained"]
+__all__ = ["DesignEnv", "check_options", "explained"]
 
 
 class DesignEnv(gymnasium.Env[Observation, Any]):
@@ -60,9 +60,7 @@ class DesignEnv(gymnasium.Env[Observation, Any]):
                 f"{name}: unknown argument{did_you_mean(name, accepted)} (accepted: {', '.join(accepted)}; "
                 "parameters of a design go into fixed or values)"
             )
-        self.horizon = self.default_horizon if horizon is None else horizon
-        if not isinstance(self.horizon, int | np.integer) or self.horizon < 1:
-            raise InputError(f"horizon {horizon!r}: accepted: a whole number from 1")
+        self.horizon = self.default_horizon if horizon is None else whole_number("horizon", horizon)
         self.problem = Problem(
             accelerator, workload, objective, constraints, aggregate=aggregate, weights=weights, fixed=fixed,
             values=values, evaluator=evaluator, time_limit_s=time_limit_s, engine=engine,
@@ -88,6 +86,19 @@ def _arguments(form: type[DesignEnv]) -> list[str]:
                   for p in inspect.signature(kind.__init__).parameters.values()]  # fmt: skip
     open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return list(dict.fromkeys(p.name for p in parameters if p.kind not in open_ended and p.name not in ("self", "accelerator")))
+
+
+def check_options(given: Any, accepted: Sequence[str] = ()) -> Mapping[str, Any]:
+    """The options of a `reset`; raises `InputError` for one that would be passed over."""
+    if given is None:
+        return {}
+    known = ", ".join(accepted) or "none"
+    if not isinstance(given, Mapping):
+        raise InputError(f"options={given!r}: accepted: a mapping of options by name ({known})")
+    for name in given:
+        if name not in accepted:
+            raise InputError(f"option {name!r}: unknown{did_you_mean(str(name), accepted)} (accepted: {known})")
+    return given
 
 
 def explained(point: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .actions import places, whole_space
-from .base import DesignEnv
+from .base import DesignEnv, check_options
 from .observation import Observation
 
 __all__ = ["OneShot"]
@@ -30,6 +30,7 @@ class OneShot(DesignEnv):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Begin with the default design; nothing is drawn at random."""
+        check_options(options)
         super().reset(seed=seed)
         self._steps = 0
         return self.observer.observe(self.problem.space.default(), self.observer.reference), {}

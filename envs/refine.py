@@ -13,7 +13,7 @@ from gymnasium import spaces
 from ..errors import InputError
 from ..simulator.space import Index
 from .actions import moves, whole
-from .base import DesignEnv
+from .base import DesignEnv, check_options
 from .observation import Observation
 
 __all__ = ["Refine"]
@@ -46,9 +46,10 @@ class Refine(DesignEnv):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Begin with the first design, which is evaluated; raises `InputError` for one that is not explored."""
+        given = check_options(options, ("design",))
         super().reset(seed=seed)
         self._steps = 0
-        self._index = self._first((options or {}).get("design"))
+        self._index = self._first(given.get("design"))
         self._value, outcome, info = self.judge(self._index)
         return self.observer.observe(self._index, outcome), info
 

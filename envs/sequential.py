@@ -13,7 +13,7 @@ from gymnasium import spaces
 from ..errors import InputError
 from ..simulator.objective import Outcome
 from .actions import place, value_space, whole
-from .base import DesignEnv
+from .base import DesignEnv, check_options
 from .observation import Observation
 
 __all__ = ["Sequential"]
@@ -42,6 +42,7 @@ class Sequential(DesignEnv):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Begin with the default design, nothing chosen; nothing is drawn at random."""
+        check_options(options)
         super().reset(seed=seed)
         self._begin()
         self._last = self.observer.reference

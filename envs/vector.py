@@ -8,9 +8,10 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from ..arguments import whole_number
 from ..errors import InputError
 from .actions import places
-from .base import explained
+from .base import check_options, explained
 from .observation import Observation
 from .one_shot import OneShot
 
@@ -31,9 +32,7 @@ class OneShotVector(VectorEnv[Observation, np.ndarray, np.ndarray]):
     }
 
     def __init__(self, num_envs: int = 1, **arguments: Any) -> None:
-        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
-            raise InputError(f"num_envs {num_envs!r}: accepted: a whole number from 1")
-        self.num_envs = num_envs
+        self.num_envs = num_envs = whole_number("num_envs", num_envs)
         self._one = OneShot(**arguments)
         self.problem = self._one.problem
         self.single_observation_space = self._one.observation_space
@@ -46,6 +45,7 @@ class OneShotVector(VectorEnv[Observation, np.ndarray, np.ndarray]):
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin all episodes with the default design."""
+        check_options(options)
         super().reset(seed=seed if not isinstance(seed, list) else None)
         self._steps = 0
         return self._begun(), {}

@@ -136,7 +136,7 @@ def test_workload_features_are_bounded_and_tell_workloads_apart(mlp: Workload, g
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"horizon": 0}, "horizon 0"),
+        ({"horizon": 0}, "horizon=0"),
         ({"objective": "joy"}, "no metric 'joy'"),
         ({"fixed": {"lane": 1}}, "did you mean 'lanes'?"),
         ({"evaluator": "magic"}, "evaluator 'magic'"),

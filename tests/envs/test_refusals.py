@@ -27,8 +27,9 @@ def make(form: type[gymnasium.Env[Any, Any]], faulty: Accelerator, mlp: Workload
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"horizon": "3"}, "horizon '3': accepted: a whole number from 1"),
-        ({"horizon": 2.5}, "horizon 2.5: accepted: a whole number from 1"),
+        ({"horizon": "3"}, "horizon='3': accepted: a whole number of at least 1"),
+        ({"horizon": 2.5}, "horizon=2.5: accepted: a whole number of at least 1"),
+        ({"horizon": True}, "horizon=True: accepted: a whole number of at least 1"),
         ({"objective": 3}, "objective=3: accepted: text, or a list of texts"),
         ({"constraints": None}, "constraints=None: accepted: text, or a list of texts"),
         ({"fixed": ["size"]}, "fixed=['size']: accepted: a mapping of names of parameters"),
@@ -88,7 +89,7 @@ def test_steps_of_one_number(form: Any, faulty: Accelerator, mlp: Workload) -> N
 
 def test_vectors(faulty: Accelerator, mlp: Workload) -> None:
     given = {"accelerator": faulty, "workload": mlp, "objective": "time_s", "values": SIZES}
-    assert refusal(lambda: OneShotVector(0, **given)) == "num_envs 0: accepted: a whole number from 1"
+    assert refusal(lambda: OneShotVector(0, **given)) == "num_envs=0: accepted: a whole number of at least 1"
     env = OneShotVector(2, **given)
     env.reset()
     assert refusal(env.step, np.zeros((1, 2), dtype=int)) == "1 actions; accepted: 2, one for each environment"
@@ -111,3 +112,30 @@ def test_teams(faulty: Accelerator, mlp: Workload) -> None:
     assert refusal(env.step, {}) == "agent 'both': no action; accepted: one for each of both"
     assert "accepted: 2 whole numbers" in refusal(env.step, {"both": [0]})
     assert "accepted: a list of parameters" in refusal(lambda: make(team.DesignParallel, faulty, mlp, groups={"a": "size"}))
+
+
+@pytest.mark.parametrize("form", [OneShot, Sequential, Refine])
+def test_options_of_a_reset(form: Any, faulty: Accelerator, mlp: Workload) -> None:
+    env = make(form, faulty, mlp)
+    known = "design" if form is Refine else "none"
+    for nothing in (None, {}):
+        env.reset(seed=2**64, options=nothing)
+    hint = "; did you mean 'design'?" if form is Refine else ""
+    assert refusal(lambda: env.reset(options={"dezign": {"size": 2}})) == f"option 'dezign': unknown{hint} (accepted: {known})"
+    assert refusal(lambda: env.reset(options=5)) == f"options=5: accepted: a mapping of options by name ({known})"
+    if form is not Refine:
+        assert refusal(lambda: env.reset(options={"design": {"size": 2}})) == "option 'design': unknown (accepted: none)"
+
+
+def test_options_of_a_reset_of_many(faulty: Accelerator, mlp: Workload) -> None:
+    env = OneShotVector(2, accelerator=faulty, workload=mlp, objective="time_s", values=SIZES)
+    env.reset(options={})
+    assert refusal(lambda: env.reset(options={"design": {}})) == "option 'design': unknown (accepted: none)"
+
+
+def test_options_of_a_reset_of_a_team(faulty: Accelerator, mlp: Workload) -> None:
+    pytest.importorskip("pettingzoo")
+    team = pytest.importorskip("cyclescape.envs.parallel")
+    env = make(team.DesignParallel, faulty, mlp)
+    env.reset(options={})
+    assert refusal(lambda: env.reset(options={"design": {}})) == "option 'design': unknown (accepted: none)"
