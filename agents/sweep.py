@@ -135,8 +135,7 @@ class SweepSpec(BaseModel):
                     raise InputError(f"sweep: {name}: the machine declares no values to explore; list them")
             values[name] = tuple(listed)
             fixed.pop(name, None)
-        check_values(machine.design, fixed, values)
-        values = {name: tuple(dict.fromkeys(listed)) for name, listed in values.items()}
+        fixed, values = check_values(machine.design, fixed, values)
         for name, parameter in known.items():
             if name not in values:
                 fixed.setdefault(name, parameter.default)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from ..arguments import plain
 from ..errors import InputError, did_you_mean
 from .accelerator import Accelerator
 from .design import Design
@@ -23,6 +24,9 @@ from .registry import accelerator as find
 from .space import Space
 
 __all__ = ["Problem", "check_values", "workloads_of"]
+
+_EXACT = 2.0**53
+"""Beyond it a float does not tell neighbouring whole numbers apart."""
 
 
 def workloads_of(given: Any, load: Callable[[str], Any] | None = None) -> tuple[Any, ...]:
@@ -55,35 +59,51 @@ def _load(spec: str) -> Any:
     return load(spec)
 
 
-def check_values(design: type[Design], fixed: Mapping[str, Any], values: Mapping[str, Sequence[Any]] | None = None) -> None:
-    """Raise `InputError` for a parameter that is not there, or a value that no design could have.
+def check_values(
+    design: type[Design], fixed: Mapping[str, Any], values: Mapping[str, Sequence[Any]] | None = None
+) -> tuple[dict[str, Any], dict[str, tuple[Any, ...]]]:
+    """The values as the design reads them ("16" and 16.0 are 16), each once; those that stay, and those that are explored.
 
-    Values that only contradict others are left to each design's own check.
+    Raises `InputError` for a parameter that is not there, or a value that no design could have. Values that only contradict
+    others are left to each design's own check.
     """
     known = design.parameters()
     for what, given in (("fixed", fixed), ("values", values or {})):
         if not isinstance(given, Mapping):
             raise InputError(f"{what}={given!r}: accepted: a mapping of names of parameters")
     for name, listed in (values or {}).items():  # of a set, the order would be another one in every process
-        if isinstance(listed, str) or not isinstance(listed, Sequence | np.ndarray):
+        if isinstance(listed, str | bytes) or not isinstance(listed, Sequence | np.ndarray):
             raise InputError(f"{name}={listed!r}: accepted: a list of values to explore")
-    for name, listed in [*((name, (value,)) for name, value in fixed.items()), *(values or {}).items()]:
+    read: dict[str, tuple[Any, ...]] = {}
+    pinned = {name: plain(value) for name, value in fixed.items()}
+    for name, listed in [*((name, (value,)) for name, value in pinned.items()), *(values or {}).items()]:
         if name not in known:
             hint = did_you_mean(name, known)
             raise InputError(f"{name}: unknown parameter{hint} (accepted: {', '.join(known)})")
-        for value in listed:
+        found = []
+        for value in map(plain, listed):
             if isinstance(value, bool) and not design.takes_flag(name):
                 raise InputError(f"{name}={value!r}: accepted: {known[name].valid}")
             try:
-                design.model_validate({**fixed, name: value})
+                parsed = getattr(design.model_validate({**pinned, name: value}), name)
             except ValidationError as error:
                 if any(item["loc"][:1] == (name,) for item in error.errors(include_url=False)):
                     raise InputError(f"{name}={value!r}: accepted: {known[name].valid}") from None
+                parsed = TypeAdapter(known[name].annotation).validate_python(value)
+            found.append(_written(value, parsed, pinned=name in pinned))
+        if name in read:
+            raise InputError(f"{name}: both fixed and explored")
+        read[name] = tuple(dict.fromkeys(found))
+    return {name: read[name][0] for name in pinned}, {name: read[name] for name in values or {}}
 
 
-def _plain(value: Any) -> Any:
-    """A number of numpy's as Python's own, which JSON has a word for."""
-    return value.item() if isinstance(value, np.generic) else value
+def _written(given: Any, parsed: Any, *, pinned: bool) -> Any:
+    """A value as studies write it. What machines declare of a real number is whole where it can be, 25 and not 25.0."""
+    if not isinstance(parsed, float):
+        return parsed
+    if pinned:
+        return given if isinstance(given, int | float) else parsed
+    return int(parsed) if parsed.is_integer() and abs(parsed) < _EXACT else parsed
 
 
 class Problem:
@@ -104,17 +124,14 @@ class Problem:
         time_limit_s: float | None = None,
         engine: str | None = None,
     ) -> None:
-        self.machine = answering(evaluator, find(accelerator) if isinstance(accelerator, str) else accelerator)
+        self.machine = answering(evaluator, accelerator if isinstance(accelerator, Accelerator) else find(accelerator))
         load = self.machine.load if isinstance(self.machine, Logged) else None
         self.workloads = workloads_of(self.machine.default_workload if workloads is None else workloads, load)
         self.objective = Objective.parse(objective, constraints, aggregate=aggregate, weights=weights)
         self.objective.check(self.machine.metrics, len(self.workloads))
         for workload in self.workloads:
             self.machine.check(workload, engine)
-        check_values(self.machine.design, fixed or {}, values or {})
-        pinned = {name: _plain(value) for name, value in (fixed or {}).items()}
-        explored = {name: tuple(dict.fromkeys(map(_plain, listed))) for name, listed in (values or {}).items()}
-        self.space = Space(self.machine.design, pinned, explored)
+        self.space = Space(self.machine.design, *check_values(self.machine.design, fixed or {}, values or {}))
         self.evaluator = make_evaluator(evaluator, self.machine, time_limit_s=time_limit_s, engine=engine)
 
     def evaluate(self, points: Sequence[Mapping[str, Any]]) -> list[Outcome]:

@@ -43,6 +43,8 @@ def accelerator(name: str) -> Accelerator:
 
     "lookup:FILE" is what was logged of one (`lookup`). Raises `InputError` if there is none or its plugin is broken.
     """
+    if not isinstance(name, str):
+        raise InputError(f"accelerator={name!r}: accepted: a name ({', '.join(accelerator_names())}), or an Accelerator")
     if name.startswith("lookup:"):
         from .lookup import logged
 

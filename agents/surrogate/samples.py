@@ -19,6 +19,7 @@ from ...simulator.accelerator import Accelerator
 from ...simulator.dataset import Dataset
 from ...simulator.design import Design
 from ...simulator.evaluator import run_batch
+from ...simulator.problem import check_values
 from ...simulator.registry import accelerator as find
 from ...simulator.sources import model_digest
 from ...simulator.space import Space
@@ -127,7 +128,8 @@ def draw(
     loaded = [load(workload) for workload in workloads]
     for workload in loaded:
         machine.check(workload)
-    space, rng = Space(machine.design, fixed, values), np.random.default_rng(seed)
+    space = Space(machine.design, *check_values(machine.design, fixed or {}, values or {}))
+    rng = np.random.default_rng(seed)
     rows: list[tuple[Design, Any, Mapping[str, float]]] = []
     for number, workload in enumerate(loaded):
         wanted = n // len(loaded) + (number < n % len(loaded))
