@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 import optuna
 
-from ..errors import MissingExtraError
+from ..errors import InputError, MissingExtraError
 from ..simulator.objective import Objective, Outcome
 from ..simulator.space import Index, Space
 from .searcher import Point, Searcher
@@ -170,6 +170,8 @@ class Tpe(_OptunaSearcher):
         startup: int = 10,
         candidates: int = 24,
     ) -> None:
+        if startup < 1 or candidates < 1:
+            raise InputError(f"agent 'tpe': startup={startup}, candidates={candidates}: accepted: at least 1 each")
         self._startup, self._candidates = startup, candidates
         super().__init__(space, objective, budget=budget, seed=seed)
 
@@ -191,6 +193,8 @@ class Gp(_OptunaSearcher):
     def __init__(self, space: Space, objective: Objective, *, budget: int, seed: int, startup: int = 10) -> None:
         if not gp_is_there():
             raise MissingExtraError("the agent 'gp'", "gp")
+        if startup < 1:
+            raise InputError(f"agent 'gp': startup={startup}: accepted: at least 1")
         self._startup = startup
         super().__init__(space, objective, budget=budget, seed=seed)
 
