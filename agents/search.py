@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..arguments import path_of, seed_of, whole_number
 from ..errors import InputError, Interrupted, said
 from ..simulator.accelerator import Accelerator
 from ..simulator.evaluator import Cached, Evaluator, Pace
@@ -68,14 +69,10 @@ def search(
     need not; the same one is refused while it runs.
     `progress` is called with the study after each batch.
     """
-    if budget < 1:
-        raise InputError(f"budget {budget}: must be at least 1")
-    if seed < 0:
-        raise InputError(f"seed {seed}: must be at least 0")
-    if out is not None and Path(out).exists() and not Path(out).is_dir():
+    budget, seed = whole_number("budget", budget), seed_of(seed)
+    batch = None if batch is None else whole_number("batch", batch)
+    if out is not None and (place := path_of("out", out, "a folder for the store")).exists() and not place.is_dir():
         raise InputError(f"{out}: is no folder (accepted: a folder for the store, made if it is not there)")
-    if batch is not None and batch < 1:
-        raise InputError(f"batch {batch}: must be at least 1")
     problem = Problem(
         accelerator, workload, objective, constraints, aggregate=aggregate, weights=weights, fixed=fixed,
         values=values, evaluator=evaluator, time_limit_s=time_limit_s, engine=engine,

@@ -188,6 +188,8 @@ def searcher_options(name: str) -> dict[str, Any]:
 
 def make_searcher(spec: str, space: Space, objective: Objective, *, budget: int, seed: int) -> Searcher:
     """Build a searcher from `name` or `name:key=value,...`; raises `InputError`."""
+    if not isinstance(spec, str):
+        raise InputError(f"agent={spec!r}: accepted: text, one of {', '.join(searcher_names())}, perhaps with :key=value,...")
     name, _, text = spec.strip().partition(":")
     factory = _find(name)
     options = dict(_option(spec, part) for part in text.split(",") if part.strip())

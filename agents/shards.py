@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ..arguments import path_of, whole_number
 from ..errors import InputError
 from ..reading import MOST_YAML, parse_json, read_bytes, read_text
 from ..simulator.files import write_whole
@@ -53,8 +54,8 @@ class Shard:
             return Shard()
         if isinstance(text, Shard):
             return text
-        index, _, count = text.partition("/")
-        if not (_SHARD.fullmatch(text) and 1 <= int(index) <= int(count) <= _MOST):
+        index, _, count = text.partition("/") if isinstance(text, str) else ("", "", "")
+        if not (index and _SHARD.fullmatch(text) and 1 <= int(index) <= int(count) <= _MOST):
             raise InputError(f"shard {text!r}: accepted: I/N with I from 1 to N, and N up to {_MOST}")
         return Shard(int(index), int(count))
 
@@ -143,8 +144,7 @@ def write_array(
     """Write the script of a job array; raises `InputError`. `directives` go to the batch system as they are."""
     if scheduler not in SCHEDULERS:
         raise InputError(f"scheduler {scheduler!r} is not known (accepted: {', '.join(SCHEDULERS)})")
-    if not 2 <= shards <= _MOST:
-        raise InputError(f"shards {shards}: accepted: 2 to {_MOST}")
+    shards, jobs = whole_number("shards", shards, 2, _MOST), whole_number("jobs", jobs)
     if bad := [line for line in directives if "\n" in line or "\r" in line]:
         raise InputError(f"directive {bad[0]!r}: must be one line")
     folder = out.resolve()
@@ -209,7 +209,7 @@ def merge_shards(spec: str | Path | Mapping[str, Any] | SweepSpec, out: str | Pa
 
     asked = SweepSpec.read(spec)
     digest = digest_of(asked, accelerator(asked.accelerator), workloads_of(asked.workloads))
-    folder = Path(out)
+    folder = path_of("out", out, "the folder of a sweep's shards")
     files = _stores(folder)
     if not files:
         raise InputError(f"{folder}: no shards here (accepted: a folder in which `sweep --shard I/N` ran)")

@@ -17,15 +17,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ..arguments import MOST_SEED, no_flag, path_of, plain, whole_number
 from ..errors import InputError, Interrupted, explain
 from ..reading import read_yaml
 from ..simulator.accelerator import Accelerator
@@ -52,8 +54,8 @@ class Sample(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    n: Annotated[int, Field(ge=1)]
-    seed: Annotated[int, Field(ge=0)] = 0
+    n: Annotated[int, BeforeValidator(no_flag), Field(ge=1)]
+    seed: Annotated[int, BeforeValidator(no_flag), Field(ge=0, le=MOST_SEED)] = 0
 
 
 class SweepSpec(BaseModel):
@@ -67,7 +69,7 @@ class SweepSpec(BaseModel):
     set: dict[str, Any] = {}
     grid: dict[str, tuple[Any, ...] | Literal["all"]] | Literal["all"] = {}
     sample: Sample | None = None
-    time_limit_s: Annotated[float, Field(gt=0)] | None = None
+    time_limit_s: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(no_flag)] = None
     engine: str | None = None
     evaluator: str | None = None
     """Who answers, such as "surrogate:FILE"; the simulator if not given."""
@@ -88,16 +90,32 @@ class SweepSpec(BaseModel):
     @classmethod
     def _lists(cls, given: Any) -> Any:
         """Say what a grid is made of, in place of every form that it does not have."""
-        for name, listed in given.items() if isinstance(given, Mapping) else ():
-            if listed != "all" and not isinstance(listed, list | tuple):
+        if not isinstance(given, Mapping):
+            return given
+        lists: dict[str, Any] = {}
+        for name, listed in given.items():
+            listed = plain(listed)
+            if isinstance(listed, Sequence) and not isinstance(listed, str | bytes):
+                lists[name] = tuple(map(plain, listed))
+            elif isinstance(listed, str) and listed == "all":
+                lists[name] = listed
+            else:
                 raise ValueError(f"{name}={listed!r}: accepted: a list of values, or all")
-        return given
+        return lists
+
+    @field_validator("set", mode="before")
+    @classmethod
+    def _plain(cls, given: Any) -> Any:
+        """Numpy's numbers as Python's, which can be written down."""
+        return {name: plain(value) for name, value in given.items()} if isinstance(given, Mapping) else given
 
     @classmethod
     def read(cls, given: str | Path | Mapping[str, Any] | SweepSpec) -> SweepSpec:
         """Read a YAML file or take a mapping; raises `InputError` with file and field."""
         if isinstance(given, SweepSpec):
             return given
+        if not isinstance(given, str | PathLike | Mapping):
+            raise InputError(f"sweep: {given!r}: accepted: a YAML file, or a mapping of accelerator, workloads, set, grid, ...")
         where = "sweep" if isinstance(given, Mapping) else str(given)
         values = given if isinstance(given, Mapping) else read_yaml(given, "a YAML file")
         if not isinstance(values, Mapping):
@@ -189,12 +207,12 @@ def sweep(
     what is kept.
     """
     mine = Shard.read(shard)
-    if Path(out).exists() and not Path(out).is_dir():
-        raise InputError(f"{out}: is no folder (accepted: a folder for the store, made if it is not there)")
+    folder = path_of("out", out, "a folder for the store")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is no folder (accepted: a folder for the store, made if it is not there)")
     asked, executor, machine, workloads, space = checked(spec, jobs, cluster)
     chosen = Points(space, asked.sample, mine)
     total = len(chosen) * len(workloads)
-    folder = Path(out)
     place = folder if mine.whole else mine.path(folder)
     inner = make_evaluator(executor, machine, time_limit_s=asked.time_limit_s, engine=asked.engine)
     # The rollback journal of a shard needs no memory shared between hosts, which network file systems do not have.
@@ -234,6 +252,7 @@ def checked(
 ) -> tuple[SweepSpec, str, Accelerator, tuple[Any, ...], Space]:
     """A specification that can run: it, its evaluator, machine, workloads and points; raises `InputError`."""
     asked = SweepSpec.read(spec)
+    jobs = whole_number("jobs", jobs)
     if asked.evaluator and (jobs != 1 or cluster):
         raise InputError(f"evaluator {asked.evaluator!r} of the sweep, and jobs or a cluster: accepted: one of them")
     executor = asked.evaluator or _executor(jobs, cluster)
@@ -250,13 +269,11 @@ def checked(
 
 def _executor(jobs: int, cluster: str | None) -> str:
     """The name of the evaluator that simulates."""
-    if jobs < 1:
-        raise InputError(f"jobs {jobs}: must be at least 1")
     if cluster is None:
         return "direct" if jobs == 1 else f"pool:{jobs}"
     if jobs != 1:
         raise InputError("jobs and cluster: one of them (a cluster has its own number of workers)")
-    kind = cluster.partition(":")[0]
+    kind = cluster.partition(":")[0] if isinstance(cluster, str) else ""
     if kind not in ("dask", *QUEUES):
         accepted = ["dask", "dask:N", "dask:ADDRESS", *(f"{queue}:FILE" for queue in QUEUES)]
         raise InputError(f"cluster {cluster!r} is not known (accepted: {', '.join(accepted)})")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import path_of
 from ..errors import InputError, said
 from ..reading import parse_json
 from .files import replaced
@@ -57,7 +58,7 @@ class Dataset:
     @classmethod
     def read(cls, path: str | Path) -> Dataset:
         """Read a store or an exported file; raises `StoreError` in one line for anything else."""
-        if Path(path).suffix in SUFFIXES and not os.path.isdir(path):
+        if path_of("path", path, "a folder or file of evaluations").suffix in SUFFIXES and not os.path.isdir(path):
             return _from_file(Path(path))
         with ResultStore(path, readonly=True) as store:
             return store.dataset()

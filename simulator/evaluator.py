@@ -345,7 +345,8 @@ def make_evaluator(
     """
     if isinstance(spec, Evaluator):
         return spec
-    if time_limit_s is not None and not (isinstance(time_limit_s, int | float) and time_limit_s > 0):
+    given = time_limit_s
+    if given is not None and (isinstance(given, bool) or not (isinstance(given, int | float) and given > 0)):
         raise InputError(f"time limit {time_limit_s} s: must be above 0")
     head, bar, behind = spec.partition("|")
     kind, _, argument = head.strip().partition(":")

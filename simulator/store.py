@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ..arguments import path_of
 from ..errors import InputError
 from .record import COLUMNS, Record, Row, TrialRecord, flaw, report_of, trial_flaw
 from .report import Report
@@ -381,7 +382,7 @@ def _has_text(workload: Any) -> bool:
 
 def store_path(path: str | Path) -> Path:
     """Return the store's file for a directory or a file path (one that ends in .sqlite or .db)."""
-    path = Path(path)
+    path = path_of("path", path, f"a folder with a {FILE_NAME}, or such a file")
     if os.path.isfile(path) or path.suffix in SUFFIXES:
         return path
     return path / FILE_NAME

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..arguments import seed_of, whole_number
 from ..errors import InputError, one_line, said
 from ..traces.workload import Workload
 from .accelerator import Accelerator
@@ -79,8 +80,7 @@ def verify(
     A row of the sample is simulated from its recorded inputs alone, and metrics, breakdown and reason are compared
     exactly. Raises `StoreError` for a file that cannot be read at all, `InputError` for a wrong argument.
     """
-    if sample < 0 or seed < 0:
-        raise InputError(f"sample {sample}, seed {seed}: must be at least 0")
+    sample, seed = whole_number("sample", sample, 0), seed_of(seed)
     with ResultStore(path, readonly=True) as store:
         found = Verification(store.path)
         chosen = _scan(store, found, sample, seed)

@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...arguments import whole_number
 from ...errors import CyclescapeError, InputError, Interrupted, MissingExtraError
 from ...simulator.pool import end_with_parent, start_methods
 from ..searcher import make_searcher, searcher_names, searcher_summary
@@ -113,9 +114,8 @@ def compare(
     settings an allowance cuts off depends on measured time. Agents that a notebook registers need `jobs=1`.
     Raises `InputError` for a wrong argument and `Interrupted` on Ctrl-C; what is finished is kept.
     """
-    for name, value in (("budget", budget), ("draws", draws), ("seeds", seeds), ("jobs", jobs)):
-        if value < 1:
-            raise InputError(f"{name} {value}: must be at least 1")
+    budget, draws = whole_number("budget", budget), whole_number("draws", draws)
+    seeds, jobs = whole_number("seeds", seeds), whole_number("jobs", jobs)
     if not allowance_s >= 0:
         raise InputError(f"allowance {allowance_s} s: must be at least 0")
     asked = {str(given): ContestProblem.read(given) for given in (problems if problems is not None else problem_names())}

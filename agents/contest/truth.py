@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ...arguments import seed_of, whole_number
 from ...errors import InputError, explain
 from ...reading import parse_json, read_text
 from ...simulator.files import replaced
@@ -228,6 +229,7 @@ def best_known(asked: ContestProblem, problem: Problem, merged: Merged, studies:
 def sampled(asked: ContestProblem, truth: Truth, n: int, seed: int = 0) -> list[str]:
     """What is wrong with a truth, found by simulating its front again and n random points; empty if nothing."""
     wrong: list[str] = []
+    n, seed = whole_number("n", n, 0), seed_of(seed)
     with asked.open() as problem:
         again = problem.evaluate([vertex.design for vertex in truth.front])
         for vertex, outcome in zip(truth.front, again, strict=True):

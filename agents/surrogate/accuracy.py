@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...arguments import seed_of
 from ...errors import InputError
 from .calibration import scores_of
 from .features import Encoder
@@ -138,6 +139,7 @@ def cross_validate(
     """
     from .surrogate import bounds_of, columns_of
 
+    seed = seed_of(seed)
     if len(samples) < _LEAST:
         raise InputError(f"{len(samples)} samples: accepted: at least {_LEAST} for splits")
     names = tuple(name for name in surrogate.metrics if name in samples.metrics)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arguments import seed_of, whole_number
 from ...errors import DesignError, InputError
 from ...simulator.accelerator import Accelerator
 from ...simulator.dataset import Dataset
@@ -122,9 +123,8 @@ def draw(
     Designs that break a rule, or cannot run their workload, are drawn anew. Fewer than n come from a space that holds no
     more; raises `InputError` if hardly any can run.
     """
-    machine = find(machine) if isinstance(machine, str) else machine
-    if n < 1:
-        raise InputError(f"--sample {n}: must be at least 1")
+    machine = machine if isinstance(machine, Accelerator) else find(machine)
+    n, seed = whole_number("--sample", n), seed_of(seed)
     loaded = [load(workload) for workload in workloads]
     for workload in loaded:
         machine.check(workload)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
+from ...arguments import seed_of
 from ...errors import InputError
 from ...simulator.accelerator import Accelerator
 from ...simulator.design import Design
@@ -115,6 +116,7 @@ class Surrogate:
         left out. `effort` scales the work of training; `say` is told what goes on. With a `prefix`, that share of
         each run is simulated in place of closed forms; see `partial`.
         """
+        seed = seed_of(seed)
         if model != "auto":
             model_class(model)
         if len(samples) < _LEAST:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ...arguments import MOST_SEED, whole_number
 from ...errors import InputError
 from ...simulator.accelerator import Accelerator
 from ...simulator.evaluator import Cached, Evaluator, make_evaluator
@@ -59,11 +60,10 @@ def train(
     every evaluation is kept in the store there, and training again evaluates only what is new. Equal arguments
     give equal policies; with more `jobs` a ranking's searches ask for as many designs at once.
     """
-    if min(budget, seeds, keep, updates, jobs) < 1:
-        raise InputError(f"train: budget={budget}, seeds={seeds}, keep={keep}, updates={updates}, jobs={jobs}: at least 1 each")
-    if seed < 0:
-        raise InputError(f"train: seed {seed}: must be at least 0")
-    machine = find(accelerator) if isinstance(accelerator, str) else accelerator
+    budget, seeds, keep = whole_number("budget", budget), whole_number("seeds", seeds), whole_number("keep", keep)
+    updates, jobs = whole_number("updates", updates), whole_number("jobs", jobs)
+    seed = whole_number("seed", seed, 0, MOST_SEED + 1 - seeds)  # its searches count on from there
+    machine = accelerator if isinstance(accelerator, Accelerator) else find(accelerator)
     every = workloads_of(workloads)
     if len({workload.digest for workload in every}) < max(2, len(every)):
         raise InputError("train: at least two workloads are wanted, and all different")

@@ -227,8 +227,8 @@ def test_what_a_surrogate_says_is_never_on_the_front(roofline: Accelerator, mlp:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"budget": 0}, "budget 0: must be at least 1"),
-        ({"batch": 0}, "batch 0"),
+        ({"budget": 0}, "budget=0: accepted: a whole number of at least 1"),
+        ({"batch": 0}, "batch=0: accepted: a whole number of at least 1"),
         ({"objective": "speed"}, "no metric 'speed'"),
         ({"fixed": {"lane": 3}}, "lane: unknown parameter; did you mean 'lanes'?"),
         ({"fixed": {"lanes": "x"}}, "lanes='x': accepted: integer >= 1"),

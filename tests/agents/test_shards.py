@@ -146,7 +146,7 @@ def test_a_wrong_array_is_one_line(tmp_path: Path) -> None:
     sweep(spec, tmp_path / "done", shard="1/2")
     cases: list[tuple[list[str], str]] = [
         (["--shards", "4"], "which batch system? (accepted: --scheduler slurm, lsf, pbs, sge)"),
-        (["--shards", "1", "--scheduler", "slurm"], "shards 1: accepted: 2 to 100000"),
+        (["--shards", "1", "--scheduler", "slurm"], "shards=1: accepted: a whole number from 2 to 100000"),
         (["--shards", "4", "--scheduler", "slurm", "--directive", "a\nb"], "must be one line"),
         (["--shards", "4", "--scheduler", "sge", "--jobs", "2"], "parallel environment"),
         (["--scheduler", "slurm"], "belong to --shards"),

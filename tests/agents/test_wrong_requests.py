@@ -39,7 +39,9 @@ def test_options_of_another_kind(
 
 
 def test_seeds_and_places(faulty: Accelerator, mlp: Workload, tmp_path: Path) -> None:
-    assert refusal(lambda: search(faulty, mlp, objective="time_s", seed=-1)) == "seed -1: must be at least 0"
+    for seed in (-1, 2**63, 2**70, 1.5, None, True):
+        said = refusal(lambda seed=seed: search(faulty, mlp, objective="time_s", seed=seed))
+        assert said == f"seed={seed}: accepted: a whole number from 0 to 9223372036854775807"
     place = tmp_path / "file"
     place.touch()
     said = "is no folder (accepted: a folder for the store, made if it is not there)"

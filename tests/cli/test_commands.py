@@ -101,7 +101,7 @@ def test_help_lists_the_parameters_of_a_machine():
         (["search", "systolic", "--objective", "speed"], "objective 'speed'"),
         (["search", "systolic", "--constraint", "area<5"], "constraint 'area<5'"),
         (["search", "systolic", "--agent", "x"], "agent 'x' is not known"),
-        (["search", "systolic", "--budget", "0"], "budget 0"),
+        (["search", "systolic", "--budget", "0"], "budget=0"),
         (["search", "systolic", "--set", "rows=0"], "rows=0"),
         (["search", "systolic", "--batch", "0"], "batch 0: must be at least 1"),
         (["policy", "train", "systolic", "-w", "alexnet;vgg16", "-o", "x", "--updates", "500"],

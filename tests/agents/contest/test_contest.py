@@ -184,10 +184,10 @@ def test_figures_name_options_only_where_they_tell_agents_apart(path: Path, tmp_
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"budget": 0}, "budget 0: must be at least 1"),
-        ({"seeds": 0}, "seeds 0: must be at least 1"),
-        ({"draws": 0}, "draws 0"),
-        ({"jobs": 0}, "jobs 0"),
+        ({"budget": 0}, "budget=0: accepted: a whole number of at least 1"),
+        ({"seeds": 0}, "seeds=0: accepted: a whole number of at least 1"),
+        ({"draws": 0}, "draws=0: "),
+        ({"jobs": 0}, "jobs=0: "),
         ({"allowance_s": -1.0}, "allowance -1.0 s"),
         ({"agents": ["gentic"]}, "did you mean 'genetic'?"),
         ({"agents": ["genetic:size=3"]}, "no option 'size'"),
