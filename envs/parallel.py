@@ -63,6 +63,8 @@ class DesignParallel(ParallelEnv[str, Observation, Any]):
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Observation], dict[str, dict[str, Any]]]:
         """Begin with the default design and every agent."""
+        if isinstance(options, Mapping):  # PettingZoo's own checker gives one of this name, which means nothing
+            options = {name: given for name, given in options.items() if name != "options"}
         seen, info = self._env.reset(seed=seed, options=options)
         self.agents = list(self.possible_agents)
         return self._each(seen), {agent: dict(info) for agent in self.agents}

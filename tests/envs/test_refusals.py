@@ -137,5 +137,7 @@ def test_options_of_a_reset_of_a_team(faulty: Accelerator, mlp: Workload) -> Non
     pytest.importorskip("pettingzoo")
     team = pytest.importorskip("cyclescape.envs.parallel")
     env = make(team.DesignParallel, faulty, mlp)
-    env.reset(options={})
+    for nothing in (None, {}, {"options": 1}):  # the last is what PettingZoo's checker gives
+        env.reset(options=nothing)
+    assert refusal(lambda: env.reset(options=5)).startswith("options=5: accepted: a mapping")
     assert refusal(lambda: env.reset(options={"design": {}})) == "option 'design': unknown (accepted: none)"
