@@ -103,7 +103,7 @@ def test_help_lists_the_parameters_of_a_machine():
         (["search", "systolic", "--agent", "x"], "agent 'x' is not known"),
         (["search", "systolic", "--budget", "0"], "budget=0"),
         (["search", "systolic", "--set", "rows=0"], "rows=0"),
-        (["search", "systolic", "--batch", "0"], "batch 0: must be at least 1"),
+        (["search", "systolic", "--batch", "0"], "batch=0: accepted: a whole number of at least 1"),
         (["policy", "train", "systolic", "-w", "alexnet;vgg16", "-o", "x", "--updates", "500"],
          "--updates: is for --model network, not for --model ranking"),
         (["policy", "train", "systolic", "-w", "alexnet;vgg16", "-o", "x", "--model", "network", "--keep", "2"],

@@ -43,6 +43,19 @@ def test_what_was_there_before_a_study_is_told_by_no_clock(roofline: Accelerator
         assert [json.loads(row["design"])["lanes"] for row in store.rows()] == [8, 32, 64, 16, 128]
 
 
+def test_what_was_there_before_a_study_of_another_store_is_not_known(
+    roofline: Accelerator, mlp: Workload, tmp_path: Path
+) -> None:
+    with ResultStore(tmp_path / "other") as other:
+        other.put([record(roofline, mlp, 64)])
+        other.put_study("a", "{}")
+    with ResultStore(tmp_path) as store:
+        store.put([record(roofline, mlp, 8)])
+        store.merge(tmp_path / "other")
+        store.put_study("a", "{}")
+        assert lanes_before(store, "a") == []
+
+
 def test_a_study_of_another_version_of_the_model_begins_anew(roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
     rows = [record(roofline, mlp, lanes) for lanes in (8, 16)]
     with ResultStore(tmp_path) as store:
