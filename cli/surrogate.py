@@ -73,6 +73,7 @@ def score(
     """Compare a surrogate with the simulator: NRMSE, percentage errors, rank correlation, coverage of 90 % intervals."""
     from ..agents.surrogate import Surrogate
     from ..agents.surrogate.accuracy import FIGURES, cross_validate
+    from ..agents.surrogate.partial import families
 
     if plots is not None:
         check_figure("--plots", plots, model, data, *workload)
@@ -97,10 +98,11 @@ def score(
     found = []
     if splits:
         found.append(cross_validate(surrogate, samples, grouped=False, seed=seed))
-        if len(list(samples.by_workload())) > 1:
+        kind, owner = ("workload", samples.group) if surrogate.prefix is None else ("family of workloads", families(samples))
+        if len({*owner.tolist()}) > 1:
             found.append(cross_validate(surrogate, samples, grouped=True, seed=seed))
         else:
-            notes.append("one workload: nothing can be said about others")
+            notes.append(f"one {kind}: nothing can be said about others")
         rows += [row for part in found for row in part.table()]
     by_workload = found[-1].by_workload() if len(found) > 1 else []
     if plots is not None:

@@ -152,6 +152,9 @@ def cross_validate(
     group = samples.group if surrogate.prefix is None else families(samples)
     if not encoder.names:
         raise InputError("every sample has the same design and workload: there is nothing to split")
+    if grouped and len(np.unique(group)) < 2:
+        what = "workload" if surrogate.prefix is None else "family of workloads"
+        raise InputError(f"every sample is of one {what}: nothing can be said about others")
     x = columns_of(encoder, samples, bounds)
     scale = np.stack([bounds.get(name, np.ones(len(samples))) for name in names], axis=1)
     y = np.stack([np.log(samples.metrics[name]) for name in names], axis=1) - np.log(scale)

@@ -153,11 +153,13 @@ class Trees:
             raise MissingExtraError(f"the model {cls.name!r}", "surrogate") from error
         order = np.random.default_rng(seed).permutation(len(x))
         held = order[: max(1, int(_HELD_OUT * len(x)))]
-        rest = order[len(held) :]
+        rest = order[len(held) :] if len(x) > 1 else held
         leaf = max(1, min(5, len(x) // 40))
 
         def boosted(rows: np.ndarray, target: np.ndarray, rounds: float, **more: Any) -> str:
             settings = {**_SETTINGS, "min_data_in_leaf": leaf, "seed": seed % 2**31, **more}
+            rows = np.resize(rows, max(len(rows), 2))  # of one row a bag would be empty
+            target = np.resize(target, len(rows))
             data = lightgbm.Dataset(x[rows], target, params={"verbose": -1, "min_data_in_bin": 1})
             return str(lightgbm.train(settings, data, max(1, int(rounds))).model_to_string())
 

@@ -52,3 +52,16 @@ def test_what_cannot_be_is_one_line(file, tmp_path, arguments, says):
     assert done.stdout == ""
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_one_family_of_workloads_says_nothing_of_others(tmp_path):
+    pytest.importorskip("sklearn")
+    work = ["-w", "cloud-1:n=1000,seed=1", "-w", "cloud-1:n=1000,seed=2"]
+    out = str(tmp_path / "p")
+    done = cyclescape("surrogate", "fit", "--sample", "12", "-a", "dram", *work, "--prefix", "0.1", "--model", "gp", "-o", out)
+    assert done.returncode == 0, done.stderr
+    scored = cyclescape("surrogate", "score", out, "--sample", "12", "--seed", "0", "--json")
+    assert scored.returncode == 0, scored.stderr
+    document = json.loads(scored.stdout)
+    assert {row["split"] for row in document["scores"]} == {"random"}
+    assert "one family of workloads: nothing can be said about others" in document["notes"]
