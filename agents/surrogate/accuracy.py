@@ -86,8 +86,8 @@ def score(surrogate: Surrogate, samples: Samples) -> list[dict[str, Any]]:
 
 def _checked(samples: Samples, name: str) -> None:
     """Raise `InputError` for a metric without a logarithm: nothing could be said of its errors."""
-    if name in samples.metrics and not samples.has_logarithm(name):
-        raise InputError(f"metric {name}: not above 0 in every sample, so that its errors have no percentage")
+    if name in samples.metrics and (reason := samples.no_logarithm(name)):
+        raise InputError(f"metric {name}: {reason}, so that its errors have no percentage")
 
 
 class CrossValidation:

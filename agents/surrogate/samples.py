@@ -55,10 +55,13 @@ class Samples:
         metrics = {name: values[rows] for name, values in self.metrics.items()}
         return Samples(self.machine, tuple(self.designs[i] for i in rows), self.workloads, self.group[rows], metrics)
 
-    def has_logarithm(self, metric: str) -> bool:
-        """Whether a metric is a number above 0 in every sample."""
+    def no_logarithm(self, metric: str) -> str | None:
+        """Say why a metric cannot be learned as a logarithm; None where it is a number above 0 in every sample."""
         values = self.metrics[metric]
-        return bool(np.isfinite(values).all() and (values > 0).all())
+        if absent := int(np.isnan(values).sum()):
+            return f"absent from {absent} of {len(values)} samples"
+        wrong = int((~np.isfinite(values) | (values <= 0)).sum())
+        return f"not above 0 in {wrong} of {len(values)} samples" if wrong else None
 
     @property
     def digest(self) -> str:

@@ -124,7 +124,8 @@ class Surrogate:
         prefix = prefix_of(prefix)
         say("closed forms" if prefix is None else "beginnings of the runs")
         bounds = bounds_of(samples, prefix)
-        names = _metrics(samples, metrics if prefix is None or metrics else [name for name in _PARTIAL if name in bounds])
+        wanted = metrics if prefix is None or metrics else [name for name in _PARTIAL if name in bounds]
+        names = _metrics(samples, wanted, say)
         encoder = Encoder.of(samples, bounds, workload_told=prefix is not None)
         group = samples.group if prefix is None else families(samples)
         if not encoder.names:
@@ -248,16 +249,19 @@ def columns_of(encoder: Encoder, samples: Samples, bounds: Mapping[str, np.ndarr
     return out
 
 
-def _metrics(samples: Samples, wanted: Sequence[str] | None) -> list[str]:
-    names = list(wanted) if wanted else [name for name in _DEFAULT if name in samples.metrics and samples.has_logarithm(name)]
-    if not names:
-        there = ", ".join(samples.metrics)
-        raise InputError(f"none of {', '.join(_DEFAULT)} is in the samples; name metrics (there are: {there})")
+def _metrics(samples: Samples, wanted: Sequence[str] | None, say: Callable[[str], None]) -> list[str]:
+    there = ", ".join(samples.metrics)
+    names = list(wanted or [name for name in _DEFAULT if name in samples.metrics])
     for name in names:
         if name not in samples.metrics:
-            raise InputError(f"metric {name!r} is not in the samples (there are: {', '.join(samples.metrics)})")
-        if not samples.has_logarithm(name):
-            raise InputError(f"metric {name}: not above 0 in every sample, so it has no logarithm to learn")
+            raise InputError(f"metric {name!r} is not in the samples (there are: {there})")
+        if reason := samples.no_logarithm(name):
+            if wanted:
+                raise InputError(f"metric {name}: {reason}, so it has no logarithm to learn")
+            say(f"leaving out {name}, {reason}")
+    names = [name for name in names if samples.no_logarithm(name) is None]
+    if not names:
+        raise InputError(f"none of {', '.join(_DEFAULT)} is above 0 in every sample; name metrics (there are: {there})")
     return list(dict.fromkeys(names))
 
 

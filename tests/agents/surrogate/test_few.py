@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,3 +58,21 @@ def test_of_one_family_nothing_is_said_about_others() -> None:
     surrogate = Surrogate.fit(samples, model="gp", effort=0.1, prefix=0.1)
     with pytest.raises(InputError, match="every sample is of one family of workloads: nothing can be said about others"):
         cross_validate(surrogate, samples, grouped=True)
+
+
+def test_a_metric_that_a_sample_lacks_is_said_to_be_absent(roofline: Accelerator, mlp: Workload) -> None:
+    pytest.importorskip("sklearn")
+    samples = draw(roofline, [mlp], 20)
+    where = np.arange(len(samples)) == 3
+    absent, zero, endless = (
+        replace(samples, metrics={**samples.metrics, "time_s": np.where(where, odd, samples.metrics["time_s"])})
+        for odd in (np.nan, 0.0, np.inf)
+    )
+    missing, wrong = "absent from 1 of 20 samples", "not above 0 in 1 of 20 samples"
+    for uneven, why in ((absent, missing), (zero, wrong), (endless, wrong)):
+        with pytest.raises(InputError, match=f"metric time_s: {why}, so it has no logarithm to learn"):
+            Surrogate.fit(uneven, ["time_s"], model="gp")
+        said: list[str] = []
+        learned = Surrogate.fit(uneven, model="gp", effort=0.05, say=said.append)
+        assert learned.answers == ("energy_j", "area_mm2")
+        assert f"leaving out time_s, {why}" in said
