@@ -137,7 +137,7 @@ class Encoder:
             if name not in bounds:
                 raise InputError(f"{machine.name} gives no {name}, which the surrogate learned from: fit it again")
             number = np.asarray(bounds[name], float)
-            mark(refused, np.isnan(number), lambda i: "no closed form holds for this design")
+            mark(refused, ~np.isfinite(number), lambda i: "no closed form holds for this design")
             wide = 0.25 * (high - low)
             mark(notes, (number < low - wide) | (number > high + wide), lambda i, n=name, v=number, a=low, b=high: (
                 f"{n}={v[i]:.3g} is beyond {a:.3g}..{b:.3g}"))

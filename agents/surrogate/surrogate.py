@@ -166,6 +166,11 @@ class Surrogate:
         """Metrics that it predicts."""
         return (*self.metrics, *self.exact)
 
+    @property
+    def _estimated(self) -> tuple[str, ...]:
+        """Metrics whose closed form is part of the answer."""
+        return (*(name for name, by in zip(self.metrics, self.bounded, strict=True) if by), *self.exact)
+
     def predict(self, designs: Sequence[Design], workload: Any) -> Prediction:
         """Say what the simulator would say; raises `InputError` for a workload that cannot be answered at all."""
         if not designs:
@@ -174,25 +179,36 @@ class Surrogate:
         self.machine.check(workload)
         bounds = closed_forms(self.machine, designs, workload, self.prefix)
         encoded = self.encoder.encode(self.machine, designs, workload, bounds)
-        with _blas().limit(limits=1, user_api="blas"):  # so that no bit depends on how many there are
+        reasons = list(encoded.refused)
+        for name in self._estimated:
+            if name not in encoded.bounds:
+                raise InputError(f"{self.machine.name} gives no closed form of {name}, which the surrogate needs: fit it again")
+            values = np.asarray(encoded.bounds[name], float)
+            for i in np.flatnonzero(~(np.isfinite(values) & (values > 0))).tolist():
+                reasons[i] = reasons[i] or f"the closed form of {name} is {values[i]:g} for this design, no estimate above 0"
+        with (
+            _blas().limit(limits=1, user_api="blas"),  # so that no bit depends on how many there are
+            np.errstate(over="ignore", invalid="ignore"),  # an answer without end is refused
+        ):
             logs, deviation = self.model.predict(encoded.columns)
-        scores = self.seen if workload.digest in self.encoder.workloads else self.new
-        deviation = deviation * (scores.quantile(0.9) / NORMAL_90)
-        refused = np.array([reason is not None for reason in encoded.refused])
+            scores = self.seen if workload.digest in self.encoder.workloads else self.new
+            deviation = deviation * (scores.quantile(0.9) / NORMAL_90)
+        refused = np.array([reason is not None for reason in reasons])
         mean: dict[str, np.ndarray] = {}
         std: dict[str, np.ndarray] = {}
         for i, name in enumerate(self.metrics):
             scale = encoded.bounds[name] if self.bounded[i] else 1.0
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 mean[name] = np.where(refused, np.nan, np.exp(logs[:, i]) * scale)
                 std[name] = mean[name] * deviation[:, i]
         for name, factor in self.exact.items():
             mean[name] = np.where(refused, np.nan, encoded.bounds[name] * factor)
             std[name] = np.where(refused, np.nan, 0.0)
-        reasons = list(encoded.refused)
-        for i in np.flatnonzero(~refused & ~np.all([np.isfinite(values) for values in mean.values()], axis=0)).tolist():
-            reasons[i] = "what the surrogate says is no finite number"
-            for values in (*mean.values(), *std.values()):
+        said = [*mean.values(), *std.values()]
+        answered = np.all(np.isfinite(said), axis=0) & np.all([values > 0 for values in mean.values()], axis=0)
+        for i in np.flatnonzero(~refused & ~answered).tolist():
+            reasons[i] = "what the surrogate says is no finite number above 0"
+            for values in said:
                 values[i] = np.nan
         return Prediction(mean, std, tuple(reasons), encoded.notes)
 
@@ -237,6 +253,8 @@ def bounds_of(samples: Samples, prefix: float | None = None) -> dict[str, np.nda
             out.setdefault(name, np.full(len(samples), np.nan))[rows] = values
     if bad := [name for name, values in out.items() if not np.isfinite(values).all()]:
         raise InputError(f"{samples.machine.name}: its closed form of {bad[0]} does not hold for every sample")
+    if bad := [name for name, values in out.items() if name in samples.machine.metrics and not (values > 0).all()]:
+        raise InputError(f"{samples.machine.name}: its closed form of {bad[0]} is not above 0 for every sample")
     return out
 
 

@@ -213,5 +213,5 @@ def test_an_answer_without_end_is_refused(surrogate: Surrogate, samples: Samples
 
     monkeypatch.setattr(surrogate.model, "predict", predict)
     said = surrogate.predict(samples.designs[:3], samples.workloads[0])
-    assert said.refused == (None, "what the surrogate says is no finite number", None)
+    assert said.refused == (None, "what the surrogate says is no finite number above 0", None)
     assert np.isnan([values[1] for values in said.mean.values()]).all()
