@@ -22,7 +22,7 @@ app.add_typer(commands, name="surrogate")
 DataArgument = typer.Argument(None, help="A store (a folder of runs) or a table exported from one (.parquet, .csv).")
 MachineOption = typer.Option(None, "--accelerator", "-a", help="The machine of --sample, or of a store with several.")
 WorkloadOption = typer.Option([], "--workload", "-w", help="What --sample runs; else workloads that have no name here.")
-StaleOption = typer.Option(False, "--stale", help="Accept what comes from other sources of the machine than those installed.")
+StaleOption = typer.Option(False, "--stale", help="Accept what was made by other sources than those installed.")
 
 
 @commands.command()

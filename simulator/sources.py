@@ -8,11 +8,11 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-__all__ = ["model_digest", "model_sources"]
+__all__ = ["files_digest", "model_digest", "model_sources"]
 
 
 @cache
@@ -22,27 +22,31 @@ def model_digest(machine: type) -> str:
     A machine typed into a notebook counts by its own text; one whose text cannot be found gets a digest
     that no other process shares, so that it is never taken for another.
     """
+    if sources := model_sources(machine.__module__):
+        return files_digest(sources)
+    try:
+        return hashlib.sha256(inspect.getsource(machine).encode()).hexdigest()
+    except (OSError, TypeError):
+        return hashlib.sha256(os.urandom(32)).hexdigest()
+
+
+def files_digest(sources: Mapping[str, Path]) -> str:
+    """SHA-256 over names of modules and their files."""
     digest = hashlib.sha256()
-    sources = model_sources(machine.__module__)
     for name, path in sorted(sources.items()):
         digest.update(name.encode())
         digest.update(path.read_bytes())
-    if not sources:
-        try:
-            digest.update(inspect.getsource(machine).encode())
-        except (OSError, TypeError):
-            digest.update(os.urandom(32))
     return digest.hexdigest()
 
 
-def model_sources(module: str) -> dict[str, Path]:
-    """Return module names and files that `module` imports, directly or not, within the two packages."""
+def model_sources(module: str, within: str = "") -> dict[str, Path]:
+    """Return module names and files that `module` imports, directly or not, within the two packages, or within one."""
     roots = {__name__.partition(".")[0], module.partition(".")[0]}
     found: dict[str, Path] = {}
     pending = [module]
     while pending:
         name = pending.pop()
-        if name in found or name.partition(".")[0] not in roots:
+        if name in found or name.partition(".")[0] not in roots or not f"{name}.".startswith(within):
             continue
         path = _file(name)
         if path is None:

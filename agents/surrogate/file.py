@@ -1,7 +1,8 @@
 """A surrogate as one file: a zip of JSON, of arrays (npz) and of LightGBM's own text. Data, never code.
 
-The JSON names what the file is, what it was learned from, and the digest of every other part. Nothing is taken from a file
-before its digest is right, and nothing in it is unpickled or run.
+The JSON names what the file is, what it was learned from, and the digests of itself and of every other part. Nothing is
+taken from a file before its digest is right, and nothing in it is unpickled or run. A digest keeps an edit from being taken
+for what was learned, not a forger away: what must fit together is checked besides.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import hashlib
 import io
 import json
 import zipfile
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
-from ...errors import InputError
+from ...errors import InputError, explain
 from ...reading import arrays_in, members, parse_json, read_bytes
 from ...simulator.accelerator import Accelerator
 from ...simulator.files import replaced
@@ -27,11 +30,12 @@ from .calibration import Scores
 from .features import Encoder
 from .model import MODELS
 from .partial import prefix_of
+from .sources import answering_digest
 from .surrogate import Origin, Surrogate
 
-__all__ = ["SCHEMA", "load", "save"]
+__all__ = ["SCHEMA", "head_digest", "load", "save"]
 
-SCHEMA = 2
+SCHEMA = 3
 _FORMAT = "cyclescape surrogate"
 _HEAD = "surrogate.json"
 _ARRAYS = "arrays.npz"
@@ -57,10 +61,17 @@ def save(surrogate: Surrogate, path: Path) -> Path:
         "prefix": surrogate.prefix, "learned": sorted(surrogate.learned),
         "parts": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
     }
+    head["digest"] = head_digest(head)
     with replaced(path, "a file that can be written") as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
         for name, data in {_HEAD: json.dumps(head, indent=1).encode(), **parts}.items():
             file.writestr(zipfile.ZipInfo(name, _DATE), data, zipfile.ZIP_DEFLATED)
     return path
+
+
+def head_digest(head: Mapping[str, Any]) -> str:
+    """SHA-256 of a head without its own digest; the order of its tables is that of columns, and counts."""
+    rest = {name: value for name, value in head.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, separators=(",", ":")).encode()).hexdigest()
 
 
 def load(path: Path, *, stale: bool = False) -> Surrogate:
@@ -68,7 +79,7 @@ def load(path: Path, *, stale: bool = False) -> Surrogate:
     parts = _parts(path)
     head = _head(path, parts)
     try:
-        machine_name, origin = str(head["accelerator"]), Origin(**head["origin"])
+        machine_name, origin = str(head["accelerator"]), _origin(head["origin"])
         if machine_name not in accelerator_names():
             raise InputError(f"{path}: learned from {machine_name!r}, which is not installed")
         machine = accelerator(machine_name)
@@ -78,7 +89,7 @@ def load(path: Path, *, stale: bool = False) -> Surrogate:
         metrics = tuple(str(name) for name in head["metrics"])
         surrogate = Surrogate(
             machine, metrics, {str(name): float(factor) for name, factor in head["exact"].items()},
-            tuple(bool(flag) for flag in head["bounded"]), Encoder.from_json(head["encoder"]), model,
+            tuple(bool(flag) for flag in head["bounded"]), _encoder(machine, head["encoder"]), model,
             Scores.from_json(head["seen"]), Scores.from_json(head["new"]), origin, prefix_of(head.get("prefix")),
             frozenset(str(key) for key in head["learned"]),
         )
@@ -104,8 +115,13 @@ def _head(path: Path, parts: dict[str, bytes]) -> dict[str, Any]:
         raise InputError(f"{path}: not a surrogate: no {_HEAD} that says so") from None
     if not ours:
         raise InputError(f"{path}: not a surrogate: no {_HEAD} that says so")
+    if schema in range(1, SCHEMA):
+        why = f"form {schema} of the file is of an older version, and says too little to be trusted (accepted: {SCHEMA})"
+        raise InputError(f"{path}: {why}; fit it again")
     if schema != SCHEMA:
         raise InputError(f"{path}: form {schema!r} of the file is not known (accepted: {SCHEMA}); fit it again, or upgrade")
+    if head.get("digest") != head_digest(head):
+        raise InputError(f"{path}: damaged: {_HEAD} is not what was written; fit it again")
     found = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items() if name != _HEAD}
     if found != digests:
         wrong = next(name for name in sorted({*found, *digests}) if found.get(name) != digests.get(name))
@@ -124,12 +140,68 @@ def _arrays(path: Path, parts: dict[str, bytes]) -> dict[str, np.ndarray]:
 
 
 def _is_current(path: Path, machine: Accelerator, origin: Origin, stale: bool) -> None:
-    if origin.model != model_digest(type(machine)) and not stale:
+    if stale:
+        return
+    accept = "fit it again, or accept it with --stale"
+    if origin.model != (here := model_digest(type(machine))):
         raise InputError(
             f"{path}: learned from other sources of {machine.name} (version {origin.version}, model {origin.model[:12]}) than "
-            f"those installed (version {version()}, model {model_digest(type(machine))[:12]}): fit it again, or accept it "
-            "with --stale"
+            f"those installed (version {version()}, model {here[:12]}): {accept}"
         )
+    if origin.answering != (here := answering_digest()):
+        raise InputError(
+            f"{path}: made by other sources of the surrogate (version {origin.version}, {origin.answering[:12]}) than those "
+            f"installed (version {version()}, {here[:12]}), to which its columns may mean something else: {accept}"
+        )
+
+
+def _origin(data: Mapping[str, Any]) -> Origin:
+    origin = Origin(**data)
+    texts = (origin.training, origin.model, origin.answering, origin.version)
+    counts, errors = (origin.samples, origin.seed), dict(origin.tried).values()
+    if {*map(type, texts)} != {str} or {*map(type, counts)} != {int} or not {*map(type, errors)} <= {int, float}:
+        raise ValueError("what it was made from is not said as it should be")
+    return origin
+
+
+def _encoder(machine: Accelerator, data: Mapping[str, Any]) -> Encoder:
+    """The columns, with values as designs of the machine have them; raises `ValueError` for what is not of its parameters."""
+    encoder = Encoder.from_json(data)
+    parameters = machine.design.parameters()
+    said = [*encoder.fixed, *encoder.ordered, *encoder.choices]
+    for name in said:
+        if name not in parameters:
+            raise ValueError(f"{machine.name} has no parameter {name}")
+        if said.count(name) > 1:
+            raise ValueError(f"{name} is said in two ways")
+    if missing := [name for name in parameters if name not in said]:
+        raise ValueError(f"nothing is said of {missing[0]}")
+    for name, (low, high) in {**encoder.ordered, **encoder.regimes, **encoder.work}.items():
+        if not -np.inf < low < high < np.inf:
+            raise ValueError(f"{name} from {low} to {high} is no range")
+    for name, span in encoder.ordered.items():
+        if not parameters[name].ordered:
+            raise ValueError(f"{name} has no order")
+        for value in span:
+            _native(machine, name, value)
+    choices = {name: tuple(_native(machine, name, value) for value in values) for name, values in encoder.choices.items()}
+    for name, values in choices.items():
+        if len({*values}) < len(values) or not values:
+            raise ValueError(f"{name} has a choice twice, or none")
+    fixed = {name: _native(machine, name, value) for name, value in encoder.fixed.items()}
+    return replace(encoder, fixed=fixed, choices=choices)
+
+
+def _native(machine: Accelerator, name: str, value: Any) -> Any:
+    """A value as a design has it, as JSON may not (a tuple); raises `ValueError` for one that the parameter does not take."""
+    field = machine.design.model_fields[name]
+    accepted = machine.design.parameters()[name].valid
+    if isinstance(value, bool) and not machine.design.takes_flag(name):
+        raise ValueError(f"{name}={value!r} (accepted: {accepted})")
+    try:
+        return TypeAdapter(Annotated[field.annotation, field]).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(f"{name}={value!r}: {explain(error)} (accepted: {accepted})") from None
 
 
 def _fits_together(surrogate: Surrogate) -> None:
@@ -140,11 +212,12 @@ def _fits_together(surrogate: Surrogate) -> None:
     shapes = {mean.shape, deviation.shape}
     if sizes != {targets} or shapes != {(3, targets)} or not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
         raise ValueError("its parts do not fit together")
+    if (deviation < 0).any():
+        raise ValueError("a deviation below 0")
     if not all(0 < factor < np.inf for factor in surrogate.exact.values()):
         raise ValueError("a closed form times nothing")
     for name in surrogate.answers:
         if name not in surrogate.machine.metrics:
             raise ValueError(f"{surrogate.machine.name} has no metric {name}")
-    for name in (*surrogate.encoder.fixed, *surrogate.encoder.ordered, *surrogate.encoder.choices):
-        if name not in surrogate.machine.design.parameters():
-            raise ValueError(f"{surrogate.machine.name} has no parameter {name}")
+        if surrogate.answers.count(name) > 1:
+            raise ValueError(f"{name} is answered twice")

@@ -31,6 +31,7 @@ from .features import Encoder
 from .model import Model, choose, folds, left_out, model_class
 from .partial import closed_forms, families, prefix_of
 from .samples import Samples
+from .sources import answering_digest
 
 __all__ = ["Origin", "Prediction", "Surrogate"]
 
@@ -75,6 +76,8 @@ class Origin:
     """Digest of the training set."""
     model: str
     """Digest of the machine's sources."""
+    answering: str
+    """Digest of the surrogate's own sources, which say what its columns mean."""
     version: str
     """Version of the package."""
     seed: int
@@ -157,7 +160,7 @@ class Surrogate:
                 seen = _left_out(model, x, y, design, seed=seed, effort=effort)
             new = _left_out(model, x, y, group, seed=seed, effort=effort, weighed=True) if len(np.unique(group)) > 1 else seen
         machine = samples.machine
-        origin = Origin(len(samples), samples.digest, model_digest(type(machine)), version(), seed, tried)
+        origin = Origin(len(samples), samples.digest, model_digest(type(machine)), answering_digest(), version(), seed, tried)
         bounded = tuple(name in bounds for name in learned)
         return cls(machine, learned, exact, bounded, encoder, fitted, seen, new, origin, prefix, frozenset(samples.keys))
 
@@ -232,7 +235,7 @@ class Surrogate:
     def load(cls, path: str | Path, *, stale: bool = False) -> Surrogate:
         """Read a file; raises `InputError` with the reason for one that is damaged, foreign, or of another simulator.
 
-        `stale` accepts one that was learned from other sources of the machine than those installed.
+        `stale` accepts one that was made by other sources than those installed, of the machine or of the surrogate's own.
         """
         from .file import load
 

@@ -190,10 +190,13 @@ def in_zip(members: dict[str, Mutator], repaired: Callable[[dict[str, bytes]], N
 
 
 def digests_right(parts: dict[str, bytes]) -> None:
-    """Write the digests of a surrogate's parts into its head, as who means harm would."""
+    """Write the digests of a surrogate's parts and of its head into the head, as who means harm would."""
+    from cyclescape.agents.surrogate.file import head_digest
+
     try:
         head = json.loads(parts["surrogate.json"])
         head["parts"] = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items() if name != "surrogate.json"}
+        head["digest"] = head_digest(head)
         parts["surrogate.json"] = json.dumps(head).encode()
     except (KeyError, TypeError, ValueError, RecursionError):
         return
