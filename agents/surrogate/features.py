@@ -2,7 +2,7 @@
 
 An ordered parameter is one column on its natural scale, a choice one for each value. What training never varied is no
 column: there is nothing to learn about it, so that another value is refused, as is a choice that was never seen. A
-number beyond those in training is flagged, and the columns stay within what was learned.
+number beyond those in training, of a parameter or of a regime, is flagged, and the columns stay within what was learned.
 """
 
 from __future__ import annotations
@@ -138,8 +138,7 @@ class Encoder:
                 raise InputError(f"{machine.name} gives no {name}, which the surrogate learned from: fit it again")
             number = np.asarray(bounds[name], float)
             mark(refused, ~np.isfinite(number), lambda i: "no closed form holds for this design")
-            wide = 0.25 * (high - low)
-            mark(notes, (number < low - wide) | (number > high + wide), lambda i, n=name, v=number, a=low, b=high: (
+            mark(notes, (number < low) | (number > high), lambda i, n=name, v=number, a=low, b=high: (
                 f"{n}={v[i]:.3g} is beyond {a:.3g}..{b:.3g}"))
             columns.append(np.clip(np.nan_to_num(number), low, high))
         of_work = statistics(workload)

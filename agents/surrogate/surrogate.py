@@ -51,9 +51,11 @@ class Prediction(NamedTuple):
     """What a surrogate says of designs on one workload. A refused design has nan everywhere."""
 
     mean: dict[str, np.ndarray]
-    """Metric to float64[n], in its unit."""
+    """Metric to float64[n], in its unit: exp of the mean logarithm. Of a log-normal that is the median, not the mean, and sums
+    of it come out low."""
     std: dict[str, np.ndarray]
-    """Standard deviation, in the same unit; calibrated, so that 90 % lie within 1.645 of them."""
+    """Deviation of the logarithm times `mean`, hence in the same unit. Not fitted to squared errors: calibrated so that 90 %
+    of logarithms lie within 1.645 of it."""
     refused: tuple[str | None, ...]
     """Why there is no answer."""
     notes: tuple[str | None, ...]

@@ -41,6 +41,23 @@ def test_what_was_never_seen_is_refused_and_what_is_beyond_is_flagged(
     assert np.isnan(said.mean["time_s"]).tolist() == [False, True, False]
 
 
+def test_any_regime_beyond_training_is_flagged(roofline: Accelerator, mlp: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The column stays within what was learned: by how little it leaves that does not matter."""
+    pytest.importorskip("lightgbm")
+    most = [0.99]
+
+    def bounds(self: Accelerator, designs: list, workload: Workload) -> dict[str, np.ndarray]:
+        return {"share": np.minimum([d.lanes / 64 for d in designs], most[0])}
+
+    monkeypatch.setattr(type(roofline), "bounds", bounds)
+    samples = draw(roofline, [mlp], 60, values={"lanes": (4, 8, 16, 32, 64)})
+    learned = Surrogate.fit(samples, ["time_s"], model="trees", effort=0.05)
+    designs = [roofline.design.make({"lanes": lanes}) for lanes in (4, 64)]
+    assert learned.predict(designs, mlp).notes == (None, None)
+    most[0] = 1.0
+    assert learned.predict(designs, mlp).notes == (None, "share=1 is beyond 0.0625..0.99")
+
+
 def test_it_learns_with_one_thread_so_that_bits_are_equal(roofline: Accelerator, mlp: Workload) -> None:
     pytest.importorskip("sklearn")
 
