@@ -198,8 +198,9 @@ def _native(machine: Accelerator, name: str, value: Any) -> Any:
     accepted = machine.design.parameters()[name].valid
     if isinstance(value, bool) and not machine.design.takes_flag(name):
         raise ValueError(f"{name}={value!r} (accepted: {accepted})")
+    kind: Any = Annotated[field.annotation, field]
     try:
-        return TypeAdapter(Annotated[field.annotation, field]).validate_python(value)
+        return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         raise ValueError(f"{name}={value!r}: {explain(error)} (accepted: {accepted})") from None
 
