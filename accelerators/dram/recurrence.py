@@ -13,60 +13,53 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ...simulator.memory.dram.commands import ACT, GATE, LEVEL_NAMES, NONE, PRE, RD, RDA, WR, WRA
-from ...simulator.memory.dram.timing import Timing
+from .delays import (
+    ACT_ACT,
+    ACT_COLUMN,
+    ACT_PRE,
+    BURST,
+    CLOSE_ALL,
+    COLUMN_PRE,
+    DATA,
+    FOUR_ACT,
+    GROUP_ACT,
+    INTERVAL,
+    OTHER_RANK,
+    PRE_ACT,
+    RANK_ACT,
+    REFRESH,
+    SAME_GROUP,
+    SAME_RANK,
+)
 
-__all__ = ["ACTIVE", "ACTS", "CYCLES", "HITS", "LATENCY", "N_OUT", "ORDERED", "OWED", "PEAK", "PEAK_ORDERED", "REFRESHES",
-           "TURNS", "rules_of", "serve"]
+__all__ = ["ACTIVE", "ACTS", "ADAPTED", "CYCLES", "DEBT", "FULL", "GROUPED", "HELD", "HITS", "LATENCY", "LIMITED", "N_OUT",
+           "N_TOLD", "ORDERED", "ORDER_TOLD", "OVERTAKEN", "OWED", "PEAK", "REFRESHES", "STOPPED", "TURNS", "serve"]
 
-CYCLES, LATENCY, ORDERED, ACTS, ACTIVE, HITS, TURNS, REFRESHES, OWED, PEAK, PEAK_ORDERED = range(11)
-N_OUT = 11
+CYCLES, LATENCY, ORDERED, ACTS, ACTIVE, HITS, TURNS, REFRESHES, OWED = range(9)
+N_TOLD = 9
 """What a run writes: its end; sums of latencies, as data comes and with answers in order; activations; ticks with an open row;
-requests whose row was open; changes of direction; refreshes, and those still due at the end; most requests under way, as data
-comes and in order."""
+requests whose row was open; changes of direction; refreshes, and those still due at the end."""
+PEAK, HELD, DEBT, FULL, LIMITED, ORDER_TOLD, STOPPED, OVERTAKEN, GROUPED, ADAPTED = 9, 11, 14, 15, 16, 17, 18, 19, 20, 21
+N_OUT = 22
+"""And which knobs mattered, see `shared.py`: most requests under way, as data comes and in order; most in a buffer of each
+kind; most refreshes owed while requests waited; then 0 or 1: whether a buffer was full; whether requests had to wait for those
+under way; whether that differed with answers in order; whether refresh did anything; whether a request was before an older one
+of its bank; whether for its direction; whether an adaptive page policy did what the other does not."""
 
-(ACT_ACT, ACT_PRE, PRE_ACT, RANK_ACT, GROUP_ACT, FOUR_ACT, BURST, INTERVAL, REFRESH, CLOSE_ALL) = range(10)
-_BY_DIRECTION = 10
-(ACT_COLUMN, COLUMN_PRE, AUTO_ACT, DATA, SAME_RANK, SAME_GROUP, OTHER_RANK) = range(7)
 _FIFO, _GROUPED = 0, 2
 _OPEN, _OPEN_ADAPTIVE, _CLOSED = 0, 1, 2
 _BANKWISE, _READ_WRITE = 0, 1
 _PAST = -(1 << 40)
-
-
-def rules_of(timing: Timing) -> tuple[np.ndarray, np.ndarray]:
-    """What a recurrence needs of the timing rules, in ticks: numbers int64[10], and int64[7, 2, 2] by two directions.
-
-    The directions are those of an earlier access and of a later one; where a rule knows but one, it is the first.
-    """
-    same, sibling = timing.same, timing.sibling
-    rank, group, bank = (LEVEL_NAMES.index(name) for name in ("rank", "group", "bank"))
-
-    def within(earlier, later, *levels):
-        return max(0, *(int(same[level, earlier, GATE[later]]) for level in levels))
-
-    four = [int(row[3]) for row in timing.windows if row[1] == ACT and row[2] == GATE[ACT] and row[4] == 4]
-    single = np.array([
-        within(ACT, ACT, bank), within(ACT, PRE, bank), within(PRE, ACT, bank), within(ACT, ACT, 0, rank, 2),
-        within(ACT, ACT, group), max(four, default=0), timing.ticks("BL"), timing.ticks("nREFI"), timing.ticks("nRFC"),
-        timing.ticks("nRPab") or timing.ticks("nRP"),
-    ], np.int64)
-    double = np.zeros((7, 2, 2), np.int64)
-    for d, (column, auto) in enumerate(((RD, RDA), (WR, WRA))):
-        double[ACT_COLUMN, d] = within(ACT, column, bank)
-        double[COLUMN_PRE, d] = within(column, PRE, bank)
-        double[AUTO_ACT, d] = within(auto, ACT, bank)
-        double[DATA, d] = timing.ticks("nCWL" if d else "nCL")
-        for later, to in enumerate((RD, WR)):
-            double[SAME_RANK, d, later] = within(column, to, 0, rank, 2)
-            double[SAME_GROUP, d, later] = within(column, to, group)
-            double[OTHER_RANK, d, later] = max(within(column, to, 0), int(sibling[rank, column, GATE[to]]), NONE)
-    return single, double
+_DIRECTED = 1 << 40
+"""More than any request's number."""
 
 
 @njit(cache=True, nogil=True)
 def _pick(b, head, after, row, write, key, accepted, open_row, may_close, scheduler, last):
-    """The request that a bank works on: the oldest, a hit before it, or such a hit in the direction of the bus."""
+    """The request that a bank works on: the oldest, a hit before it, or such a hit in the direction of the bus.
+
+    `_DIRECTED` is added to one that only the direction puts before others.
+    """
     first = head[b]
     if first < 0 or scheduler == _FIFO:
         return first
@@ -87,7 +80,7 @@ def _pick(b, head, after, row, write, key, accepted, open_row, may_close, schedu
             older = first
             while older != e and (row[older] != wanted or key[older] != key[e]):
                 older = after[older]
-            return e if older == e else first
+            return e | _DIRECTED if older == e and e != first else first
         e = after[e]
     return first
 
@@ -135,7 +128,7 @@ def serve(
     """Send requests through the memory and write `out`, float64[N_OUT].
 
     arrival to row are int64[n], numbers over all channels; sizes are those of channels, ranks, groups and banks, and whether
-    ranks have a bus each; single and double are `rules_of`; then the knobs: page policy, scheduler, buffer by number,
+    ranks have a bus each; single and double are `delays_of`; then the knobs: page policy, scheduler, buffer by number,
     refresh and answers in order as 0 and 1, refreshes put off, places in a buffer, requests under way (0: any number).
     """
     n = len(arrival)
@@ -158,6 +151,10 @@ def serve(
     if buffer == _BANKWISE:
         pools = banks
     held, freed = np.zeros(pools, np.int64), np.zeros(pools, np.int64)
+    of_direction, of_channel = np.zeros(2 * channels, np.int64), np.zeros(channels, np.int64)
+    # What mattered; a choice with `_DIRECTED` leaves it in `chosen`.
+    held_most, debt_most, chosen = np.zeros(3, np.int64), 0, 0
+    full, limited, order_told, stopped, overtaken, adapted = False, False, False, False, False, False
     accepted, done = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
     # Answers as data comes, and in order: how many, when, how many of them before the last acceptance, most under way.
     n_given, given = np.zeros(2, np.int64), np.zeros((2, n), np.int64)
@@ -181,10 +178,20 @@ def serve(
             i = entered
             b = bank[i]
             pool = b if buffer == _BANKWISE else (2 * channel[i] + write[i] if buffer == _READ_WRITE else channel[i])
-            if held[pool] < size and (active == 0 or i < active or n_given[in_order] > i - active):
-                at = max(previous + 1, arrival[i], freed[pool])
-                if active > 0 and i >= active:
-                    at = max(at, given[in_order, i - active])
+            at, room = max(previous + 1, arrival[i]), held[pool] < size
+            if not room or freed[pool] > at:
+                full = True
+                at = max(at, freed[pool])
+            if room and active > 0 and i >= active:
+                now_by = max(at, given[0, i - active]) if n_given[0] > i - active else np.int64(-1)
+                in_turn_by = max(at, given[1, i - active]) if n_given[1] > i - active else np.int64(-1)
+                if now_by != in_turn_by:
+                    order_told = True
+                by_then = in_turn_by if in_order else now_by
+                if by_then != at:
+                    limited = True
+                at, room = by_then, by_then >= 0
+            if room:
                 if n_busy == 0 and refresh:  # nothing is in the way of what has come due
                     while due <= at:
                         debt += 1
@@ -192,10 +199,12 @@ def serve(
                     start = now
                     while debt > 0:
                         start = max(start, due - debt * single[INTERVAL])
-                        start = _close(start, at, single, open_row, may_close, may_open, spell, end)
+                        start, closed = _close(start, at, single, open_row, may_close, may_open, spell, end)
+                        stopped |= closed
                         if start > at:
                             break
                         _refresh(start, single, may_open)
+                        stopped = True
                         debt, refreshes = debt - 1, refreshes + 1
                     blocked = np.int64(-1)
                 if best < 0 or at < best_at:
@@ -213,7 +222,15 @@ def serve(
                         after[tail[b]], before[i] = i, tail[b]
                     tail[b] = i
                     waits[b] += 1
+                    of_direction[2 * channel[i] + write[i]] += 1
+                    of_channel[channel[i]] += 1
+                    held_most[0] = max(held_most[0], waits[b])
+                    held_most[1] = max(held_most[1], of_direction[2 * channel[i] + write[i]])
+                    held_most[2] = max(held_most[2], of_channel[channel[i]])
                     found = _pick(b, head, after, row, write, key, accepted, open_row, may_close, scheduler, last[channel[i]])
+                    chosen |= found
+                    found &= _DIRECTED - 1
+                    overtaken |= found != head[b]
                     if found != choice[b]:
                         choice[b] = found
                         known = best >= 0 and bank[best] != b
@@ -228,17 +245,22 @@ def serve(
         if refresh:
             while due <= best_at:
                 debt += 1
+                debt_most = max(debt_most, debt)
                 if debt > postponed and blocked < 0:
                     blocked = due
                 due += single[INTERVAL]
             if blocked >= 0 and (best_at if best_act < 0 else best_act) >= blocked:
-                at = _close(blocked, np.int64(1) << 60, single, open_row, may_close, may_open, spell, end)
+                at, _ = _close(blocked, np.int64(1) << 60, single, open_row, may_close, may_open, spell, end)
                 _refresh(at, single, may_open)
+                stopped = True
                 debt, refreshes = debt - 1, refreshes + 1
                 blocked = at if debt > postponed else np.int64(-1)
                 for k in range(n_busy):
-                    choice[busy[k]] = _pick(busy[k], head, after, row, write, key, accepted, open_row, may_close, scheduler,
-                                            last[channel_of[busy[k]]])
+                    found = _pick(busy[k], head, after, row, write, key, accepted, open_row, may_close, scheduler,
+                                  last[channel_of[busy[k]]])
+                    chosen |= found
+                    choice[busy[k]] = found & (_DIRECTED - 1)
+                    overtaken |= choice[busy[k]] != head[busy[k]]
                 known = False
                 continue
         d, r, g, c = write[e], rank_of[b], group_of[b], channel[e]
@@ -277,6 +299,8 @@ def serve(
         else:
             tail[b] = before[e]
         waits[b] -= 1
+        of_direction[2 * c + d] -= 1
+        of_channel[c] -= 1
         pool = b if buffer == _BANKWISE else (2 * c + d if buffer == _READ_WRITE else c)
         if held[pool] == size:
             freed[pool] = now
@@ -291,6 +315,7 @@ def serve(
             while k >= 0 and closes:
                 closes = row[k] != row[e]
                 k = after[k]
+            adapted |= closes != (page > _CLOSED)
         if closes:
             end[spell[b]] = may_close[b]
             may_open[b] = max(may_open[b], may_close[b] + single[PRE_ACT])
@@ -306,10 +331,15 @@ def serve(
             if scheduler >= _GROUPED:
                 for k in range(n_busy):
                     if channel_of[busy[k]] == c:
-                        choice[busy[k]] = _pick(busy[k], head, after, row, write, key, accepted, open_row, may_close,
-                                                scheduler, d)
+                        found = _pick(busy[k], head, after, row, write, key, accepted, open_row, may_close, scheduler, d)
+                        chosen |= found
+                        choice[busy[k]] = found & (_DIRECTED - 1)
+                        overtaken |= choice[busy[k]] != head[busy[k]]
         if head[b] >= 0:
-            choice[b] = _pick(b, head, after, row, write, key, accepted, open_row, may_close, scheduler, last[c])
+            found = _pick(b, head, after, row, write, key, accepted, open_row, may_close, scheduler, last[c])
+            chosen |= found
+            choice[b] = found & (_DIRECTED - 1)
+            overtaken |= choice[b] != head[b]
         done[e] = now + double[DATA, d, 0] + single[BURST]
         served += 1
         latency += done[e] - accepted[e]
@@ -330,18 +360,21 @@ def serve(
     out[CYCLES], out[LATENCY], out[ORDERED], out[ACTS] = answered, latency, in_turn, spells
     out[ACTIVE], out[HITS], out[TURNS], out[REFRESHES] = _merged(begin, end, spells), hits, turns, refreshes
     out[OWED] = max(0, answered // single[INTERVAL] - refreshes)
-    out[PEAK], out[PEAK_ORDERED] = peak[0], peak[1]
+    out[PEAK], out[PEAK + 1], out[DEBT] = peak[0], peak[1], debt_most
+    out[HELD : HELD + 3] = held_most
+    out[FULL], out[LIMITED], out[ORDER_TOLD], out[STOPPED], out[ADAPTED] = full, limited, order_told, stopped, adapted
+    out[OVERTAKEN], out[GROUPED] = overtaken, chosen >= _DIRECTED
 
 
 @njit(cache=True, nogil=True)
 def _close(start, by, single, open_row, may_close, may_open, spell, end):
-    """Close all rows, not before `start` and only if that is possible by `by`; return when a refresh may begin."""
+    """Close all rows, not before `start` and only if possible by `by`; return when a refresh may begin, and whether any was."""
     at, closes = start, False
     for b in range(len(open_row)):
         if open_row[b] >= 0:
             at, closes = max(at, may_close[b]), True
     if at > by:
-        return at
+        return at, False
     if closes:
         for b in range(len(open_row)):
             if open_row[b] >= 0:
@@ -350,7 +383,7 @@ def _close(start, by, single, open_row, may_close, may_open, spell, end):
                 may_open[b] = max(may_open[b], at + single[CLOSE_ALL])
     for b in range(len(open_row)):
         at = max(at, may_open[b])
-    return at
+    return at, closes
 
 
 @njit(cache=True, nogil=True)
