@@ -61,7 +61,7 @@ class Runs:
 
     def __init__(self, *arguments) -> None:
         """`arguments` are those of `serve` before the knobs."""
-        self._arguments = arguments
+        self.arguments = arguments
         self._count = 0
         self._knobs = np.zeros((16, len(Knobs._fields)), np.int64)
         self._out = np.zeros((16, N_OUT))
@@ -78,7 +78,7 @@ class Runs:
                 self._count = 0
             done = 0
             while True:
-                done, self._count = _serve_all(*self._arguments, knobs, self._knobs, self._out, self._count, which, done)
+                done, self._count = _serve_all(*self.arguments, knobs, self._knobs, self._out, self._count, which, done)
                 if done == len(knobs):
                     return self._out[which]
                 self._knobs, self._out = (np.concatenate([a, np.zeros_like(a)]) for a in (self._knobs, self._out))
