@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Measurement", "cpu_ratio", "cpu_seconds"]
+__all__ = ["Measurement", "cpu_once", "cpu_ratio", "cpu_seconds"]
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,19 @@ class Measurement:
 def cpu_seconds(work: Callable[[], object], repeats: int = 5) -> float:
     """Return the median CPU time of `work`, after one uncounted run that compiles and fills caches."""
     work()
-    return statistics.median(_once(work) for _ in range(repeats))
+    return statistics.median(cpu_once(work) for _ in range(repeats))
 
 
 def cpu_ratio(work: Callable[[], object], other: Callable[[], object], repeats: int = 5) -> float:
     """Return how many times the CPU time of `work` the `other` takes: medians of runs in turn, in one process."""
     work()
     other()
-    pairs = [(_once(work), _once(other)) for _ in range(repeats)]
+    pairs = [(cpu_once(work), cpu_once(other)) for _ in range(repeats)]
     return statistics.median(b for _, b in pairs) / max(statistics.median(a for a, _ in pairs), 1e-9)
 
 
-def _once(work: Callable[[], object]) -> float:
+def cpu_once(work: Callable[[], object]) -> float:
+    """Return the CPU time of `work`, which nothing warmed."""
     start = time.process_time()
     work()
     return time.process_time() - start

@@ -65,14 +65,10 @@ def bounds(designs: Sequence[DramDesign], trace: AddressTrace) -> dict[str, np.n
     if designs:
         seen = dict(zip(_SEEN, zip(*map(attrgetter(*_SEEN), designs), strict=True), strict=True))
         knobs, policy, in_order = _columns(seen)
-        owners = list(zip(*(seen[name] for name in (*_Memory._fields, "currents")), strict=True))
-        distinct = {owner: number for number, owner in enumerate(dict.fromkeys(owners))}
-        number = np.fromiter(map(distinct.__getitem__, owners), np.int64, len(owners))
-        for (*memory, currents), own in distinct.items():
+        for (*memory, currents), rows in _by_memory(seen):
             placed = _placed(trace, _Memory(*memory))
             if placed is None:
                 continue
-            rows = np.flatnonzero(number == own)
             asked, place = liberal_first(knobs[rows])
             out = placed.runs.of(asked).T[:, place]
             for name, values in _estimate(trace, placed, out, currents, policy[rows], in_order[rows]).items():
@@ -89,6 +85,18 @@ _SEEN = (
     "request_buffer_size", "arbiter", "max_active_transactions", "resp_queue", "currents",
 )
 """What of a design matters."""
+
+
+def _by_memory(seen: Mapping[str, Sequence[Any]]) -> list[tuple[tuple[Any, ...], np.ndarray]]:
+    """The memories of designs, with their currents, and the rows of each."""
+    columns = [seen[name] for name in (*_Memory._fields, "currents")]
+    n = len(columns[0])
+    if all(column.count(column[0]) == n for column in columns):  # most often
+        return [(tuple(column[0] for column in columns), np.arange(n))]
+    owners = list(zip(*columns, strict=True))
+    distinct = {owner: number for number, owner in enumerate(dict.fromkeys(owners))}
+    number = np.fromiter(map(distinct.__getitem__, owners), np.int64, n)
+    return [(owner, np.flatnonzero(number == own)) for owner, own in distinct.items()]
 
 
 def _columns(seen: Mapping[str, Sequence[Any]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
