@@ -135,7 +135,8 @@ def cross_validate(
     """Leave out a fifth of the designs (grouped: of the workloads) at a time, learn from the rest, and say what is left out.
 
     The kind of model is the surrogate's; its numbers are learned anew. The interval of a row is calibrated on the rows of
-    all other folds (grouped: of all other workloads), each left out when it was predicted.
+    all other folds (grouped: of all other workloads), each left out when it was predicted. Designs that ran several workloads
+    are left out with a workload, a third at a time.
     """
     from .surrogate import bounds_of, columns_of
 
@@ -160,7 +161,8 @@ def cross_validate(
     y = np.stack([np.log(samples.metrics[name]) for name in names], axis=1) - np.log(scale)
     parts = folds(group if grouped else samples.design, seed=seed)
     mean, deviation, part_of = np.empty_like(y), np.empty_like(y), np.empty(len(y), np.int64)
-    found = left_out(surrogate.model.name, x, y, parts, seed=seed, effort=effort)
+    known = samples.design if grouped else None
+    found = left_out(surrogate.model.name, x, y, parts, seed=seed, effort=effort, design=known)
     for number, (rows, said, spread) in enumerate(found):
         mean[rows], deviation[rows], part_of[rows] = said, spread, number
     owner = group if grouped else part_of

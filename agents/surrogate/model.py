@@ -48,6 +48,12 @@ _TRIALS = 2
 """Folds on which models are compared."""
 _EFFORT = 0.5
 """Share of the effort that is spent on each of those."""
+_SHARED = 0.1
+"""Up to this share of rows whose designs ran other workloads too, they are there by chance, and their weight is small."""
+_DESIGN_PARTS = 3
+"""Parts of the designs that are left out with each fold of workloads."""
+_ENOUGH = 0.2
+"""Share of what could be learned from that must be left, else designs stay: one of them ran nearly everything."""
 
 
 def candidates(n: int) -> list[str]:
@@ -70,12 +76,36 @@ def folds(owner: np.ndarray, *, seed: int, count: int = FOLDS) -> list[np.ndarra
 
 def left_out(
     kind: str, x: np.ndarray, y: np.ndarray, parts: list[np.ndarray], *, seed: int, effort: float = 1.0,
+    design: np.ndarray | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield for each part its rows, and means and deviations by a model that learned from all others."""
+    """Yield for each part its rows, and means and deviations by a model that learned from all others.
+
+    With int64[n] saying which design each row is, by models that did not learn from their designs either: see `_unknown`.
+    """
     for number, rows in enumerate(parts):
         rest = np.setdiff1d(np.arange(len(x)), rows)
-        model = MODELS[kind].fit(x[rest], y[rest], seed=seed + number, effort=effort)
-        yield rows, *model.predict(x[rows])
+        mean, deviation = np.empty((len(rows), y.shape[1])), np.empty((len(rows), y.shape[1]))
+        for at, others in [(np.arange(len(rows)), rest)] if design is None else _unknown(rows, rest, design, seed):
+            model = MODELS[kind].fit(x[others], y[others], seed=seed + number, effort=effort)
+            mean[at], deviation[at] = model.predict(x[rows[at]])
+        yield rows, mean, deviation
+
+
+def _unknown(rows: np.ndarray, rest: np.ndarray, design: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield places in `rows`, and those of `rest` that a model may learn from which knows neither their workload nor design.
+
+    Where every design ran every workload, to leave out workloads alone says how right a model is of designs that it knows,
+    which nobody asks of it: so a part of the designs is left out with them, then the next. Designs that hardly ran
+    anything else are left out already.
+    """
+    everything = np.arange(len(rows))
+    if np.isin(design[rows], design[rest]).mean() <= _SHARED:
+        yield everything, rest
+        return
+    numbers = np.random.default_rng(seed).permutation(np.unique(design[rows]))
+    for few in np.array_split(numbers, min(_DESIGN_PARTS, len(numbers))):
+        at, others = np.flatnonzero(np.isin(design[rows], few)), rest[~np.isin(design[rest], few)]
+        yield at, others if len(others) >= _ENOUGH * len(rest) else rest
 
 
 def choose(
@@ -89,13 +119,15 @@ def choose(
     kinds = candidates(len(x))
     if len(kinds) == 1:
         return kinds[0], {}
-    parts = folds(group if len(np.unique(group)) >= FOLDS else design, seed=seed)[:_TRIALS]
+    grouped = len(np.unique(group)) >= FOLDS
+    parts = folds(group if grouped else design, seed=seed)[:_TRIALS]
+    known = design if grouped else None
     base = np.maximum(np.abs(y - y.mean(axis=0)).mean(axis=0), 1e-12)
     errors: dict[str, float] = {}
     for kind in kinds:
         say(f"trying {kind}")
         found = [np.abs(mean - y[rows]).mean(axis=0) / base
-                 for rows, mean, _ in left_out(kind, x, y, parts, seed=seed, effort=_EFFORT * effort)]
+                 for rows, mean, _ in left_out(kind, x, y, parts, seed=seed, effort=_EFFORT * effort, design=known)]
         errors[kind] = float(np.mean(found))
     return min(errors, key=errors.__getitem__), errors
 

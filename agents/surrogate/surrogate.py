@@ -160,7 +160,7 @@ class Surrogate:
                 seen = scores_of(mean - y[held], deviation)
             else:
                 seen = _left_out(model, x, y, design, seed=seed, effort=effort)
-            new = _left_out(model, x, y, group, seed=seed, effort=effort, weighed=True) if len(np.unique(group)) > 1 else seen
+            new = seen if len(np.unique(group)) == 1 else _left_out(model, x, y, group, seed=seed, effort=effort, design=design)
         machine = samples.machine
         origin = Origin(len(samples), samples.digest, model_digest(type(machine)), answering_digest(), version(), seed, tried)
         bounded = tuple(name in bounds for name in learned)
@@ -289,13 +289,14 @@ def _metrics(samples: Samples, wanted: Sequence[str] | None, say: Callable[[str]
 
 
 def _left_out(
-    kind: str, x: np.ndarray, y: np.ndarray, owner: np.ndarray, *, seed: int, effort: float, weighed: bool = False
+    kind: str, x: np.ndarray, y: np.ndarray, owner: np.ndarray, *, seed: int, effort: float, design: np.ndarray | None = None
 ) -> Scores:
-    """Scores of rows whose owners were left out whole; weighed, each owner counts the same.
+    """Scores of rows whose owners were left out whole; with designs, so were these, and each owner counts the same.
 
     Of all folds, however many rows there are: models of one kind differ in how sure they say they are, and the one that
     will answer is yet another.
     """
-    rows, means, deviations = zip(*left_out(kind, x, y, folds(owner, seed=seed), seed=seed, effort=effort))
+    rows, means, deviations = zip(*left_out(kind, x, y, folds(owner, seed=seed), seed=seed, effort=effort, design=design))
     place = np.concatenate(rows)
-    return scores_of(np.concatenate(means) - y[place], np.concatenate(deviations), owner[place] if weighed else None)
+    weighed = None if design is None else owner[place]
+    return scores_of(np.concatenate(means) - y[place], np.concatenate(deviations), weighed)

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from cyclescape.agents.surrogate import bench
 from cyclescape.agents.surrogate.calibration import Scores, scores_of
 from cyclescape.agents.surrogate.gaussian import Gaussian
-from cyclescape.agents.surrogate.model import MODELS, folds
+from cyclescape.agents.surrogate.model import MODELS, folds, left_out
 from cyclescape.agents.surrogate.trees import Forest, RandomForest, Trees
 
 NEEDS = {"gp": "sklearn", "trees": "lightgbm", "forest": "lightgbm", "ensemble": "torch"}
@@ -131,6 +131,49 @@ def test_every_group_counts_the_same() -> None:
     group = np.concatenate([np.zeros(100), np.repeat(np.arange(1, 10), 2)])
     assert scores_of(error, np.ones_like(error)).quantile(0.8) < 0.2
     assert scores_of(error, np.ones_like(error), group).quantile(0.8) > 0.9
+
+
+class _Remembers:
+    """Says 1 of a row whose workload (column 0) or design (column 1) it learned from, else 0."""
+
+    def __init__(self, x: np.ndarray) -> None:
+        self.x = x
+
+    @classmethod
+    def fit(cls, x: np.ndarray, y: np.ndarray, *, seed: int, effort: float = 1.0) -> Any:
+        return cls(x)
+
+    def predict(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        known = np.stack([np.isin(x[:, i], self.x[:, i]) for i in (0, 1)], axis=1)
+        return known.astype(float), np.full(known.shape, float(len(self.x)))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_workloads_are_left_out_with_their_designs_where_these_ran_others_too(
+    shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On designs that it knows a model is better than on those that it will be asked for."""
+    monkeypatch.setitem(MODELS, "remembers", _Remembers)
+    group = np.repeat(np.arange(10), 12)
+    design = np.tile(np.arange(12), 10) if shared else np.arange(120)
+    x, parts = np.stack([group, design], axis=1).astype(np.float32), folds(group, seed=0)
+    seen = []
+    for part, (rows, known, learned) in zip(parts, left_out("remembers", x, np.zeros((120, 2)), parts, seed=0, design=design)):
+        assert np.array_equal(rows, part)
+        assert not known.any()
+        assert (learned == (8 * 8 if shared else 96)).all()
+        seen.append(rows)
+    assert sorted(np.concatenate(seen)) == list(range(120))
+
+
+def test_designs_stay_where_hardly_anything_would_be_left_to_learn_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One design ran everything, the others hardly anything."""
+    monkeypatch.setitem(MODELS, "remembers", _Remembers)
+    group, design = np.repeat(np.arange(10), 2), np.zeros(20, np.int64)
+    design[1] = 1
+    x = np.stack([group, design], axis=1).astype(np.float32)
+    for _, _, learned in left_out("remembers", x, np.zeros((20, 2)), folds(group, seed=0), seed=0, design=design):
+        assert (learned > 0).all()
 
 
 def test_folds_leave_out_every_row_once_and_whole_owners() -> None:

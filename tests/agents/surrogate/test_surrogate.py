@@ -114,6 +114,34 @@ def test_splits(surrogate: Surrogate, samples: Samples) -> None:
         assert all(set(FIGURES) <= row.keys() for row in table)
 
 
+def test_what_is_calibrated_and_judged_for_new_workloads_knows_neither_workload_nor_design(
+    roofline: Accelerator, mlp: Workload, gemv: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep runs every design on every workload; of random designs each runs one, and nothing more is left out."""
+    pytest.importorskip("lightgbm")
+    more = [Workload(name=f"w{i}", operators=(Gemm(name="a", m=32, n=100 * i, k=200),)) for i in range(1, 5)]
+    workloads = [mlp, gemv, *more]
+    values = [{"lanes": 2**i, "bandwidth": 2**j, "frequency_mhz": 500} for i in range(2, 6) for j in range(4)]
+    grid = [roofline.design.make(some) for some in values]
+    sweep = Samples.of(roofline, [(d, w, r.metrics) for w in workloads for d, r in zip(grid, roofline.run(grid, w))])
+    apart = sweep.take(np.flatnonzero(np.arange(len(sweep)) % 16 % len(workloads) == sweep.group))
+    assert len(np.unique(apart.design)) == len(apart)
+    learned: list[int] = []
+    fit = Trees.fit.__func__  # type: ignore[attr-defined]
+
+    def watched(cls: type[Trees], x: np.ndarray, y: np.ndarray, **more: object) -> Trees:
+        learned.append(len(x))
+        return fit(cls, x, y, **more)
+
+    monkeypatch.setattr(Trees, "fit", classmethod(watched))
+    for samples, models in ((sweep, 15), (apart, 5)):
+        surrogate = Surrogate.fit(samples, ["time_s"], model="trees", effort=0.02)
+        learned.clear()
+        cross_validate(surrogate, samples, grouped=True, effort=0.02)
+        assert len(learned) == models
+        assert (max(learned) <= 0.85 * 0.7 * len(samples)) == (samples is sweep)
+
+
 def test_coverage_counts_what_lies_within_intervals_of_small_numbers_too(surrogate: Surrogate, samples: Samples) -> None:
     """Times and energies are small numbers: 1e-8 of a unit is no tolerance."""
     sure = Scores(np.full((len(surrogate.metrics), 2), 1e-6), 100)
