@@ -56,6 +56,9 @@ def fit(
     learned = f"{found['samples']} samples of {found['accelerator']}, {found['workloads']} workloads"
     print(f"{out}: {found['model']} on {learned}{tried}")
     print(f"answers {', '.join(surrogate.answers)}")
+    if failing := surrogate.failing:
+        known = "what is like them is flagged" if failing.model else "too little is known of them to flag what is like them"
+        print(f"  - {failing.failed} more designs failed ({failing.reason}): {known}")
 
 
 @commands.command()
@@ -178,7 +181,7 @@ def _about(surrogate: Surrogate) -> dict[str, Any]:
         "accelerator": surrogate.machine.name, "model": surrogate.model.name, "metrics": list(surrogate.answers),
         "samples": origin.samples, "workloads": len(surrogate.encoder.workloads), "training": origin.training,
         "version": origin.version, "sources": origin.model, "tried": dict(origin.tried),
-        "prefix": surrogate.prefix,
+        "prefix": surrogate.prefix, "failed": surrogate.failing.failed if surrogate.failing else 0,
     }
 
 

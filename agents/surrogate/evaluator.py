@@ -18,7 +18,8 @@ from .surrogate import Surrogate
 __all__ = ["EXTRAPOLATES", "SurrogateEvaluator", "surrogate_evaluator"]
 
 EXTRAPOLATES = "surrogate_extrapolates"
-"""A metric of such reports: 1 where a design or workload lies beyond what the surrogate learned from, else 0."""
+"""A metric of such reports: 1 where a design or workload lies beyond what the surrogate learned from, or the design is like
+those that failed, else 0."""
 _BLOCK = 1024
 
 

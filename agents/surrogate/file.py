@@ -27,6 +27,7 @@ from ...simulator.registry import accelerator, accelerator_names
 from ...simulator.report import version
 from ...simulator.sources import model_digest
 from .calibration import Scores
+from .failing import Failing
 from .features import Encoder
 from .model import MODELS
 from .partial import prefix_of
@@ -48,7 +49,8 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 def save(surrogate: Surrogate, path: Path) -> Path:
     """Write a surrogate; raises `InputError` where the file cannot be made."""
     values, arrays, texts = surrogate.model.to_data()
-    parts = {f"{name}.txt": text.encode() for name, text in texts.items()}
+    failing, more = surrogate.failing.to_data() if surrogate.failing else (None, {})
+    parts = {f"{name}.txt": text.encode() for name, text in {**texts, **more}.items()}
     if arrays:
         packed = io.BytesIO()
         np.savez(packed, **arrays)  # type: ignore[arg-type]
@@ -60,6 +62,7 @@ def save(surrogate: Surrogate, path: Path) -> Path:
         "values": values, "seen": surrogate.seen.to_json(), "new": surrogate.new.to_json(), "origin": asdict(surrogate.origin),
         "prefix": surrogate.prefix, "learned": sorted(surrogate.learned),
         "parts": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
+        **({"failing": failing} if failing else {}),
     }
     head["digest"] = head_digest(head)
     with replaced(path, "a file that can be written") as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
@@ -87,11 +90,12 @@ def load(path: Path, *, stale: bool = False) -> Surrogate:
         texts = {name.removesuffix(".txt"): data.decode() for name, data in parts.items() if name.endswith(".txt")}
         model = MODELS[head["model"]].from_data(head["values"], _arrays(path, parts), texts)
         metrics = tuple(str(name) for name in head["metrics"])
+        encoder = _encoder(machine, head["encoder"])
         surrogate = Surrogate(
             machine, metrics, {str(name): float(factor) for name, factor in head["exact"].items()},
-            tuple(bool(flag) for flag in head["bounded"]), _encoder(machine, head["encoder"]), model,
+            tuple(bool(flag) for flag in head["bounded"]), encoder, model,
             Scores.from_json(head["seen"]), Scores.from_json(head["new"]), origin, prefix_of(head.get("prefix")),
-            frozenset(str(key) for key in head["learned"]),
+            frozenset(str(key) for key in head["learned"]), Failing.from_data(head.get("failing"), texts, len(encoder.names)),
         )
         _fits_together(surrogate)
         return surrogate

@@ -45,15 +45,18 @@ class Samples:
     """int64[n]: which workload."""
     metrics: Mapping[str, np.ndarray]
     """Metric name to float64[n]; nan where a report does not have it."""
+    failed: tuple[tuple[Design, Any, str], ...] = ()
+    """Designs that failed in simulation, what they ran, and why; no rows of the above."""
 
     def __len__(self) -> int:
         return len(self.designs)
 
     def take(self, rows: np.ndarray) -> Samples:
-        """Return some of the rows, in the order given; workloads keep their numbers."""
+        """Return some of the rows, in the order given; workloads keep their numbers. What failed is kept whole."""
         rows = np.asarray(rows)
         metrics = {name: values[rows] for name, values in self.metrics.items()}
-        return Samples(self.machine, tuple(self.designs[i] for i in rows), self.workloads, self.group[rows], metrics)
+        designs = tuple(self.designs[i] for i in rows)
+        return Samples(self.machine, designs, self.workloads, self.group[rows], metrics, self.failed)
 
     def no_logarithm(self, metric: str) -> str | None:
         """Say why a metric cannot be learned as a logarithm; None where it is a number above 0 in every sample."""
@@ -71,6 +74,8 @@ class Samples:
             digest.update(f"{design.canonical}{self.workloads[group].digest}".encode())
         for name in sorted(self.metrics):
             digest.update(name.encode() + np.ascontiguousarray(self.metrics[name]).tobytes())
+        for failed, workload, reason in self.failed:
+            digest.update(f"{failed.canonical}{workload.digest}{reason}".encode())
         return digest.hexdigest()
 
     @property
@@ -94,8 +99,11 @@ class Samples:
                 yield workload, rows
 
     @classmethod
-    def of(cls, machine: Accelerator, rows: Sequence[tuple[Design, Any, Mapping[str, float]]]) -> Samples:
-        """Gather (design, workload, metrics) triples; workloads with the same work are one.
+    def of(
+        cls, machine: Accelerator, rows: Sequence[tuple[Design, Any, Mapping[str, float]]],
+        failed: Sequence[tuple[Design, Any, str]] = (),
+    ) -> Samples:
+        """Gather (design, workload, metrics) triples, and (design, workload, reason); workloads with the same work are one.
 
         Of several with one design and workload (by two engines, say) the first counts: else what was learned from would be
         there again where it is judged.
@@ -104,6 +112,8 @@ class Samples:
         for row in rows:
             once.setdefault((row[0].canonical, row[1].digest), row)
         rows = list(once.values())
+        failures = {(row[0].canonical, row[1].digest): row for row in reversed(failed)}
+        kept = tuple(row for key, row in reversed(failures.items()) if key not in once)
         numbers: dict[str, int] = {}
         workloads: list[Any] = []
         for _, workload, _ in rows:
@@ -114,7 +124,7 @@ class Samples:
         table = np.array([[metrics.get(name, np.nan) for name in names] for _, _, metrics in rows], float)
         columns = {name: table[:, i] for i, name in enumerate(names)}
         group = np.array([numbers[workload.digest] for _, workload, _ in rows], np.int64)
-        return cls(machine, tuple(design for design, _, _ in rows), tuple(workloads), group, columns)
+        return cls(machine, tuple(design for design, _, _ in rows), tuple(workloads), group, columns, kept)
 
 
 def draw(
@@ -123,8 +133,8 @@ def draw(
 ) -> Samples:
     """Simulate n designs drawn uniformly from the explored space without repeats, the workloads in turn.
 
-    Designs that break a rule, or cannot run their workload, are drawn anew. Fewer than n come from a space that holds no
-    more; raises `InputError` if hardly any can run.
+    Designs that break a rule, or cannot run their workload, are drawn anew; the latter are kept as `failed`. Fewer than n come
+    from a space that holds no more; raises `InputError` if hardly any can run.
     """
     machine = machine if isinstance(machine, Accelerator) else find(machine)
     n, seed = whole_number("--sample", n), seed_of(seed)
@@ -134,6 +144,7 @@ def draw(
     space = Space(machine.design, *check_values(machine.design, fixed or {}, values or {}))
     rng = np.random.default_rng(seed)
     rows: list[tuple[Design, Any, Mapping[str, float]]] = []
+    failed: list[tuple[Design, Any, str]] = []
     for number, workload in enumerate(loaded):
         wanted = n // len(loaded) + (number < n % len(loaded))
         found, tries, seen = 0, 0, set[str]()
@@ -146,11 +157,13 @@ def draw(
                 if report.ok:
                     rows.append((design, workload, report.metrics))
                     found += 1
+                else:
+                    failed.append((design, workload, str(report.reason)))
             if tries > _TRIES * wanted and len(seen) < tries / 2 and found:
                 break  # hardly anything is new any more
             if tries > _TRIES * wanted:
                 raise InputError(f"{machine.name} on {workload.name}: {found} of {tries} designs drawn could run it; too few")
-    return Samples.of(machine, rows)
+    return Samples.of(machine, rows, failed)
 
 
 def _valid(space: Space, rng: np.random.Generator, n: int) -> list[Design]:
@@ -170,12 +183,13 @@ def read_samples(
 ) -> Samples:
     """Read what a store, or a table exported from one (.parquet, .csv), holds of one machine.
 
-    Rows without numbers, and rows that a surrogate answered, are left out. Workloads are found again by name and held to
-    the digest that was stored; `workloads` gives those that have no name here. Raises `InputError` for a file that holds
-    several machines (name one), an unknown workload, or rows of another version of the model (unless `stale`).
+    Rows that a surrogate answered are left out, and of those without numbers only which designs failed is kept. Workloads are
+    found again by name and held to the digest that was stored; `workloads` gives those that have no name here. Raises
+    `InputError` for a file that holds several machines (name one), an unknown workload, or rows of another version of the
+    model (unless `stale`).
     """
     path = Path(path)
-    rows = _simulated(path)
+    rows, failures = _simulated(path)
     names = sorted({row["accelerator"] for row in rows})
     if machine is not None:
         machine = find(machine).name
@@ -197,12 +211,29 @@ def read_samples(
         if row["workload_digest"] not in known:
             known[row["workload_digest"]] = _workload(path, row)
     triples = [(_design(path, found, row), known[row["workload_digest"]], row["metrics"]) for row in rows]
-    return Samples.of(found, triples)
+    failures = [row for row in failures if row["accelerator"] == found.name and (stale or row["model"] == digest)]
+    return Samples.of(found, triples, list(_failed(found, failures, known)))
 
 
-def _simulated(path: Path) -> list[dict[str, Any]]:
-    kept = [row for row in Dataset.read(path).rows if row["reason"] is None and not row["surrogate"]]
-    return [{**row, "design": json.loads(row["design"]), "metrics": json.loads(row["metrics"])} for row in kept]
+def _simulated(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows with numbers, and those of failures that last: another time limit would not help."""
+    kept = [{**row, "design": json.loads(row["design"]), "metrics": json.loads(row["metrics"])}
+            for row in Dataset.read(path).rows if not row["surrogate"]]
+    good = [row for row in kept if row["reason"] is None]
+    return good, [row for row in kept if row["reason"] is not None and row["retry_above_s"] is None]
+
+
+def _failed(
+    machine: Accelerator, rows: Sequence[Mapping[str, Any]], known: Mapping[str, Any]
+) -> Iterator[tuple[Design, Any, str]]:
+    """What failed in simulation, of workloads that others ran; what breaks a rule was never simulated."""
+    for row in rows:
+        try:
+            design = machine.design.make(row["design"])
+        except DesignError:
+            continue
+        if row["workload_digest"] in known:
+            yield design, known[row["workload_digest"]], str(row["reason"])
 
 
 def _design(path: Path, machine: Accelerator, row: Mapping[str, Any]) -> Design:

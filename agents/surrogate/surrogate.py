@@ -27,6 +27,7 @@ from ...simulator.design import Design
 from ...simulator.report import version
 from ...simulator.sources import model_digest
 from .calibration import NORMAL_90, Scores, scores_of
+from .failing import Failing
 from .features import Encoder
 from .model import Model, choose, folds, left_out, model_class
 from .partial import closed_forms, families, prefix_of
@@ -59,7 +60,7 @@ class Prediction(NamedTuple):
     refused: tuple[str | None, ...]
     """Why there is no answer."""
     notes: tuple[str | None, ...]
-    """What lies beyond the training set; such an answer is a guess."""
+    """What lies beyond the training set, or is like designs that failed; such an answer is a guess."""
 
     def interval(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
         """Return low and high, between which a metric lies with 90 %; an interval of the logarithm."""
@@ -109,6 +110,8 @@ class Surrogate:
     """Share of each run that is simulated before an answer; None: closed forms are asked instead."""
     learned: frozenset[str] = frozenset()
     """Keys of the samples that it learned from; see `Samples.keys`."""
+    failing: Failing | None = None
+    """What it learned of designs that failed, if any did."""
 
     @classmethod
     def fit(
@@ -161,10 +164,12 @@ class Surrogate:
             else:
                 seen = _left_out(model, x, y, design, seed=seed, effort=effort)
             new = seen if len(np.unique(group)) == 1 else _left_out(model, x, y, group, seed=seed, effort=effort, design=design)
+            failing = Failing.of(samples, encoder, x, prefix=prefix, seed=seed)
         machine = samples.machine
         origin = Origin(len(samples), samples.digest, model_digest(type(machine)), answering_digest(), version(), seed, tried)
         bounded = tuple(name in bounds for name in learned)
-        return cls(machine, learned, exact, bounded, encoder, fitted, seen, new, origin, prefix, frozenset(samples.keys))
+        keys = frozenset(samples.keys)
+        return cls(machine, learned, exact, bounded, encoder, fitted, seen, new, origin, prefix, keys, failing)
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -215,7 +220,8 @@ class Surrogate:
             reasons[i] = "what the surrogate says is no finite number above 0"
             for values in said:
                 values[i] = np.nan
-        return Prediction(mean, std, tuple(reasons), encoded.notes)
+        notes = encoded.notes if self.failing is None else self.failing.notes(encoded)
+        return Prediction(mean, std, tuple(reasons), notes)
 
     def unseen(self, samples: Samples) -> Samples:
         """Return those samples that it did not learn from, whatever store they come from."""
