@@ -85,7 +85,7 @@ def _alone(ratio: np.ndarray, place: np.ndarray, count: np.ndarray) -> float:
     groups = len(count)
     order = np.argsort(ratio, kind="stable")
     reached = np.cumsum(1.0 / count[place[order]]) / groups
-    limit = ratio[order][min(np.searchsorted(reached, _LEVEL), len(ratio) - 1)]
+    limit = ratio[order][min(int(np.searchsorted(reached, _LEVEL)), len(ratio) - 1)]
     share = np.bincount(place, ratio > limit) / count
     mean = share.mean()
     spread = max(share.var() / max(groups - 1, 1), 1e-300)
