@@ -54,4 +54,4 @@ def test_seeds_and_places(faulty: Accelerator, mlp: Workload, tmp_path: Path) ->
 def test_a_folder_is_no_file_to_write(command: list[str], out: str, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     done = cyclescape(*command, "-o", out, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (2, f"error: {out}: is a folder (accepted: a file)\n")
+    assert (done.returncode, done.stderr) == (2, f"error: --out {out}: is a folder (accepted: a file)\n")
