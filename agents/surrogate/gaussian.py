@@ -83,7 +83,8 @@ class Gaussian:
 
     def predict(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return means and standard deviations, float64 (n, m)."""
-        with np.errstate(over="ignore"):  # a file that was altered may scale as it likes; an answer without end is seen as such
+        # A file that was altered may scale as it likes: what has no end, or is none, is seen by who asks.
+        with np.errstate(all="ignore"):
             return self._answer((in_blocks(x, _BLOCK) - self._shared["x_mean"]) / self._shared["x_scale"], len(x))
 
     def _answer(self, inputs: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -112,6 +112,16 @@ def test_arrays_that_do_not_belong_together_are_refused(kind: str, name: str, ch
         MODELS[kind].from_data(values, {**arrays, name: change(arrays[name])}, texts)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [0.0, 1e-160, 1e-300])
+def test_altered_scales_give_what_is_no_number_in_silence(scale: float) -> None:
+    pytest.importorskip("sklearn")
+    x, y = problem(40)
+    values, arrays, texts = Gaussian.fit(x, y, seed=0, effort=0.02).to_data()
+    altered = Gaussian.from_data(values, {**arrays, "x_scale": np.full(4, scale)}, texts)
+    assert not np.isfinite(altered.predict(x + 1)[0]).any()  # and so the surrogate refuses it
+
+
 def test_intervals_hold_what_they_promise() -> None:
     """Errors far from normal, with deviations that are wrong by a factor: 90 % lie inside all the same."""
     rng = np.random.default_rng(5)
