@@ -106,7 +106,7 @@ class Runs:
         self.file = out / f"{machine.name}-{seed}.jsonl"
         digest = hashlib.sha256(canonical([dict(design) for design in designs]).encode())
         for module, path in sorted(model_sources(type(machine).__module__).items()):
-            if module.rpartition(".")[2] not in ("prefix", "part"):
+            if module.rpartition(".")[2] not in ("prefix", "part", "rest"):
                 digest.update(path.read_bytes())
         self.made_by = digest.hexdigest()[:16]
         lines = [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []

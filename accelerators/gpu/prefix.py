@@ -132,7 +132,7 @@ def _remaining(part: Part, seen: Outcome, before: Outcome, places: int) -> float
     left = part.kernel.warp_length.copy()
     left[: len(seen.left)] = seen.left
     width = part.machine.sms * part.machine.core.sub_cores
-    return rest(left, part.kernel.warps_per_cta, places, width, seen, before)
+    return rest(left, part.kernel.warps_per_cta, places, width, seen, before, part.machine.core)
 
 
 def _few(blocks: np.ndarray, places: int, most: int) -> int | None:
@@ -154,12 +154,15 @@ def _startable(blocks: np.ndarray, places: int, most: int) -> int:
 
 def _window(blocks: np.ndarray, places: int) -> tuple[float, float]:
     """From and to which instruction blocks that run to their end go on steadily: whole rounds, up to where none is left to
-    start, and if there are enough from where the first round is done."""
-    ends = np.cumsum(blocks)
+    start, and if there are enough from where the first round is done. Of two rounds the middle: the first begins with
+    nothing in any cache."""
+    ends = np.concatenate([[0], np.cumsum(blocks)])
     rounds = max(1, (len(blocks) - 2 * places) // places)
     to = len(blocks) - places
     start = max(0, to - rounds * places)
-    return float(ends[start - 1]) if start else 0.0, float(ends[max(to, 1) - 1])
+    later = max(0.0, min(places / 2, len(blocks) / 2 - places / 2) - start)
+    low, high = np.interp([start + later, max(to, 1) + later], np.arange(len(ends)), ends)
+    return float(low), float(high)
 
 
 def _pace(issued: np.ndarray, cycles: np.ndarray, window: tuple[float, float]) -> float:
