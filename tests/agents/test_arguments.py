@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from agent_cases import agents
 from commands import cyclescape
 from refusals import refusal
 
 import cyclescape as cs
 from cyclescape.agents.contest.contest import compare
 from cyclescape.agents.search import search
-from cyclescape.agents.searcher import searcher_names
 from cyclescape.agents.shards import Shard, merge_shards, write_array
 from cyclescape.agents.surrogate.samples import draw
 from cyclescape.agents.sweep import SweepSpec, sweep
@@ -43,13 +43,10 @@ def test_paths() -> None:
     assert refusal(lambda: path_of("out", "a\0b", "a folder")) == "out='a\\x00b': accepted: a folder"
 
 
-@pytest.mark.parametrize("agent", [name for name in searcher_names() if name != "transfer"])
+@pytest.mark.parametrize("agent", agents("transfer"))
 @pytest.mark.parametrize("seed", [2**32, MOST_SEED])
 def test_every_agent_takes_every_seed(agent: str, seed: int, roofline: Accelerator, mlp: Workload, tmp_path: Path) -> None:
-    try:
-        study = search(roofline, mlp, agent=agent, budget=14, seed=seed, out=tmp_path)
-    except cs.MissingExtraError as error:
-        pytest.skip(str(error))
+    study = search(roofline, mlp, agent=agent, budget=14, seed=seed, out=tmp_path)
     assert {(trial.agent, trial.note) for trial in study.trials} == {(agent, None)}
     assert study.asked.seed == seed
 
