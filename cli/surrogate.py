@@ -76,7 +76,7 @@ def score(
     """Compare a surrogate with the simulator: NRMSE, percentage errors, rank correlation, coverage of 90 % intervals."""
     from ..agents.surrogate import Surrogate
     from ..agents.surrogate.accuracy import FIGURES, cross_validate
-    from ..agents.surrogate.partial import families
+    from ..agents.surrogate.partial import owners
 
     if plots is not None:
         check_figure("--plots", plots, model, data, *workload)
@@ -101,7 +101,7 @@ def score(
     found = []
     if splits:
         found.append(cross_validate(surrogate, samples, grouped=False, seed=seed))
-        kind, owner = ("workload", samples.group) if surrogate.prefix is None else ("family of workloads", families(samples))
+        kind, owner = owners(samples, surrogate.prefix)
         if len({*owner.tolist()}) > 1:
             found.append(cross_validate(surrogate, samples, grouped=True, seed=seed))
         else:

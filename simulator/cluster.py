@@ -98,11 +98,7 @@ class Cluster(Chunked):
 
             self._own, self._asked = submitted(queue, where)
         elif not where or where.isdecimal():
-            try:
-                self._asked = {"n": workers_of(where)}
-            except InputError:
-                accepted = "dask:N with N from 1 to 4096"
-                raise InputError(f"evaluator {self.name!r}: how many workers? (accepted: {accepted})") from None
+            self._asked = {"n": workers_of(where, "dask")}
             self._own = self._here(distributed, self._asked["n"])
         try:
             client: Client = distributed.Client(self._own or where, timeout=_ANSWER_S, set_as_default=False)

@@ -36,13 +36,13 @@ _START_S = 60.0
 _RESTARTS = 3
 
 
-def workers_of(text: str) -> int:
-    """Read the N of `pool:N`; empty means one worker for each core that this process may use."""
+def workers_of(text: str, kind: str = "pool") -> int:
+    """Read the N of `pool:N`, or of a `kind` beside it; empty means one worker for each core that this process may use."""
     if not text:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = natural(text, 1, 4096)
     if workers is None:
-        raise InputError(f"evaluator 'pool:{text:.40}': how many workers? (accepted: pool:N with N from 1 to 4096)")
+        raise InputError(f"evaluator '{kind}:{text:.40}': how many workers? (accepted: {kind}:N with N from 1 to 4096)")
     return workers
 
 

@@ -16,7 +16,7 @@ from ...errors import InputError
 from .calibration import scores_of
 from .features import Encoder
 from .model import folds, left_out
-from .partial import families
+from .partial import owners
 from .samples import Samples
 
 if TYPE_CHECKING:
@@ -150,12 +150,11 @@ def cross_validate(
         _checked(samples, name)
     bounds = bounds_of(samples, surrogate.prefix)
     encoder = Encoder.of(samples, bounds, workload_told=surrogate.prefix is not None)
-    group = samples.group if surrogate.prefix is None else families(samples)
+    kind, group = owners(samples, surrogate.prefix)
     if not encoder.names:
         raise InputError("every sample has the same design and workload: there is nothing to split")
     if grouped and len(np.unique(group)) < 2:
-        what = "workload" if surrogate.prefix is None else "family of workloads"
-        raise InputError(f"every sample is of one {what}: nothing can be said about others")
+        raise InputError(f"every sample is of one {kind}: nothing can be said about others")
     x = columns_of(encoder, samples, bounds)
     scale = np.stack([bounds.get(name, np.ones(len(samples))) for name in names], axis=1)
     y = np.stack([np.log(samples.metrics[name]) for name in names], axis=1) - np.log(scale)

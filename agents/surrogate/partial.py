@@ -18,7 +18,7 @@ from ...simulator.accelerator import Accelerator
 from ...simulator.design import Design
 from .samples import Samples
 
-__all__ = ["MOST", "closed_forms", "families", "prefix_of"]
+__all__ = ["MOST", "closed_forms", "families", "owners", "prefix_of"]
 
 MOST = 0.5
 """Share of a run above which its beginning costs about as much as all of it."""
@@ -45,3 +45,8 @@ def families(samples: Samples) -> np.ndarray:
     names = [workload.name.partition(":")[0] for workload in samples.workloads]
     numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return np.array([numbers[name] for name in names], np.int64)[samples.group]
+
+
+def owners(samples: Samples, prefix: float | None) -> tuple[str, np.ndarray]:
+    """What is left out whole to see how right new ones are answered, in words, and which of them each sample is, int64[n]."""
+    return ("workload", samples.group) if prefix is None else ("family of workloads", families(samples))

@@ -30,7 +30,7 @@ from .calibration import NORMAL_90, Scores, scores_of
 from .failing import Failing
 from .features import Encoder
 from .model import Model, choose, folds, left_out, model_class
-from .partial import closed_forms, families, prefix_of
+from .partial import closed_forms, owners, prefix_of
 from .samples import Samples
 from .sources import answering_digest
 
@@ -135,7 +135,7 @@ class Surrogate:
         wanted = metrics if prefix is None or metrics else [name for name in _PARTIAL if name in bounds]
         names = _metrics(samples, wanted, say)
         encoder = Encoder.of(samples, bounds, workload_told=prefix is not None)
-        group = samples.group if prefix is None else families(samples)
+        _, group = owners(samples, prefix)
         if not encoder.names:
             raise InputError("every sample has the same design and workload: there is nothing to learn")
         target = {name: np.log(samples.metrics[name] / bounds.get(name, 1.0)) for name in names}
@@ -280,18 +280,19 @@ def columns_of(encoder: Encoder, samples: Samples, bounds: Mapping[str, np.ndarr
 
 def _metrics(samples: Samples, wanted: Sequence[str] | None, say: Callable[[str], None]) -> list[str]:
     there = ", ".join(samples.metrics)
-    names = list(wanted or [name for name in _DEFAULT if name in samples.metrics])
-    for name in names:
+    names = []
+    for name in dict.fromkeys(wanted or [name for name in _DEFAULT if name in samples.metrics]):
         if name not in samples.metrics:
             raise InputError(f"metric {name!r} is not in the samples (there are: {there})")
         if reason := samples.no_logarithm(name):
             if wanted:
                 raise InputError(f"metric {name}: {reason}, so it has no logarithm to learn")
             say(f"leaving out {name}, {reason}")
-    names = [name for name in names if samples.no_logarithm(name) is None]
+        else:
+            names.append(name)
     if not names:
         raise InputError(f"none of {', '.join(_DEFAULT)} is above 0 in every sample; name metrics (there are: {there})")
-    return list(dict.fromkeys(names))
+    return names
 
 
 def _left_out(
